@@ -1,0 +1,225 @@
+"""What a run is: all settings with their defaults, and how they are written down."""
+
+import difflib
+import importlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict, config_dict
+
+from agejax.data.imdb_wiki import imdb_wiki
+from agejax.errors import UserError
+from agejax.models.cnn import SmallCNN
+from agejax.models.multitask import to_unit
+from agejax.train.optim import cosine
+
+# What a resumed run may change; any other change would make it a different run.
+_FREE = (
+    *("mode", "eval.", "train.steps", "train.log_every", "train.eval_every"),
+    *("train.deterministic", "data.workers", "data.cache_mib"),
+    *("data.manual_dir", "data.data_dir"),
+)
+_OPEN = ("tasks.", "model.args.")  # whose keys are the experiment's own
+
+
+def default() -> ConfigDict:
+    """All settings, locked: an experiment changes values and cannot misspell a key.
+
+    A callable is given as itself; `model.args` are the trunk's own keyword arguments, and what
+    stands in `data` beside `source`, `size`, `workers` and `cache_mib` are the source's.
+    """
+    config = ConfigDict(
+        {
+            "seed": 0,
+            "mode": "train",  # or "eval"
+            "data": {
+                "source": imdb_wiki,  # (split, **rest of data) -> Faces
+                "name": "imdb",  # or "wiki", "imdb_wiki"
+                "manual_dir": config_dict.placeholder(str),  # of the archives; TFDS's own
+                "data_dir": config_dict.placeholder(str),  # of built data; ~/tensorflow_datasets
+                "min_face_score": 0.0,  # stricter than the build's own
+                "painted": 0,  # synthetic faces to paint into manual_dir first
+                "size": 64,  # pixels a side
+                "workers": 2,  # decoding threads; the result does not depend on it
+                "cache_mib": 2048,  # decoded pixels are kept in memory if all fit into this
+            },
+            "tasks": {
+                "age": {"classes": 101, "weight": 1.0},
+                "gender": {"classes": 2, "weight": 1.0},
+            },
+            "model": {
+                "trunk": SmallCNN,  # an nnx.Module: (size, dtype, rngs, **args)
+                "args": {},
+                "normalise": to_unit,
+                "head_width": 0,
+                "dtype": "float32",  # of the computation; weights are float32 always
+            },
+            "augment": {
+                "flip": True,
+                "shift": 0.0,
+                "zoom": 0.0,
+                "brightness": 0.0,
+                "contrast": 0.0,
+            },
+            "optim": {
+                "learning_rate": 1e-3,
+                "schedule": cosine,
+                "warmup_steps": 0,
+                "weight_decay": 0.0,
+                "clip_norm": 0.0,  # 0: no clipping
+                "b1": 0.9,
+                "b2": 0.999,
+                "eps": 1e-8,
+            },
+            "train": {
+                "steps": 1000,
+                "batch_size": 64,  # over all devices
+                "accumulate": 1,  # parts in which a batch is worked through
+                "ema": 0.0,  # decay of the averaged weights; 0: none
+                "log_every": 50,
+                "eval_every": 500,  # validate, and save a checkpoint
+                "deterministic": False,  # for a GPU: slower and bit-identical; a CPU always is
+            },
+            "eval": {
+                "split": "test",  # also looked at, once, when training ends
+                "checkpoint": "best",  # or "latest", or a step
+                "batch_size": 256,
+            },
+        }
+    )
+    return config.lock()
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a `UserError` for a value that cannot be meant."""
+    positive = "data.size data.workers train.steps train.batch_size train.log_every"
+    for key in (positive + " train.accumulate train.eval_every eval.batch_size").split():
+        if _get(config, key) < 1:
+            raise UserError(f"config.{key} is {_get(config, key)}; it must be at least 1")
+    for key, choices in {
+        "mode": ("train", "eval"),
+        "model.dtype": ("float32", "bfloat16"),
+    }.items():
+        if _get(config, key) not in choices:
+            raise UserError(f"config.{key} is {_get(config, key)!r}; it can be {_either(choices)}")
+    if config.train.batch_size % config.train.accumulate:
+        raise UserError(
+            f"config.train.batch_size, {config.train.batch_size}, does not divide into "
+            f"config.train.accumulate, {config.train.accumulate}, equal parts"
+        )
+    if not 0 <= config.train.ema < 1:
+        raise UserError(f"config.train.ema is {config.train.ema}; it must be in [0, 1)")
+    if not sum(task.weight for task in config.tasks.values()) > 0:
+        raise UserError("config.tasks: no task has a weight above 0")
+
+
+def source_args(config: ConfigDict) -> dict[str, Any]:
+    """The keyword arguments of `config.data.source`."""
+    ours = ("source", "size", "workers", "cache_mib")
+    return {key: value for key, value in config.data.items() if key not in ours}
+
+
+def check_key(config: ConfigDict, key: str) -> None:
+    """Raises a `UserError` that names the nearest key where `config` has no such one."""
+    keys = list(_flat(config.to_dict()))
+    sections = {k.rpartition(".")[0] for k, _ in keys}
+    known = sorted({k for k, _ in keys} | sections - {""})
+    if key in known or key.startswith(_OPEN):
+        return
+    by_last_word = {k.rpartition(".")[2]: k for k in reversed(known)}
+    near = difflib.get_close_matches(key, known, n=1) or [
+        by_last_word[word]
+        for word in difflib.get_close_matches(key.rpartition(".")[2], by_last_word, n=1)
+    ]
+    hint = f"did you mean config.{near[0]}?" if near else "agejax/config.py lists all keys"
+    raise UserError(f"there is no config.{key}; {hint}")
+
+
+def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
+    """Sets `{"section.key": value}`; callables may be given as "module:name".
+
+    Raises:
+      UserError: there is no such key, or the value is of another type.
+    """
+    for key, value in values.items():
+        check_key(config, key)
+        section, _, name = key.rpartition(".")
+        holder = _get(config, section)
+        try:
+            old = holder[name]
+            setattr(holder, name, _resolve(value) if callable(old) else value)
+        except (TypeError, AttributeError, KeyError) as error:
+            raise UserError(f"config.{key} cannot be {value!r}: {error}") from error
+
+
+def to_json(config: ConfigDict) -> str:
+    """A config as JSON; callables are written as "module:name"."""
+    return json.dumps(_plain(config.to_dict()), indent=2) + "\n"
+
+
+def from_json(text: str, where: str) -> ConfigDict:
+    """The config that `to_json` wrote.
+
+    Raises:
+      UserError: it holds keys or values that this version does not know; `where` names the file.
+    """
+    config = default()
+    try:
+        loaded = json.loads(text)
+        with config.unlocked():
+            config.tasks = loaded.pop("tasks")
+            config.model.args = loaded["model"].pop("args")
+        update(config, dict(_flat(loaded)))
+    except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
+        raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
+    return config
+
+
+def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
+    """The keys in which two configs say that they are different runs."""
+    a, b = (dict(_flat(_plain(config.to_dict()))) for config in (ours, theirs))
+    for key in sorted(a.keys() | b.keys()):
+        if a.get(key) != b.get(key) and not key.startswith(_FREE):
+            yield f"config.{key} was {b.get(key)!r} and is now {a.get(key)!r}"
+
+
+def _flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping | ConfigDict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _get(config: ConfigDict, key: str) -> Any:
+    for part in filter(None, key.split(".")):
+        config = config[part]
+    return config
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if callable(value):
+        name = f"{value.__module__}:{getattr(value, '__qualname__', '')}"
+        if _resolve(name) is not value:
+            raise UserError(f"config: {name} is not what that name means; give it one of its own")
+        return name
+    return value
+
+
+def _resolve(name: str) -> Callable[..., Any]:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"config: {name!r} cannot be imported; define it at the top of a module that can be"
+        ) from error
+
+
+def _either(choices: tuple[str, ...]) -> str:
+    return " or ".join(repr(choice) for choice in choices)

@@ -1,0 +1,84 @@
+"""JPEG bytes -> uint8 pixels, the same way for training, evaluation and prediction."""
+
+import io
+
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+MAX_SIDE = 512  # pixels; what is larger is stored, and seen, scaled down to it
+_MAX_PIXELS = 64_000_000  # larger than any photograph: a decompression bomb is refused unread
+_OTHER_FORMATS = ("PNG", "WEBP")
+
+
+class BadImage(ValueError):
+    """The bytes are no image that can be read whole; says why."""
+
+
+def canonical(data: bytes) -> bytes:
+    """The JPEG that stands for an image, as the data set stores it.
+
+    Greyscale, CMYK and other formats (PNG, WebP) become RGB JPEGs, and what is over 512 pixels a
+    side is scaled down to it; every other JPEG passes byte for byte, with only its header read.
+
+    Raises:
+      BadImage: it is none of these, or damaged where that had to be read.
+    """
+    if data[:2] != b"\xff\xd8":
+        return _reencoded(data, _OTHER_FORMATS)
+    try:
+        height, width, colour, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+    except ValueError as error:
+        raise BadImage(f"not a readable JPEG ({error})") from error
+    if colour in ("Gray", "CMYK", "YCCK") or max(height, width) > MAX_SIDE:
+        return _reencoded(data, ("JPEG",))
+    return data
+
+
+def decode(data: bytes, size: int) -> np.ndarray:
+    """A whole image as uint8 [size, size, 3], RGB; one that is not square is squeezed.
+
+    Args:
+      data: a colour JPEG, as `canonical` gives it.
+      size: pixels a side.
+
+    Raises:
+      BadImage: it is not, or is damaged.
+    """
+    try:
+        # The decoder scales down by eighths for next to nothing; the filter does the rest.
+        pixels = simplejpeg.decode_jpeg(data, min_height=size, min_width=size, strict=True)
+    except ValueError as error:
+        raise BadImage(f"not a whole JPEG ({error})") from error
+    if pixels.shape[:2] == (size, size):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def verify(data: bytes) -> tuple[int, int]:
+    """Decodes a colour JPEG completely, at its full size; its height and width in pixels.
+
+    Raises:
+      BadImage: it is not one, or is damaged.
+    """
+    try:
+        height, width, _ = simplejpeg.decode_jpeg(data, strict=True).shape
+    except ValueError as error:
+        raise BadImage(f"not a whole JPEG ({error})") from error
+    return height, width
+
+
+def _reencoded(data: bytes, formats: tuple[str, ...]) -> bytes:
+    try:
+        image = Image.open(io.BytesIO(data), formats=formats)
+        if image.width * image.height > _MAX_PIXELS:
+            raise BadImage(f"{image.width} x {image.height} pixels are too many")
+        rgb = image.convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise BadImage("too many pixels") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadImage("no whole JPEG, PNG or WebP image") from error
+    rgb.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    rgb.save(out, "JPEG", quality=95)
+    return out.getvalue()

@@ -1,0 +1,105 @@
+"""Batches as a pure function of (seed, step), and a split in order."""
+
+import itertools
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import grain
+import numpy as np
+
+from agejax.data.decode import BadImage, decode
+from agejax.data.faces import Faces
+from agejax.data.parallel import in_order
+from agejax.errors import UserError
+from agejax.types import Batch
+
+
+class Loader:
+    """Decodes faces on threads, and keeps the pixels of those seen while there is room."""
+
+    def __init__(self, faces: Faces, *, size: int, workers: int, cache_mib: int = 0):
+        """Pixels are `size` a side; all are kept if all fit into `cache_mib` MiB, else none."""
+        self._faces, self._size = faces, size
+        self._pool = ThreadPoolExecutor(workers)
+        shape = (len(faces), size, size, 3)
+        keep = 0 < np.prod(shape) <= cache_mib * 2**20
+        self._cache = np.empty(shape, np.uint8) if keep else None
+        self._cached = np.zeros(len(faces), bool)
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def __call__(self, indices: Sequence[int] | np.ndarray, rows: int | None = None) -> Batch:
+        """The faces of `indices`, padded with masked black ones up to `rows`."""
+        n = len(indices)
+        rows = n if rows is None else rows
+        indices = np.asarray(indices, np.int64)
+        image = np.zeros((rows, self._size, self._size, 3), np.uint8)
+        missing = np.flatnonzero(~self._cached[indices])
+        if self._cache is not None:
+            image[:n] = self._cache[indices]
+        list(self._pool.map(lambda part: self._decode(part, indices, image), _runs(missing)))
+        if self._cache is not None:
+            self._cache[indices[missing]] = image[missing]
+            self._cached[indices[missing]] = True
+        labels, known = self._faces.labels, self._faces.known
+        pad = (0, rows - n)
+        return Batch(
+            image=image,
+            labels={task: np.pad(column[indices], pad) for task, column in labels.items()},
+            known={task: np.pad(column[indices], pad) for task, column in known.items()},
+            mask=np.arange(rows) < n,
+        )
+
+    def _decode(self, places: np.ndarray, indices: np.ndarray, image: np.ndarray) -> None:
+        jpegs = self._faces.read(self._faces.rows[indices[places]].tolist())
+        for place, jpeg in zip(places, jpegs, strict=True):
+            try:
+                image[place] = decode(jpeg, self._size)
+            except BadImage as error:
+                path = self._faces.path[indices[place]]
+                raise UserError(
+                    f"record {path} is damaged: {error}; build the data again"
+                ) from error
+
+
+def _runs(places: np.ndarray, length: int = 8) -> list[np.ndarray]:
+    """Pieces long enough for batched reads, short enough to share among threads."""
+    return [places[i : i + length] for i in range(0, len(places), length)]
+
+
+def train_batches(
+    loader: Loader,
+    *,
+    seed: int,
+    batch_size: int,
+    start: int = 0,
+    shard: tuple[int, int] = (0, 1),
+) -> Generator[Batch]:
+    """Endless batches of shuffled epochs from step `start` on, two of them prepared ahead.
+
+    Args:
+      loader: of the training faces.
+      seed: of the order; every epoch has its own.
+      batch_size: faces a step, over all processes.
+      start: the first step.
+      shard: (i, k): the i-th of k equal slices of every batch, for one of k processes.
+    """
+    order = grain.MapDataset.range(len(loader)).seed(seed).shuffle().repeat()
+    i, k = shard
+    mine = range(i * batch_size // k, (i + 1) * batch_size // k)
+
+    def batch(step: int) -> Batch:
+        return loader([order[step * batch_size + j] for j in mine])
+
+    with ThreadPoolExecutor(1) as pool:
+        yield from in_order(pool, batch, itertools.count(start), ahead=2)
+
+
+def eval_batches(loader: Loader, *, batch_size: int) -> Generator[Batch]:
+    """All faces once, in order; the last batch is padded to `batch_size` with masked rows."""
+    n = len(loader)
+    with ThreadPoolExecutor(1) as pool:
+        starts = range(0, n, batch_size)
+        load = lambda i: loader(range(i, min(i + batch_size, n)), rows=batch_size)
+        yield from in_order(pool, load, starts, ahead=2)

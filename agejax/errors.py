@@ -1,0 +1,32 @@
+"""Errors that are the user's to mend: shown as one line, exit code 2, never a traceback."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+
+class UserError(Exception):
+    """What is wrong, where, and what to do, in one line."""
+
+
+@contextlib.contextmanager
+def one_line() -> Iterator[None]:
+    """Turns a `UserError`, or a file the system refuses, into a line on stderr and exit code 2."""
+    try:
+        yield
+    except UserError as error:
+        fail(str(error))
+    except BrokenPipeError:  # `agejax predict ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror}")
+
+
+def fail(message: str) -> None:
+    """Prints `error: message`, on one line, to stderr and exits with code 2."""
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,75 @@
+"""A picture of predictions: faces with what was read from them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+from PIL import Image, ImageDraw, ImageFont
+
+from agejax.data.decode import decode
+from agejax.inference.predict import Prediction, load
+from agejax.labels import GENDERS
+from agejax.runtime.evaluate import open_split
+
+_INK, _PAPER, _BAND, _MARK, _TRUE = "#1f2933", "#ffffff", "#cfe3f5", "#1f6fb2", "#d9480f"
+
+
+def picture_of_run(config: ConfigDict, workdir: Path, faces: int = 24) -> Path:
+    """Predicts some faces of `config.eval.split` and writes `eval/SPLIT.png`; returns that path."""
+    some = open_split(config, config.eval.split)
+    rows = np.linspace(0, len(some) - 1, min(faces, len(some))).astype(int)
+    predictor = load(workdir, str(config.eval.checkpoint), batch_size=len(rows))
+    jpegs = some.read(some.rows[rows].tolist())
+    predictions = predictor.predict(np.stack([decode(jpeg, predictor.size) for jpeg in jpegs]))
+    truth = [(int(some.labels["age"][i]), int(some.labels["gender"][i])) for i in rows]
+    file = Path(workdir, "eval", f"{config.eval.split}.png")
+    draw_predictions(file, [decode(jpeg, 160) for jpeg in jpegs], predictions, truth)
+    return file
+
+
+def draw_predictions(
+    file: Path,
+    faces: Sequence[np.ndarray],
+    predictions: Sequence[Prediction],
+    truth: Sequence[tuple[int, int]],
+    columns: int = 6,
+    side: int = 160,
+) -> None:
+    """Writes a PNG: each face, its predicted and true label, and the age with its interval.
+
+    Args:
+      file: where to.
+      faces: uint8 [h, w, 3] each.
+      predictions: one for each face.
+      truth: (age in years, gender code) of each.
+      columns: faces a row.
+      side: of a face, in pixels.
+    """
+    cell = (side + 24, side + 76)
+    rows = -(-len(faces) // columns)
+    sheet = Image.new("RGB", (columns * cell[0], rows * cell[1] + 30), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    fonts = ImageFont.load_default(17), ImageFont.load_default(12)
+    for i, (face, prediction, (age, gender)) in enumerate(
+        zip(faces, predictions, truth, strict=True)
+    ):
+        x, y = i % columns * cell[0] + 12, i // columns * cell[1] + 12
+        picture = Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC)
+        sheet.paste(picture, (x, y))
+        right = prediction.gender == GENDERS[gender]
+        label = f"{prediction.gender}/{prediction.age:.0f}"
+        draw.text((x, y + side + 4), label, _INK if right else _TRUE, fonts[0])
+        draw.text(
+            (x + side, y + side + 8), f"is {GENDERS[gender]}/{age}", _TRUE, fonts[1], anchor="ra"
+        )
+        at = lambda years, x=x: x + years / 100 * side
+        line = y + side + 36
+        draw.line([at(0), line, at(100), line], "#d8dee4", 2)
+        draw.line([at(prediction.age_low), line, at(prediction.age_high), line], _BAND, 9)
+        draw.line([at(prediction.age), line - 6, at(prediction.age), line + 6], _MARK, 3)
+        draw.ellipse([at(age) - 3, line - 3, at(age) + 3, line + 3], _TRUE)
+    legend = "blue: predicted age and its 90% interval, on 0 to 100 years; orange: the truth"
+    draw.text((12, sheet.height - 26), legend, _INK, fonts[1])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(file)

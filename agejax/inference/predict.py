@@ -1,0 +1,154 @@
+"""Ages and genders of face crops, by a trained model."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import jax
+import numpy as np
+from flax import nnx
+
+from agejax.config import from_json
+from agejax.data.decode import BadImage, canonical, decode
+from agejax.data.parallel import in_order
+from agejax.errors import UserError
+from agejax.labels import GENDERS, quantile_age
+from agejax.runtime.evaluate import open_checkpoints
+from agejax.runtime.model import abstract_model
+from agejax.train.step import make_predict_step
+from agejax.types import Weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What is read from one face.
+
+    Attributes:
+      path: the file, or "" for an array.
+      age: years, the median of the predicted distribution.
+      age_low: years, its 5% quantile.
+      age_high: years, its 95% quantile.
+      gender: "F" or "M".
+      gender_probability: of that gender.
+      probabilities: {task: float32 [classes]}.
+    """
+
+    path: str
+    age: float
+    age_low: float
+    age_high: float
+    gender: str
+    gender_probability: float
+    probabilities: dict[str, np.ndarray] = dataclasses.field(repr=False)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.gender}/{self.age:.0f} "
+            f"({self.age_low:.0f}-{self.age_high:.0f}), {self.gender} {self.gender_probability:.0%}"
+        )
+
+
+class Predictor:
+    """A trained model, ready for faces.
+
+    Attributes:
+      size: pixels a side of the crops that it takes.
+      step: the training step of its weights.
+      config: the run's.
+    """
+
+    def __init__(self, graph: nnx.GraphDef, weights: Weights, config, step: int, batch_size: int):
+        """Takes what `load` finds in a checkpoint; JAX's default device does the work."""
+        self.config, self.step, self.size = config, step, config.data.size
+        self._batch_size = batch_size
+        self._weights = jax.device_put(weights)
+        self._predict_step = make_predict_step(graph)
+
+    def probabilities(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """uint8 [N, size, size, 3], RGB face crops -> {task: float32 [N, classes]}.
+
+        Raises:
+          ValueError: another shape or dtype.
+        """
+        if images.ndim != 4 or images.shape[1:] != (self.size, self.size, 3):
+            raise ValueError(f"images are {images.shape}, not [N, {self.size}, {self.size}, 3]")
+        if images.dtype != np.uint8:
+            raise ValueError(f"images are {images.dtype}, not uint8")
+        parts = []
+        for start in range(0, len(images), self._batch_size):
+            part = images[start : start + self._batch_size]
+            # One shape, so one compilation; the padding's results are cut off.
+            padded = np.zeros((self._batch_size, *part.shape[1:]), np.uint8)
+            padded[: len(part)] = part
+            p = jax.device_get(self._predict_step(self._weights, padded))
+            parts.append({task: rows[: len(part)] for task, rows in p.items()})
+        empty = {
+            task: np.zeros((0, t.classes), np.float32) for task, t in self.config.tasks.items()
+        }
+        return {task: np.concatenate([e, *(p[task] for p in parts)]) for task, e in empty.items()}
+
+    def predict(self, images: np.ndarray, paths: Iterable[str] = ()) -> list[Prediction]:
+        """uint8 [N, size, size, 3] face crops -> what is read from each."""
+        p = self.probabilities(images)
+        ages, low, high = (quantile_age(p["age"], q) for q in (0.5, 0.05, 0.95))
+        paths = list(paths) or [""] * len(images)
+        return [
+            Prediction(
+                path=path,
+                age=float(ages[i]),
+                age_low=float(low[i]),
+                age_high=float(high[i]),
+                gender=GENDERS[int(p["gender"][i].argmax())],
+                gender_probability=float(p["gender"][i].max()),
+                probabilities={task: rows[i] for task, rows in p.items()},
+            )
+            for i, path in enumerate(paths)
+        ]
+
+    def predict_files(self, files: Iterable[str | Path]) -> Iterator[Prediction | UserError]:
+        """Face crops in JPEG, PNG or WebP files -> what is read from each, in order.
+
+        Files are decoded ahead on threads, and predicted in batches. What cannot be read comes as a
+        `UserError` in its place, so that one bad file does not cost the others.
+        """
+        with ThreadPoolExecutor(2) as pool:
+            images = in_order(pool, self._load, files, ahead=4 * self._batch_size)
+            while batch := list(islice(images, self._batch_size)):
+                good = [(path, pixels) for path, pixels in batch if isinstance(pixels, np.ndarray)]
+                stack = np.stack(
+                    [np.zeros((self.size, self.size, 3), np.uint8)] + [p for _, p in good]
+                )
+                predictions = iter(self.predict(stack[1:], [path for path, _ in good]))
+                for _, pixels in batch:
+                    yield pixels if isinstance(pixels, UserError) else next(predictions)
+
+    def _load(self, file: str | Path) -> tuple[str, np.ndarray | UserError]:
+        try:
+            return str(file), decode(canonical(Path(file).read_bytes()), self.size)
+        except BadImage as error:
+            return str(file), UserError(f"{file}: {error}")
+        except OSError as error:
+            return str(file), UserError(f"{file}: {error.strerror}")
+
+
+def load(path: str | Path, checkpoint: str | int = "best", *, batch_size: int = 64) -> Predictor:
+    """A trained model from its checkpoint folder alone, on any device.
+
+    Args:
+      path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
+      checkpoint: "best", "latest" or a step.
+      batch_size: faces that are worked on at a time.
+
+    Raises:
+      UserError: there is none, or it was written by another version.
+    """
+    path = Path(path)
+    if path.parent.name == "checkpoints" and path.name.isdecimal():
+        path, checkpoint = path.parent, path.name
+    checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)
+    step = checkpoints.find(str(checkpoint))
+    config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
+    graph, like = abstract_model(config)
+    return Predictor(graph, checkpoints.weights(step, like), config, step, batch_size)

@@ -1,0 +1,1 @@
+"""What maps pixels to logits: pure, no I/O."""

@@ -1,0 +1,96 @@
+"""One shared trunk and a softmax head for each task."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from agejax.models.layers import Key
+
+
+def per_image(image: jax.Array) -> jax.Array:
+    """[B, H, W, 3] in 0..255 -> mean 0 and variance 1 for each image, as the tutorial trains.
+
+    TensorFlow's `per_image_standardization`: the deviation is at least 1 / sqrt(H * W * 3).
+    """
+    mean = image.mean((1, 2, 3), keepdims=True)
+    deviation = image.std((1, 2, 3), keepdims=True)
+    return (image - mean) / jnp.maximum(deviation, image[0].size ** -0.5)
+
+
+def to_unit(image: jax.Array) -> jax.Array:
+    """[B, H, W, 3] in 0..255 -> -1..1."""
+    return image / 127.5 - 1
+
+
+class Trunk(Protocol):
+    """What maps normalised pixels [B, H, W, 3] and a key to [B, features]."""
+
+    features: int
+
+    def __call__(self, x: jax.Array, key: Key) -> jax.Array: ...  # noqa: D102
+
+
+class MultiTask(nnx.Module):
+    """Normalises pixels, runs the trunk, and gives the logits of every task.
+
+    The normalisation stands here so that training, evaluation, prediction and export cannot differ.
+    """
+
+    def __init__(
+        self,
+        trunk: Trunk,
+        classes: Mapping[str, int],
+        *,
+        normalise: Callable[[jax.Array], jax.Array] = to_unit,
+        head_width: int = 0,
+        dtype: Any = jnp.float32,
+        rngs: nnx.Rngs,
+    ):
+        """A head for each task on one trunk.
+
+        Args:
+          trunk: the shared part.
+          classes: the number of classes of each task.
+          normalise: float32 [B, H, W, 3] in 0..255 -> what the trunk is fed.
+          head_width: the width of a linear layer before each head's logits (the tutorial's 1024),
+            or 0 for none.
+          dtype: what the trunk and the heads compute in; weights and logits are float32.
+          rngs: for the initial weights.
+        """
+        self.trunk = trunk
+        self.normalise = normalise
+        self.dtype = dtype
+        width = trunk.features
+        self.hidden = nnx.Dict(
+            {
+                task: nnx.Linear(width, head_width, dtype=dtype, rngs=rngs)
+                for task in classes
+                if head_width
+            }
+        )
+        self.heads = nnx.Dict(
+            {
+                task: nnx.Linear(head_width or width, n, dtype=dtype, rngs=rngs)
+                for task, n in classes.items()
+            }
+        )
+
+    def __call__(self, image: jax.Array, key: Key = None) -> dict[str, jax.Array]:
+        """Logits of each task.
+
+        Args:
+          image: [B, H, W, 3], RGB in 0..255: uint8, or float32 where augmentation has moved it.
+          key: a PRNG key in training (dropout, batch statistics), None at inference.
+
+        Returns:
+          {task: float32 [B, classes]}.
+        """
+        x = self.normalise(image.astype(jnp.float32)).astype(self.dtype)
+        x = self.trunk(x, key)
+        hidden = {task: layer(x) for task, layer in self.hidden.items()}
+        return {
+            task: head(hidden.get(task, x)).astype(jnp.float32) for task, head in self.heads.items()
+        }

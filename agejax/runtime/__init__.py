@@ -1,0 +1,1 @@
+"""What touches disks, devices and clocks."""

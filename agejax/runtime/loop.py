@@ -1,0 +1,146 @@
+"""Training, from a config to an evaluated checkpoint."""
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from agejax import config as configs
+from agejax.data.faces import Faces
+from agejax.data.stream import train_batches
+from agejax.errors import UserError
+from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split, score
+from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
+from agejax.runtime.model import make_model
+from agejax.runtime.progress import Progress
+from agejax.runtime.writers import MetricsLog, write_text
+from agejax.train.augment import augment
+from agejax.train.optim import make_optimizer
+from agejax.train.step import TrainStep, init_state, make_predict_step, make_train_step
+from agejax.types import TrainState, weights_of
+
+
+def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+    """Trains to `config.train.steps`, resuming what `workdir` holds, and evaluates the best.
+
+    Everything random derives from the seed and the step, so that a run that was stopped and resumed
+    ends with the weights of one that was not.
+
+    Args:
+      config: see `agejax.config.default`.
+      workdir: gets `config.json`, `metrics.jsonl`, `checkpoints/` and `eval/`.
+
+    Returns:
+      The figures of the best checkpoint on `config.eval.split`, as `evaluate` gives them.
+
+    Raises:
+      UserError: a setting, the data or the folder is not as it must be.
+    """
+    configs.check(config)
+    mesh = _start_devices(config)
+    checkpoints = Checkpoints(workdir)
+    _check_same_run(config, checkpoints)
+    faces = open_split(config, "train")
+    validation = open_split(config, "validation").without(faces)
+    state, train_step, validate = _make_steps(config, mesh, validation)
+    if (saved := checkpoints.latest()) is not None:
+        state = checkpoints.state(saved, like=state)
+    written = configs.to_json(config)
+    write_text(workdir / "config.json", written)
+    _say_what_runs(config, workdir, state, len(faces), len(validation))
+
+    done, settings = int(state["step"]), config.train
+    log = MetricsLog(workdir / "metrics.jsonl", after=done)
+    progress = Progress(log, done=done, steps=settings.steps, batch_size=settings.batch_size)
+    batches = train_batches(
+        open_loader(config, faces),
+        seed=config.seed,
+        batch_size=settings.batch_size,
+        start=done,
+        shard=(jax.process_index(), jax.process_count()),
+    )
+    with contextlib.closing(progress), contextlib.closing(batches):
+        for step in range(done + 1, settings.steps + 1):
+            batch = progress.next(batches)
+            state, loss = train_step(state, put_batch(mesh, batch))
+            progress.step(loss)
+            if step % settings.log_every == 0:
+                progress.trained(step, state["window"])
+                state["window"] = jax.tree.map(jnp.zeros_like, state["window"])
+            if step % settings.eval_every == 0 or step == settings.steps:
+                figures = validate(state)
+                checkpoints.save(state, written, figures["age"]["mae"]["median"])
+                progress.validated(step, figures)
+            progress.write(step)
+    return evaluate(config, workdir)
+
+
+def _start_devices(config: ConfigDict) -> Mesh:
+    if config.train.deterministic:  # XLA reads this when JAX first looks for devices
+        os.environ["XLA_FLAGS"] = os.getenv("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+    mesh = make_mesh()
+    check_batch_size(mesh, "train.batch_size", config.train.batch_size, config.train.accumulate)
+    check_batch_size(mesh, "eval.batch_size", config.eval.batch_size)
+    return mesh
+
+
+def _check_same_run(config: ConfigDict, checkpoints: Checkpoints) -> None:
+    if (saved := checkpoints.latest()) is None:
+        return
+    theirs = configs.from_json(checkpoints.config(saved), f"{checkpoints.folder}/{saved}")
+    if changes := list(configs.differences(config, theirs)):
+        raise UserError(
+            f"{checkpoints.folder.parent} holds another run: {'; '.join(changes)}; "
+            f"give this one its own --workdir"
+        )
+    if saved > config.train.steps:
+        raise UserError(
+            f"{checkpoints.folder.parent} is at step {saved}, past config.train.steps, "
+            f"{config.train.steps}; ask for more steps, or give another --workdir"
+        )
+
+
+def _make_steps(
+    config: ConfigDict, mesh: Mesh, validation: Faces
+) -> tuple[TrainState, TrainStep, Callable[[TrainState], dict[str, Any]]]:
+    """The first state, the train step, and the validation of a state."""
+    graph, weights = make_model(config)
+    optimizer = make_optimizer(steps=config.train.steps, **config.optim)
+    train_step = make_train_step(
+        graph,
+        optimizer,
+        task_weights={name: task.weight for name, task in config.tasks.items()},
+        seed=config.seed,
+        augment=functools.partial(augment, **config.augment),
+        accumulate=config.train.accumulate,
+        ema=config.train.ema,
+    )
+    predict_step = make_predict_step(graph)
+    loader = open_loader(config, validation)
+
+    def validate(state: TrainState) -> dict[str, Any]:
+        size = config.eval.batch_size
+        return score(predict_split(predict_step, weights_of(state), mesh, loader, size), validation)
+
+    state = init_state(graph, weights, optimizer, ema=config.train.ema > 0)
+    return jax.device_put(state, replicated(mesh)), train_step, validate
+
+
+def _say_what_runs(
+    config: ConfigDict, workdir: Path, state: TrainState, faces: int, validation: int
+) -> None:
+    parameters = sum(x.size for x in jax.tree.leaves(state["params"])) / 1e6
+    print(
+        f"{workdir}: {faces:,} training and {validation:,} validation faces; "
+        f"{config.model.trunk.__name__}, {parameters:.2f} million weights; "
+        f"{jax.device_count()} x {jax.devices()[0].device_kind}; "
+        f"step {int(state['step']):,} of {config.train.steps:,}"
+    )

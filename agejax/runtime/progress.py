@@ -1,0 +1,76 @@
+"""What a run says while it trains: a progress bar, and a line of metrics a log step."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+from tqdm.auto import tqdm
+
+from agejax.runtime.writers import MetricsLog
+from agejax.train.metrics import compute
+from agejax.types import Batch, Tree
+
+
+class Progress:
+    """The bar, the clock and the metric log of a run."""
+
+    def __init__(self, log: MetricsLog, *, done: int, steps: int, batch_size: int):
+        """Starts at step `done` of `steps`."""
+        self._log, self._size, self._last = log, batch_size, done
+        total, initial = steps * batch_size, done * batch_size
+        self._bar = tqdm(total=total, initial=initial, unit="img", unit_scale=True, mininterval=1)
+        self._line: dict[str, Any] = {}
+        self._under_way: deque[jax.Array] = deque()
+        self._start_clock()
+
+    def next(self, batches: Iterator[Batch]) -> Batch:
+        """The next batch; notes how long it was waited for."""
+        start = time.perf_counter()
+        batch = next(batches)
+        self._waited += time.perf_counter() - start
+        return batch
+
+    def step(self, loss: jax.Array) -> None:
+        """A step was started. The host may run ahead of the devices, but not far."""
+        self._bar.update(self._size)
+        self._under_way.append(loss)
+        if len(self._under_way) > 2:
+            self._under_way.popleft().block_until_ready()
+
+    def trained(self, step: int, window: Tree) -> None:
+        """Notes the metrics of the steps up to `step` since the last log step."""
+        window = jax.device_get(window)
+        elapsed = time.perf_counter() - self._started
+        steps = step - self._last
+        self._line |= {"loss": float(window["loss"]) / steps, **compute(window["tasks"])}
+        self._line["images_per_second"] = round(steps * self._size / elapsed, 1)
+        self._line["input_wait"] = round(self._waited / elapsed, 4)
+        mae = self._line["age"].get("mae", {}).get("median", float("nan"))
+        self._bar.set_postfix(loss=f"{self._line['loss']:.3f}", mae=f"{mae:.2f}", refresh=False)
+        self._last = step
+        self._start_clock()
+
+    def validated(self, step: int, figures: dict[str, Any]) -> None:
+        """Notes the figures of a validation."""
+        self._line["validation"] = figures
+        self._bar.write(
+            f"step {step:,}: validation MAE {figures['age']['mae']['median']:.2f} years, "
+            f"gender {figures['gender']['accuracy']:.1%}"
+        )
+        self._start_clock()
+
+    def write(self, step: int) -> None:
+        """Writes what was noted at `step`, if anything was."""
+        if self._line:
+            self._log.write(step=step, **self._line)
+        self._line = {}
+
+    def close(self) -> None:
+        """Ends the bar and the log."""
+        self._bar.close()
+        self._log.close()
+
+    def _start_clock(self) -> None:
+        self._started, self._waited = time.perf_counter(), 0.0

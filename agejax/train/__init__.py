@@ -1,0 +1,1 @@
+"""The jitted core of learning: pure, no I/O."""

@@ -1,0 +1,60 @@
+"""Random views of a face, drawn on the device."""
+
+import jax
+import jax.numpy as jnp
+
+
+def augment(
+    key: jax.Array,
+    image: jax.Array,
+    *,
+    flip: bool = True,
+    shift: float = 0.0,
+    zoom: float = 0.0,
+    brightness: float = 0.0,
+    contrast: float = 0.0,
+) -> jax.Array:
+    """Flips, moves, zooms and relights each image by its own random amounts.
+
+    Args:
+      key: PRNG key; the result is a pure function of it and the images.
+      image: uint8 [B, H, W, 3].
+      flip: mirror every second image left to right.
+      shift: the largest move, as a share of the side; uncovered pixels repeat the border.
+      zoom: the largest change of scale, e.g. 0.1 for 0.9 to 1.1.
+      brightness: the largest offset, as a share of 255.
+      contrast: the largest change of contrast, e.g. 0.2 for 0.8 to 1.2.
+
+    Returns:
+      float32 [B, H, W, 3] in 0..255.
+    """
+    b, h, w, _ = image.shape
+    keys = jax.random.split(key, 6)
+    signed = lambda k, most: jax.random.uniform(keys[k], (b,), minval=-most, maxval=most)
+    mirror = jnp.where(jax.random.bernoulli(keys[0], 0.5, (b,)) & flip, -1.0, 1.0)
+    x = image.astype(jnp.float32)
+    if shift or zoom:
+        scale = 1 + signed(3, zoom)
+        rows = _bilinear(h, scale, signed(1, shift) * h)
+        columns = _bilinear(w, scale * mirror, signed(2, shift) * w)
+        x = jnp.einsum("bij,bjwc->biwc", rows, x)
+        x = jnp.einsum("bkw,biwc->bikc", columns, x)
+    elif flip:
+        x = jnp.where(mirror[:, None, None, None] < 0, x[:, :, ::-1], x)
+    if brightness or contrast:
+        mean = x.mean((1, 2, 3), keepdims=True)
+        gain, offset = 1 + signed(4, contrast), 255 * signed(5, brightness)
+        x = (x - mean) * gain[:, None, None, None] + mean + offset[:, None, None, None]
+        x = jnp.clip(x, 0, 255)
+    return x
+
+
+def _bilinear(n: int, scale: jax.Array, shift: jax.Array) -> jax.Array:
+    """[B, n, n] matrices that resample n pixels about their centre; a negative scale mirrors.
+
+    Resampling as a matrix product runs at full speed on every platform, which gathers do not.
+    """
+    centred = jnp.arange(n, dtype=jnp.float32) - (n - 1) / 2
+    source = centred[None] * scale[:, None] + (shift + (n - 1) / 2)[:, None]
+    source = jnp.clip(source, 0, n - 1)[:, :, None]
+    return jnp.maximum(0, 1 - jnp.abs(source - jnp.arange(n, dtype=jnp.float32)[None, None]))

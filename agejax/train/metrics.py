@@ -1,0 +1,66 @@
+"""Metrics as sums that add up over batches, devices and processes, and what they come to."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from agejax.labels import DECODINGS
+
+Sums = dict[str, dict[str, Any]]
+
+
+def metric_sums(
+    probabilities: Mapping[str, Any],
+    labels: Mapping[str, Any],
+    counted: Mapping[str, Any],
+    ordinal: Collection[str] = ("age",),
+) -> Sums:
+    """Sums over the rows that count. Works on NumPy and JAX arrays alike.
+
+    Args:
+      probabilities: {task: float [B, classes]}.
+      labels: {task: int [B]}.
+      counted: {task: float [B]}, 1 where the row counts and 0 where it does not.
+      ordinal: the tasks whose classes are years, for which errors in years are summed too.
+
+    Returns:
+      {task: {"n", "correct", "nll"}}, and for ordinal tasks also "abs_argmax", "abs_mean",
+      "abs_median" (years) and "within_5" (median at most 5 years off), all scalars.
+    """
+    sums: Sums = {}
+    for task, p in probabilities.items():
+        xp = p.__array_namespace__()
+        label, rows = labels[task], xp.astype(counted[task], p.dtype)
+        own = xp.take_along_axis(p, label[:, None], axis=-1)[:, 0]
+        sums[task] = {
+            "n": rows.sum(),
+            "correct": ((p.argmax(-1) == label) * rows).sum(),
+            "nll": (-xp.log(xp.clip(own, 1e-30, None)) * rows).sum(),
+        }
+        if task in ordinal:
+            true = xp.astype(label, p.dtype)
+            errors = {name: abs(decode(p) - true) for name, decode in DECODINGS.items()}
+            sums[task] |= {f"abs_{name}": (e * rows).sum() for name, e in errors.items()}
+            # A hair of slack: an error of exactly 5 years must not hang on rounding.
+            sums[task]["within_5"] = ((errors["median"] <= 5 + 1e-3) * rows).sum()
+    return sums
+
+
+def compute(sums: Sums) -> dict[str, dict[str, Any]]:
+    """What sums come to.
+
+    Returns:
+      {task: {"n", "accuracy", "nll" (nats)}}, and for ordinal tasks also "mae": {"argmax", "mean",
+      "median"} (years) and "cs5", the share of faces at most 5 years off (cumulative score). A task
+      without a single known label has only "n".
+    """
+    numbers: dict[str, dict[str, Any]] = {}
+    for task, s in sums.items():
+        n = float(s["n"])
+        numbers[task] = {"n": int(n)}
+        if not n:
+            continue
+        numbers[task] |= {"accuracy": float(s["correct"]) / n, "nll": float(s["nll"]) / n}
+        if "within_5" in s:
+            numbers[task]["mae"] = {name: float(s[f"abs_{name}"]) / n for name in DECODINGS}
+            numbers[task]["cs5"] = float(s["within_5"]) / n
+    return numbers

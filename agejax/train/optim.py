@@ -1,0 +1,57 @@
+"""Optimiser and learning-rate schedules."""
+
+from collections.abc import Callable
+
+import jax
+import optax
+
+from agejax.types import Tree
+
+
+def constant(learning_rate: float, steps: int) -> optax.Schedule:
+    """The same rate throughout, as in the tutorial."""
+    del steps
+    return optax.constant_schedule(learning_rate)
+
+
+def cosine(learning_rate: float, steps: int) -> optax.Schedule:
+    """Half a cosine down to zero at `steps` (Loshchilov and Hutter, SGDR, ICLR 2017)."""
+    return optax.cosine_decay_schedule(learning_rate, max(steps, 1))
+
+
+def make_optimizer(
+    *,
+    steps: int,
+    learning_rate: float,
+    schedule: Callable[[float, int], optax.Schedule] = constant,
+    warmup_steps: int = 0,
+    weight_decay: float = 0.0,
+    clip_norm: float = 0.0,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+) -> optax.GradientTransformation:
+    """Adam (Kingma and Ba, ICLR 2015), with decoupled weight decay where it is not 0 (AdamW).
+
+    Args:
+      steps: optimiser steps of the whole run, for the schedule.
+      learning_rate: the highest rate.
+      schedule: (learning_rate, steps after warm-up) -> a schedule.
+      warmup_steps: steps over which the rate rises linearly from 0.
+      weight_decay: on matrices and kernels alone, not on biases and norms.
+      clip_norm: the largest global norm of a gradient; 0 for no limit.
+      b1: decay of the first moment.
+      b2: decay of the second moment.
+      eps: added to the root of the second moment.
+    """
+    rate = schedule(learning_rate, steps - warmup_steps)
+    if warmup_steps:
+        warmup = optax.linear_schedule(0.0, learning_rate, warmup_steps)
+        rate = optax.join_schedules([warmup, rate], [warmup_steps])
+    clip = optax.clip_by_global_norm(clip_norm) if clip_norm else optax.identity()
+    adam = optax.adamw(rate, b1, b2, eps, weight_decay=weight_decay, mask=_kernels)
+    return optax.chain(clip, adam)
+
+
+def _kernels(params: Tree) -> Tree:
+    return jax.tree.map(lambda p: p.ndim > 1, params)

@@ -1,0 +1,132 @@
+"""The train step and the predict step: the only code that is jitted."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+from agejax.train.losses import counted, multitask_loss
+from agejax.train.metrics import metric_sums
+from agejax.types import Batch, TrainState, Tree, Weights
+
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, jax.Array]]
+PredictStep = Callable[[Weights, Any], dict[str, jax.Array]]
+
+
+def split_model(model: nnx.Module) -> tuple[nnx.GraphDef, Weights]:
+    """A model as its structure and its weights, plain dicts of arrays."""
+    graph, params, stats = nnx.split(model, nnx.Param, nnx.BatchStat)  # type: ignore[misc]
+    return graph, Weights(params=nnx.to_pure_dict(params), stats=nnx.to_pure_dict(stats))
+
+
+def init_state(
+    graph: nnx.GraphDef, weights: Weights, optimizer: optax.GradientTransformation, ema: bool
+) -> TrainState:
+    """The state before the first step."""
+    tasks = nnx.merge(graph, *weights.values()).heads
+    logits = {task: jnp.zeros((1, head.out_features)) for task, head in tasks.items()}
+    nothing = dict.fromkeys(logits, jnp.zeros(1, jnp.int32))
+    return TrainState(
+        step=jnp.int32(0),
+        params=weights["params"],
+        stats=weights["stats"],
+        opt=optimizer.init(weights["params"]),
+        ema=jax.tree.map(jnp.copy, dict(weights)) if ema else {},
+        window={"loss": jnp.float32(0), "tasks": metric_sums(logits, nothing, nothing)},
+    )
+
+
+def make_train_step(
+    graph: nnx.GraphDef,
+    optimizer: optax.GradientTransformation,
+    *,
+    task_weights: Mapping[str, float],
+    seed: int,
+    augment: Callable[[jax.Array, jax.Array], jax.Array] = lambda key, image: image,
+    accumulate: int = 1,
+    ema: float = 0.0,
+) -> TrainStep:
+    """A jitted step: (state, batch) -> (state, loss). The state that goes in is donated.
+
+    Args:
+      graph: the model's structure.
+      optimizer: what turns gradients into updates.
+      task_weights: each task's weight in the loss.
+      seed: with the step, the source of all randomness.
+      augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255.
+      accumulate: parts in which a batch is worked through, to save memory.
+      ema: decay of the running average of weights; 0 keeps none.
+    """
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
+        key = jax.random.fold_in(jax.random.key(seed), state["step"])
+        counts = {task: rows.sum() for task, rows in counted(batch).items()}
+
+        def loss_fn(params: Tree, stats: Tree, part: Batch, key: jax.Array):
+            augment_key, model_key = jax.random.split(key)
+            model = nnx.merge(graph, params, stats)
+            logits = model(augment(augment_key, part["image"]), model_key)
+            loss = multitask_loss(logits, part, task_weights, counts)
+            probabilities = jax.tree.map(jax.nn.softmax, jax.lax.stop_gradient(logits))
+            sums = metric_sums(probabilities, part["labels"], counted(part))
+            stats = nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
+            return loss, (stats, {"loss": loss, "tasks": sums})
+
+        def one_part(carry, part_and_key):
+            stats, grads, sums = carry
+            gradient = jax.value_and_grad(loss_fn, has_aux=True)
+            (_, (stats, part_sums)), part_grads = gradient(state["params"], stats, *part_and_key)
+            return (stats, _add(grads, part_grads), _add(sums, part_sums)), None
+
+        carry = (state["stats"], jax.tree.map(jnp.zeros_like, state["params"]), state["window"])
+        if accumulate == 1:
+            (stats, grads, window), _ = one_part(carry, (batch, key))
+        else:
+            parts = jax.tree.map(lambda x: _interleaved(x, accumulate), batch)
+            keys = jax.random.split(key, accumulate)
+            (stats, grads, window), _ = jax.lax.scan(one_part, carry, (parts, keys))
+
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes dtypes of its scalars
+            updates, opt = optimizer.update(grads, state["opt"], state["params"])
+        params = optax.apply_updates(state["params"], updates)
+        new = Weights(params=params, stats=stats)
+        average = _average(state["ema"], new, ema, state["step"])
+        loss = window["loss"] - state["window"]["loss"]
+        state = TrainState(step=state["step"] + 1, opt=opt, ema=average, window=window, **new)
+        return state, loss
+
+    return jax.jit(train_step, donate_argnums=0)
+
+
+def make_predict_step(graph: nnx.GraphDef) -> PredictStep:
+    """A jitted (weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
+
+    Evaluation, prediction and export all run this one.
+    """
+
+    def predict_step(weights: Weights, image: jax.Array) -> dict[str, jax.Array]:
+        logits = nnx.merge(graph, weights["params"], weights["stats"])(image)
+        return jax.tree.map(jax.nn.softmax, logits)
+
+    return jax.jit(predict_step)
+
+
+def _average(old: Tree, new: Tree, decay: float, step: jax.Array) -> Tree:
+    """The exponential moving average; faster at first, so that it forgets the initial weights."""
+    if not decay:
+        return {}
+    t = step.astype(jnp.float32)
+    d = jnp.minimum(decay, (1 + t) / (10 + t))
+    return jax.tree.map(lambda a, b: a * d + b * (1 - d), old, new)
+
+
+def _interleaved(x: jax.Array, parts: int) -> jax.Array:
+    """[B, ...] -> [parts, B / parts, ...], each device keeping its own rows."""
+    return x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1)
+
+
+def _add(a: Tree, b: Tree) -> Tree:
+    return jax.tree.map(jnp.add, a, b)

@@ -1,0 +1,25 @@
+"""The whole way on synthetic faces: paint, build, train, evaluate, predict. Needs no download.
+
+python launch.py --config configs/quickstart.py
+"""
+
+from agejax import config as configs
+from agejax.train.optim import cosine
+
+
+def get_config():
+    """3,000 painted faces, 48 pixels, a small network."""
+    config = configs.default()
+    config.data.update(
+        name="imdb",
+        painted=3000,
+        manual_dir="data/painted/archives",
+        data_dir="data/painted/built",
+        size=48,
+    )
+    with config.unlocked():
+        config.model.args = {"widths": (24, 48, 96), "depths": (1, 2, 2), "dropout": 0.2}
+    config.optim.update(learning_rate=3e-3, schedule=cosine, warmup_steps=50)
+    config.augment.update(shift=0.05, zoom=0.1)
+    config.train.update(steps=600, batch_size=64, ema=0.99, log_every=25, eval_every=200)
+    return config

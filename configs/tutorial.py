@@ -1,0 +1,19 @@
+"""The tutorial's network and settings, on the IMDB faces.
+
+python launch.py --config configs/tutorial.py --config.data.manual_dir=DIR
+"""
+
+from agejax import config as configs
+from agejax.models.cnn import TutorialCNN
+from agejax.models.multitask import per_image
+from agejax.train.optim import constant
+
+
+def get_config():
+    """224 pixels, Adam at 1e-4, batches of 16, 200,000 steps: days on a laptop, hours on a GPU."""
+    config = configs.default()
+    config.data.update(name="imdb", size=224)
+    config.model.update(trunk=TutorialCNN, normalise=per_image, head_width=1024)
+    config.optim.update(learning_rate=1e-4, schedule=constant)
+    config.train.update(steps=200_000, batch_size=16, log_every=100, eval_every=2000)
+    return config

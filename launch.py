@@ -1,0 +1,93 @@
+"""Trains what a config describes, or evaluates it.
+
+python launch.py --config configs/small.py [--workdir runs/small] [--config.train.steps=2000]
+python launch.py --config configs/small.py --config.mode=eval [--config.eval.split=validation]
+"""
+
+import sys
+import traceback
+from pathlib import Path
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from agejax import config as configs
+from agejax.errors import UserError, one_line
+from agejax.inference.picture import picture_of_run
+from agejax.runtime.evaluate import evaluate, of_the_run, table
+from agejax.runtime.loop import train
+
+FLAGS = flags.FLAGS
+config_flags.DEFINE_config_file("config", None, "The experiment: a file of configs/.")
+flags.DEFINE_string("workdir", None, "The run's folder (runs/NAME, after the config).")
+
+
+def main(argv: list[str]) -> None:
+    """Reads the command line, then trains or evaluates."""
+    file = config_file(argv)
+    config = read_config(argv, file)
+    workdir = Path(FLAGS.workdir or Path("runs", file.stem))
+    if config.mode == "eval":
+        config = of_the_run(workdir, config_flags.get_override_values(FLAGS["config"]))
+        figures = evaluate(config, workdir)
+    else:
+        figures = train(config, workdir)
+    print(table(figures))
+    print(picture_of_run(config, workdir))
+
+
+def config_file(argv: list[str]) -> Path:
+    """The file that `--config` names.
+
+    Raises:
+      UserError: it names none, or one that is not there.
+    """
+    named = [a.partition("=")[2] for a in argv if a.startswith(("--config=", "-config="))]
+    named += [b for a, b in zip(argv, argv[1:], strict=False) if a in ("--config", "-config")]
+    there = ", ".join(map(str, sorted(Path("configs").glob("*.py")))) or "none in ./configs"
+    if not named:
+        raise UserError(f"say which experiment with --config FILE; there are {there}")
+    if not Path(named[-1]).is_file():
+        raise UserError(f"{named[-1]}: there is no such config; there are {there}")
+    return Path(named[-1])
+
+
+def read_config(argv: list[str], file: Path) -> ConfigDict:
+    """The config of `file` with the command line's changes.
+
+    Raises:
+      UserError: a flag, a key or a value is wrong, or the file itself is.
+    """
+    try:
+        extra = FLAGS(argv)[1:]
+        config = FLAGS.config
+        if not isinstance(config, ConfigDict):
+            raise UserError(f"{file}: get_config() gives no ConfigDict")
+    except (KeyError, AttributeError) as error:
+        known = configs.default()
+        keys = [
+            a.lstrip("-").partition("=")[0] for a in argv if a.lstrip("-").startswith("config.")
+        ]
+        for key in keys:
+            configs.check_key(known, key.removeprefix("config."))
+        raise UserError(f"{_where(error, file)}: {error}") from error
+    except flags.Error as error:
+        raise UserError(str(error)) from error
+    except Exception as error:  # a config is a program: anything can go wrong in it
+        raise UserError(f"{_where(error, file)}: {type(error).__name__}: {error}") from error
+    if extra:
+        raise UserError(
+            f"cannot make sense of {extra[0]!r}; settings are given as --config.KEY=VALUE"
+        )
+    return config
+
+
+def _where(error: Exception, file: Path) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f.lineno for f in frames if Path(f.filename).name == file.name]
+    return f"{file}, line {lines[-1]}" if lines else str(file)
+
+
+if __name__ == "__main__":
+    with one_line():
+        main(sys.argv)

@@ -1,0 +1,44 @@
+"""`python -m tfds_imdb_wiki build`: the data set, built without TensorFlow."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from agejax.errors import one_line
+
+
+def main() -> None:
+    """Entry of `python -m tfds_imdb_wiki`."""
+    parser = argparse.ArgumentParser(prog="python -m tfds_imdb_wiki", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="build | paint")
+    command: Any = commands.add_parser("build", help="build the data set from its archives")
+    command.add_argument("--config", default="imdb", help="imdb (default), wiki or imdb_wiki")
+    command.add_argument("--manual_dir", help="the folder of imdb_crop.tar, wiki_crop.tar")
+    command.add_argument("--data_dir", help="where to build (~/tensorflow_datasets)")
+    command.add_argument("--overwrite", action="store_true", help="build again what is there")
+    command.set_defaults(run=_build)
+    command = commands.add_parser("paint", help="write archives of synthetic faces")
+    command.add_argument("--manual_dir", type=Path, required=True, help="where to write them")
+    command.add_argument("--faces", type=int, default=3000, help="faces an archive (3000)")
+    command.add_argument("--seed", type=int, default=0)
+    command.set_defaults(run=_paint)
+    args = vars(parser.parse_args())
+    with one_line():
+        args.pop("run")(**args)
+
+
+def _build(**args: Any) -> None:
+    from tfds_imdb_wiki.build import build, summary  # TFDS takes a second: not for --help
+
+    print(summary(build(**args)))
+
+
+def _paint(manual_dir: Path, faces: int, seed: int) -> None:
+    from tfds_imdb_wiki.paint.archive import write_archive
+
+    for kind in ("imdb", "wiki"):
+        print(write_archive(manual_dir, kind, faces, seed))
+
+
+if __name__ == "__main__":
+    main()

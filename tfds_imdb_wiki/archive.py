@@ -1,0 +1,69 @@
+"""A crop archive, read in place: a tar is never unpacked, so nothing can climb out of it."""
+
+import os
+import tarfile
+from pathlib import Path
+
+from agejax.errors import UserError
+
+
+class Archive:
+    """The files of `imdb_crop` or `wiki_crop`, by their names below that folder.
+
+    Attributes:
+      path: the tar file or the folder.
+    """
+
+    def __init__(self, path: Path):
+        """Opens a `.tar` or an unpacked folder.
+
+        Raises:
+          UserError: the tar is damaged.
+        """
+        self.path = path
+        self._folder = path.is_dir()
+        if not self._folder:
+            self._fd = os.open(path, os.O_RDONLY)
+            self._members = _index(path)
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file such as `00/nm0000100_rm46373120_1955-1-6_2003.jpg`, or None.
+
+        Safe to call from many threads. A name that leads out of the archive is not there.
+        """
+        if not self._folder:
+            offset, size = self._members.get(name, (0, -1))
+            if size < 0:
+                return None
+            return os.pread(self._fd, size, offset)
+        inside = os.path.normpath(name)
+        if os.path.isabs(inside) or inside.startswith("..") or "\0" in name:
+            return None
+        try:
+            return (self.path / inside).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+
+def find_archive(manual_dir: Path, kind: str) -> Archive | None:
+    """The unpacked `{kind}_crop/`, else `{kind}_crop.tar`, in `manual_dir`; None where neither is."""
+    folder, tar = manual_dir / f"{kind}_crop", manual_dir / f"{kind}_crop.tar"
+    if (folder / f"{kind}.mat").is_file():
+        return Archive(folder)
+    return Archive(tar) if tar.is_file() else None
+
+
+def _index(path: Path) -> dict[str, tuple[int, int]]:
+    members: dict[str, tuple[int, int]] = {}
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                if member.isfile():
+                    name = os.path.normpath(member.name).partition("/")[2]
+                    members[name] = (member.offset_data, member.size)
+                tar.members = []  # type: ignore[attr-defined]  # tarfile keeps all it has seen
+            if path.stat().st_size < tar.offset:
+                raise tarfile.TarError("it ends early")
+    except tarfile.TarError as error:
+        raise UserError(f"{path}: not a complete tar archive ({error}); fetch it again") from error
+    return members

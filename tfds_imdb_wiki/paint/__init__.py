@@ -1,0 +1,1 @@
+"""Synthetic faces, drawn, in the layout of the official archives."""

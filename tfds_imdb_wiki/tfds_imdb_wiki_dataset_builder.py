@@ -1,0 +1,218 @@
+"""The TFDS builder `imdb_wiki`: needs no TensorFlow, and drops no row silently."""
+
+import collections
+import csv
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from agejax.data.parallel import in_order
+from agejax.errors import UserError
+from tfds_imdb_wiki.archive import Archive, find_archive
+from tfds_imdb_wiki.images import admit
+from tfds_imdb_wiki.imdb_mat import read_mat
+from tfds_imdb_wiki.select import REASONS, SPLITS, drop_reasons, person_ids, split_of
+
+_URL = "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/static"
+
+_DESCRIPTION = """
+Faces of IMDB and Wikipedia celebrities with age and gender (Rothe, Timofte, Van Gool, "Deep
+expectation of real and apparent age from a single image without facial landmarks", IJCV 2018), the
+official crops with their 40% margin. Splits are exclusive by person. For academic research only.
+"""
+
+_CITATION = """
+@article{Rothe-IJCV-2018,
+  author = {Rasmus Rothe and Radu Timofte and Luc Van Gool},
+  title = {Deep expectation of real and apparent age from a single image without facial landmarks},
+  journal = {International Journal of Computer Vision},
+  volume = {126}, number = {2-4}, pages = {144--157}, year = {2018}
+}
+"""
+
+
+@dataclasses.dataclass
+class ImdbWikiConfig(tfds.core.BuilderConfig):
+    """Which archives, and the lowest face score that is kept."""
+
+    archives: tuple[str, ...] = ()
+    min_face_score: float = 1.0
+
+
+@dataclasses.dataclass
+class _Candidate:
+    """A row whose labels are good; its image is still to be looked at."""
+
+    path: str
+    label: dict[str, Any]
+    read: Callable[[], bytes | None]
+
+
+class ImdbWiki(tfds.core.GeneratorBasedBuilder):
+    """IMDB-WIKI face crops; records of each split stand sorted by `path`.
+
+    Beside the records it writes `drop_report.json` (rows, kept, dropped by reason), `dropped.csv`
+    (a line per dropped path) and `columns-SPLIT.npz`: all features but the image, and the SHA-256
+    of each stored image, so that filters and look-ups need not read the images.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    BUILDER_CONFIGS = [
+        ImdbWikiConfig(name="imdb", description="IMDB, 460,723 crops", archives=("imdb",)),
+        ImdbWikiConfig(name="wiki", description="Wikipedia, 62,328 crops", archives=("wiki",)),
+        ImdbWikiConfig(name="imdb_wiki", description="Both", archives=("imdb", "wiki")),
+    ]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = f"""
+    Put imdb_crop.tar and/or wiki_crop.tar (or the folders that they unpack to) into the manual
+    folder. They are at {_URL}/imdb_crop.tar (7 GB) and {_URL}/wiki_crop.tar (1 GB).
+    """
+
+    # Shown around each split's rows: `progress(rows, total=, desc=)`, tqdm for one.
+    progress: Callable[..., Iterable] = staticmethod(lambda rows, **_: rows)
+    workers: int = os.cpu_count() or 1
+
+    def __init__(self, **kwargs):
+        """Takes what `tfds.core.GeneratorBasedBuilder` takes; the format is array_record always."""
+        super().__init__(**kwargs | {"file_format": "array_record"})
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
+                "age": np.int64,
+                "gender": tfds.features.ClassLabel(names=["female", "male"]),
+                "face_score": np.float32,
+                "second_face_score": np.float32,  # NaN: no second face
+                "person": tfds.features.Text(),
+                "photo_year": np.int64,
+                "path": tfds.features.Text(),
+            }
+        )
+        return self.dataset_info_from_configs(
+            features=features,
+            supervised_keys=("image", "age"),
+            homepage="https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/",
+            citation=_CITATION,
+            description=_DESCRIPTION,
+            disable_shuffling=True,  # the order is ours: by path
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        self._rows = 0
+        self._dropped: list[tuple[str, str]] = []
+        self._columns: dict[str, dict[str, list]] = {}
+        splits: dict[str, list[_Candidate]] = {split: [] for split in SPLITS}
+        for kind in self.builder_config.archives:
+            archive = self._archive(dl_manager, kind)
+            for candidate in self._candidates(archive, kind):
+                splits[split_of(candidate.label["person"])].append(candidate)
+        return {
+            split: self._generate_examples(split, sorted(rows, key=lambda row: row.path))
+            for split, rows in splits.items()
+        }
+
+    def _archive(self, dl_manager: tfds.download.DownloadManager, kind: str) -> Archive:
+        try:
+            manual_dir = Path(dl_manager.manual_dir)
+        except AssertionError:  # TFDS's word for "there is no such folder"
+            manual_dir = Path(dl_manager._manual_dir)
+        if archive := find_archive(manual_dir, kind):
+            return archive
+        url = f"{_URL}/{kind}_crop.tar"
+        try:
+            return Archive(Path(dl_manager.download(url)))
+        except Exception as error:  # a download fails in as many ways as there are networks
+            raise UserError(
+                f"{manual_dir}: holds neither {kind}_crop.tar nor {kind}_crop/{kind}.mat, and "
+                f"{url} could not be downloaded ({type(error).__name__}); fetch that file by other "
+                f"means and put it there, or name another folder with --manual_dir"
+            ) from error
+
+    def _candidates(self, archive: Archive, kind: str) -> Iterator[_Candidate]:
+        """The rows whose labels are good; notes the reasons of the others."""
+        data = archive.read(f"{kind}.mat")
+        if data is None:
+            raise UserError(f"{archive.path}: there is no {kind}.mat in it; fetch it again")
+        mat = read_mat(data, kind, f"{archive.path}/{kind}.mat")
+        reasons, ages = drop_reasons(mat, self.builder_config.min_face_score)
+        people = person_ids(mat, kind)
+        self._rows += len(reasons)
+        for i, (reason, name) in enumerate(zip(reasons, mat["full_path"].tolist(), strict=True)):
+            path = f"{kind}_crop/{name}"
+            if reason:
+                self._dropped.append((path, str(reason)))
+                continue
+            label = {
+                "age": int(ages[i]),
+                "gender": int(mat["gender"][i]),
+                "face_score": np.float32(mat["face_score"][i]),
+                "second_face_score": np.float32(mat["second_face_score"][i]),
+                "person": str(people[i]),
+                "photo_year": int(mat["photo_taken"][i]),
+                "path": path,
+            }
+            yield _Candidate(path, label, functools.partial(archive.read, name))
+
+    def _generate_examples(self, split: str, rows: list[_Candidate]) -> Iterator[tuple[int, dict]]:
+        columns = self._columns[split] = collections.defaultdict(list)
+        with ThreadPoolExecutor(self.workers) as pool:
+            stored = in_order(pool, _stored, rows, ahead=16 * self.workers)
+            shown = self.progress(zip(rows, stored, strict=True), total=len(rows), desc=split)
+            for key, (row, image) in enumerate(shown):
+                if isinstance(image, str):
+                    self._dropped.append((row.path, image))
+                    continue
+                for name, value in row.label.items():
+                    columns[name].append(value)
+                columns["image_sha256"].append(hashlib.sha256(image).hexdigest())
+                yield key, {"image": image, **row.label}
+        if not columns["age"]:
+            raise UserError(
+                f"split {split!r} would be empty: only {self._rows - len(self._dropped)} of "
+                f"{self._rows} rows are good; give it more faces of more people"
+            )
+
+    def _download_and_prepare(self, dl_manager, download_config) -> None:
+        super()._download_and_prepare(dl_manager, download_config)
+        folder = Path(self.data_dir)  # TFDS renames it to its final name once this returns
+        counts = collections.Counter(reason for _, reason in self._dropped)
+        report = {
+            "rows": self._rows,
+            "kept": self._rows - len(self._dropped),
+            "dropped": {reason: counts[reason] for reason in REASONS},
+            "byte_identical": _byte_identical(self._columns),
+            "min_face_score": self.builder_config.min_face_score,
+        }
+        (folder / "drop_report.json").write_text(json.dumps(report, indent=2) + "\n")
+        with open(folder / "dropped.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("path", "reason"), *sorted(self._dropped)])
+        for split, columns in self._columns.items():
+            np.savez_compressed(
+                folder / f"columns-{split}.npz",
+                **{k: np.array(v) for k, v in columns.items()},  # type: ignore[arg-type]
+            )
+
+
+def _stored(row: _Candidate) -> bytes | str:
+    data = row.read()
+    return "missing_file" if data is None else admit(data)
+
+
+def _byte_identical(splits: dict[str, dict[str, list]]) -> dict[str, int]:
+    """How many groups of byte-identical images there are, and how many of them disagree in age."""
+    ages = collections.defaultdict(list)
+    for columns in splits.values():
+        for digest, age in zip(columns["image_sha256"], columns["age"], strict=True):
+            ages[digest].append(age)
+    groups = [group for group in ages.values() if len(group) > 1]
+    return {"groups": len(groups), "of_different_ages": sum(len(set(g)) > 1 for g in groups)}
