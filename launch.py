@@ -6,6 +6,7 @@ python launch.py --config configs/small.py --config.mode=eval [--config.eval.spl
 
 import sys
 import traceback
+from itertools import pairwise
 from pathlib import Path
 
 from absl import flags
@@ -43,7 +44,7 @@ def config_file(argv: list[str]) -> Path:
       UserError: it names none, or one that is not there.
     """
     named = [a.partition("=")[2] for a in argv if a.startswith(("--config=", "-config="))]
-    named += [b for a, b in zip(argv, argv[1:], strict=False) if a in ("--config", "-config")]
+    named += [b for a, b in pairwise(argv) if a in ("--config", "-config")]
     there = ", ".join(map(str, sorted(Path("configs").glob("*.py")))) or "none in ./configs"
     if not named:
         raise UserError(f"say which experiment with --config FILE; there are {there}")

@@ -16,9 +16,9 @@ from agejax.train.optim import cosine
 
 # What a resumed run may change; any other change would make it a different run.
 _FREE = (
-    *("mode", "eval.", "train.steps", "train.log_every", "train.eval_every"),
-    *("train.deterministic", "data.workers", "data.cache_mib"),
-    *("data.manual_dir", "data.data_dir"),
+    *("mode.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
+    *("train.deterministic.", "data.workers.", "data.cache_mib."),
+    *("data.manual_dir.", "data.data_dir."),
 )
 _OPEN = ("tasks.", "model.args.")  # whose keys are the experiment's own
 
@@ -127,7 +127,7 @@ def check_key(config: ConfigDict, key: str) -> None:
     known = sorted({k for k, _ in keys} | sections - {""})
     if key in known or key.startswith(_OPEN):
         return
-    by_last_word = {k.rpartition(".")[2]: k for k in reversed(known)}
+    by_last_word = {k.rpartition(".")[2]: k for k in known}
     near = difflib.get_close_matches(key, known, n=1) or [
         by_last_word[word]
         for word in difflib.get_close_matches(key.rpartition(".")[2], by_last_word, n=1)
@@ -180,7 +180,7 @@ def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
     """The keys in which two configs say that they are different runs."""
     a, b = (dict(_flat(_plain(config.to_dict()))) for config in (ours, theirs))
     for key in sorted(a.keys() | b.keys()):
-        if a.get(key) != b.get(key) and not key.startswith(_FREE):
+        if a.get(key) != b.get(key) and not f"{key}.".startswith(_FREE):
             yield f"config.{key} was {b.get(key)!r} and is now {a.get(key)!r}"
 
 

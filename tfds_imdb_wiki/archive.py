@@ -46,7 +46,7 @@ class Archive:
 
 
 def find_archive(manual_dir: Path, kind: str) -> Archive | None:
-    """The unpacked `{kind}_crop/`, else `{kind}_crop.tar`, in `manual_dir`; None where neither is."""
+    """The unpacked `{kind}_crop/` in `manual_dir`, else `{kind}_crop.tar`, else None."""
     folder, tar = manual_dir / f"{kind}_crop", manual_dir / f"{kind}_crop.tar"
     if (folder / f"{kind}.mat").is_file():
         return Archive(folder)

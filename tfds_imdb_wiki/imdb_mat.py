@@ -28,8 +28,8 @@ _CELEBRITIES = ("celeb_names", "celeb_id")
 def read_mat(data: bytes, kind: str, where: str) -> Columns:
     """The fields of an IMDB-WIKI `.mat` as columns of its N rows.
 
-    SciPy's reader can crash on a corrupt file (a segmentation fault on about 1 in 300 mutated ones),
-    so it runs in a child process.
+    SciPy's reader can crash on a corrupt file (it did on 1 in 300 mutated ones), so it runs in a
+    child process.
 
     Args:
       data: the bytes of the file.

@@ -6,7 +6,7 @@ and the validation `metrics`. The latest and the best are kept.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -95,10 +95,9 @@ class Checkpoints:
             weights=ocp.args.StandardRestore(abstract[0]),
             training=ocp.args.StandardRestore(abstract[1]),
         )
-        weights = (
-            {"ema": restored["weights"]} if like["ema"] else {**restored["weights"], "ema": {}}
-        )
-        return TrainState(**restored["training"], **weights)
+        state = restored["training"]
+        state |= {"ema": restored["weights"]} if like["ema"] else restored["weights"] | {"ema": {}}
+        return cast(TrainState, state)
 
     def _restore(self, step: int, **items: Any) -> Any:
         try:

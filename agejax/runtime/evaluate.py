@@ -150,6 +150,6 @@ def table(figures: dict[str, Any]) -> str:
             f"  age MAE  {mae['median']:.2f} years by the median, {mae['mean']:.2f} by the mean, "
             f"{mae['argmax']:.2f} by argmax; a constant median has {base['age_mae']:.2f}",
             f"  age CS@5 {age['cs5']:.1%}, exact age {age['accuracy']:.1%}, NLL {age['nll']:.3f}",
-            f"  gender   {gender['accuracy']:.1%} right; the majority {base['gender_accuracy']:.1%}",
+            f"  gender   {gender['accuracy']:.1%}; the majority {base['gender_accuracy']:.1%}",
         ]
     )

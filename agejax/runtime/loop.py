@@ -73,7 +73,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             state, loss = train_step(state, put_batch(mesh, batch))
             progress.step(loss)
             if step % settings.log_every == 0:
-                progress.trained(step, state["window"])
+                progress.trained(settings.log_every, state["window"])
                 state["window"] = jax.tree.map(jnp.zeros_like, state["window"])
             if step % settings.eval_every == 0 or step == settings.steps:
                 figures = validate(state)

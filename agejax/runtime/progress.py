@@ -18,7 +18,7 @@ class Progress:
 
     def __init__(self, log: MetricsLog, *, done: int, steps: int, batch_size: int):
         """Starts at step `done` of `steps`."""
-        self._log, self._size, self._last = log, batch_size, done
+        self._log, self._size = log, batch_size
         total, initial = steps * batch_size, done * batch_size
         self._bar = tqdm(total=total, initial=initial, unit="img", unit_scale=True, mininterval=1)
         self._line: dict[str, Any] = {}
@@ -35,21 +35,20 @@ class Progress:
     def step(self, loss: jax.Array) -> None:
         """A step was started. The host may run ahead of the devices, but not far."""
         self._bar.update(self._size)
+        self._images += self._size
         self._under_way.append(loss)
         if len(self._under_way) > 2:
             self._under_way.popleft().block_until_ready()
 
-    def trained(self, step: int, window: Tree) -> None:
-        """Notes the metrics of the steps up to `step` since the last log step."""
+    def trained(self, steps: int, window: Tree) -> None:
+        """Notes the metrics of the last `steps` steps."""
         window = jax.device_get(window)
         elapsed = time.perf_counter() - self._started
-        steps = step - self._last
         self._line |= {"loss": float(window["loss"]) / steps, **compute(window["tasks"])}
-        self._line["images_per_second"] = round(steps * self._size / elapsed, 1)
+        self._line["images_per_second"] = round(self._images / elapsed, 1)
         self._line["input_wait"] = round(self._waited / elapsed, 4)
         mae = self._line["age"].get("mae", {}).get("median", float("nan"))
         self._bar.set_postfix(loss=f"{self._line['loss']:.3f}", mae=f"{mae:.2f}", refresh=False)
-        self._last = step
         self._start_clock()
 
     def validated(self, step: int, figures: dict[str, Any]) -> None:
@@ -73,4 +72,4 @@ class Progress:
         self._log.close()
 
     def _start_clock(self) -> None:
-        self._started, self._waited = time.perf_counter(), 0.0
+        self._started, self._waited, self._images = time.perf_counter(), 0.0, 0

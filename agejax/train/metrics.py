@@ -30,10 +30,11 @@ def metric_sums(
     for task, p in probabilities.items():
         xp = p.__array_namespace__()
         label, rows = labels[task], xp.astype(counted[task], p.dtype)
+        zero = xp.zeros_like(rows)
         own = xp.take_along_axis(p, label[:, None], axis=-1)[:, 0]
         sums[task] = {
             "n": rows.sum(),
-            "correct": ((p.argmax(-1) == label) * rows).sum(),
+            "correct": xp.where(p.argmax(-1) == label, rows, zero).sum(),
             "nll": (-xp.log(xp.clip(own, 1e-30, None)) * rows).sum(),
         }
         if task in ordinal:
@@ -41,7 +42,7 @@ def metric_sums(
             errors = {name: abs(decode(p) - true) for name, decode in DECODINGS.items()}
             sums[task] |= {f"abs_{name}": (e * rows).sum() for name, e in errors.items()}
             # A hair of slack: an error of exactly 5 years must not hang on rounding.
-            sums[task]["within_5"] = ((errors["median"] <= 5 + 1e-3) * rows).sum()
+            sums[task]["within_5"] = xp.where(errors["median"] <= 5 + 1e-3, rows, zero).sum()
     return sums
 
 

@@ -111,6 +111,7 @@ class Row:
         return self.person.birth.year + self.age + (self.person.birth.month >= 7)
 
     def path(self, kind: str, index: int) -> str:
+        """The file below the crop folder; `index` makes it unique."""
         number, birth = self.person.number, self.person.birth
         if self.trap == "zero_date":  # MATLAB reads this as the last day of the year before
             year, month, day = birth.year + 1, 0, 0

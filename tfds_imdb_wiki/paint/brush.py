@@ -26,7 +26,7 @@ _SPLINE = 0.5 * np.stack(
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
     """Colour `a` with the `share` (0..1) of colour `b` in it."""
-    red, green, blue = (round(p + (q - p) * share) for p, q in zip(a, b))
+    red, green, blue = (round(p + (q - p) * share) for p, q in zip(a, b, strict=True))
     return red, green, blue
 
 
@@ -65,6 +65,7 @@ class Brush:
     def oval(
         self, x: float, y: float, rx: float, ry: float, colour: Colour, alpha: float = 1.0
     ) -> None:
+        """An upright oval about (x, y)."""
         self.fill(CIRCLE * (rx, ry) + (x, y), colour, alpha)
 
     def glow(self, x: float, y: float, rx: float, ry: float, colour: Colour, alpha: float) -> None:

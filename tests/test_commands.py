@@ -1,0 +1,168 @@
+"""The commands as a person types them: what is right prints, what is wrong is one line and a 2."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import agejax.cli
+
+
+def agejax_command(capsys, monkeypatch, *args):
+    """`agejax ARGS` in this process: exit code, stdout, stderr."""
+    monkeypatch.setattr(sys, "argv", ["agejax", *map(str, args)])
+    with pytest.raises(SystemExit) as stop:
+        agejax.cli.main()
+    return stop.value.code or 0, *capsys.readouterr()
+
+
+@pytest.fixture
+def agejax_(capsys, monkeypatch):
+    return lambda *args: agejax_command(capsys, monkeypatch, *args)
+
+
+@pytest.fixture
+def photos(archives, tmp_path):
+    """A folder of seven good crops."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    good = [p for p in sorted(archives.glob("wiki_crop/*/*.jpg")) if p.stat().st_size > 1000][:7]
+    for photo in good:
+        shutil.copy(photo, folder)
+    return folder
+
+
+def test_predict_prints_a_line_a_face(agejax_, run, photos):
+    code, out, err = agejax_("predict", photos, "--checkpoint", run)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 7
+    for line, photo in zip(out.splitlines(), sorted(photos.iterdir()), strict=True):
+        assert line.startswith(f"{photo}: ")
+        assert line.split(": ")[1][:2] in ("F/", "M/")
+
+
+def test_predict_writes_json_and_csv_of_the_same_faces(agejax_, run, photos):
+    _, out, _ = agejax_("predict", photos, "--checkpoint", run, "--json", "--batch-size", 3)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["path"] for line in lines] == [str(p) for p in sorted(photos.iterdir())]
+    for line in lines:
+        assert line["age_low"] <= line["age"] <= line["age_high"]
+        assert line["gender"] in ("F", "M")
+        assert 0.5 <= line["gender_probability"] <= 1
+    _, out, _ = agejax_("predict", photos, "--checkpoint", run, "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [float(row["age"]) for row in rows] == pytest.approx([x["age"] for x in lines], abs=1e-3)
+    assert list(rows[0]) == list(lines[0])
+
+
+def test_one_bad_file_does_not_cost_the_others(agejax_, run, photos):
+    (photos / "a broken one.jpg").write_bytes(b"\xff\xd8 no more")
+    code, out, err = agejax_("predict", photos, "--checkpoint", run, "--json")
+    assert code == 2
+    assert len(out.splitlines()) == 7
+    assert len(err.splitlines()) == 1
+    assert "a broken one.jpg" in err
+
+
+def test_a_checkpoint_can_be_named_by_run_folder_or_step(agejax_, run, photos):
+    step = next((run / "checkpoints").iterdir())
+    for path in (run / "checkpoints", step):
+        assert agejax_("predict", photos, "--checkpoint", path)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "checkpoint", "said"),
+    [
+        ("nowhere.jpg", "{run}", "no such file"),
+        ("{empty}", "{run}", "no image"),
+        ("{photos}", "{empty}", "no trained run"),
+        ("{photos}", "nowhere", "no trained run"),
+        ("{photos}", "{photos}/x", "no trained run"),
+    ],
+)
+def test_wrong_paths_are_one_line(agejax_, run, photos, tmp_path, image, checkpoint, said):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    fill = lambda text: text.format(run=run, empty=empty, photos=photos)
+    code, out, err = agejax_("predict", fill(image), "--checkpoint", fill(checkpoint))
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert said in err
+
+
+def test_a_ruined_config_in_a_checkpoint_is_one_line(agejax_, run, photos, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    for file in copy.glob("checkpoints/*/config/metadata"):
+        file.write_text('{"json": "{}"}')
+    code, _, err = agejax_("predict", photos, "--checkpoint", copy)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert "not a config" in err
+
+
+def test_launch_evaluates_a_finished_run(launch, run):
+    process = launch(f"--workdir={run}", "--config.mode=eval", "--config.eval.split=validation")
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "validation:" in out
+    assert json.loads((run / "eval" / "validation.json").read_text())["n"] > 0
+    assert (run / "eval" / "validation.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--config.train.stesp=5"], "did you mean config.train.steps?"),
+        (["--config.train.steps=many"], "many"),
+        (["--config.mode=eval", "--workdir={tmp}/none"], "no trained run"),
+        (["--workdir={file}"], "file"),
+        (["--wrkdir=x"], "workdir"),
+        (["stray"], "stray"),
+    ],
+)
+def test_launch_tells_what_is_wrong_in_one_line(launch, tmp_path, args, said):
+    (tmp_path / "file").write_text("")
+    fill = lambda text: text.format(tmp=tmp_path, file=tmp_path / "file")
+    process = launch(*map(fill, args))
+    _, err = process.communicate()
+    assert process.returncode == 2, err
+    assert len(err.splitlines()) == 1, err
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "no such config"), ("def get_config():\n  return nobody\n", "line 2: NameError")],
+)
+def test_a_config_that_fails_is_one_line(launch, tmp_path, text, said):
+    file = tmp_path / "mine.py"
+    if text:
+        file.write_text(text)
+    process = launch(config=str(file))
+    _, err = process.communicate()
+    assert process.returncode == 2
+    assert len(err.splitlines()) == 1, err
+    assert said in err
+
+
+def test_missing_archives_are_one_line_that_says_what_to_fetch(launch, tmp_path):
+    process = launch(
+        "--config.data.manual_dir=" + str(tmp_path / "gone"),
+        "--config.data.data_dir=" + str(tmp_path / "data"),
+        config="configs/small.py",
+    )
+    _, err = process.communicate()
+    assert process.returncode == 2
+    assert len(err.splitlines()) == 1, err
+    assert "no such folder" in err
+
+
+def test_help_is_quick_and_plain():
+    for command in (["-m", "tfds_imdb_wiki"], ["-c", "import agejax.cli; agejax.cli.main()"]):
+        out = subprocess.check_output([sys.executable, *command, "--help"], text=True)
+        assert "usage:" in out

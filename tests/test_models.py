@@ -1,0 +1,119 @@
+import flax.nnx as nnx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from agejax import config as configs
+from agejax.models.cnn import SmallCNN, TutorialCNN
+from agejax.models.layers import Dropout, max_pool_2x2
+from agejax.models.multitask import MultiTask, per_image, to_unit
+from agejax.runtime.model import abstract_model, make_model
+from agejax.train.step import make_predict_step
+
+
+def model(trunk, size=32, normalise=to_unit, head_width=0, **args):
+    rngs = nnx.Rngs(0)
+    made = trunk(size=size, dtype=jnp.dtype("float32"), rngs=rngs, **args)
+    classes = {"age": 101, "gender": 2}
+    return MultiTask(made, classes, normalise=normalise, head_width=head_width, rngs=rngs)
+
+
+def images(n=4, size=32, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("trunk", "head_width"), [(TutorialCNN, 1024), (SmallCNN, 0)])
+def test_logits_of_every_task(trunk, head_width):
+    logits = model(trunk, head_width=head_width)(images())
+    assert {task: (x.shape, x.dtype) for task, x in logits.items()} == {
+        "age": ((4, 101), jnp.float32),
+        "gender": ((4, 2), jnp.float32),
+    }
+
+
+def test_the_tutorials_network_has_its_105_million_weights_at_224_pixels():
+    config = configs.default()
+    config.data.size = 224
+    config.model.update(trunk=TutorialCNN, normalise=per_image, head_width=1024)
+    _, weights = abstract_model(config)
+    sizes = sorted(x.size for x in jax.tree.leaves(weights["params"]))
+    convolutions = 5 * 5 * (3 * 32 + 32 * 64 + 64 * 128) + 32 + 64 + 128
+    dense = 28 * 28 * 128 * 1024 + 1024
+    heads = 2 * (1024 * 1024 + 1024) + 1025 * (101 + 2)
+    assert sum(sizes) == convolutions + dense + heads
+    assert sizes[-1] / sum(sizes) > 0.97
+
+
+def test_per_image_standardisation():
+    x = per_image(jnp.asarray(images(), jnp.float32))
+    np.testing.assert_allclose(x.mean((1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(x.std((1, 2, 3)), 1, atol=1e-4)
+    flat = per_image(jnp.full((1, 8, 8, 3), 17.0))
+    assert not np.isnan(flat).any()
+
+
+def test_pixels_may_come_as_bytes_or_floats():
+    net = model(SmallCNN)
+    as_bytes, as_floats = net(images()), net(images().astype(np.float32))
+    np.testing.assert_array_equal(as_bytes["age"], as_floats["age"])
+
+
+def test_inference_sees_each_face_alone():
+    net = model(SmallCNN)
+    together = net(images(4))["age"]
+    alone = jnp.concatenate([net(image[None])["age"] for image in images(4)])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_training_uses_the_batch_and_moves_the_statistics():
+    net = model(SmallCNN, dropout=0.0)
+    before = jax.tree.map(jnp.copy, nnx.to_pure_dict(nnx.state(net, nnx.BatchStat)))
+    net(images(), jax.random.key(0))
+    after = nnx.to_pure_dict(nnx.state(net, nnx.BatchStat))
+    moved = jax.tree.map(lambda a, b: bool((a != b).any()), before, after)
+    assert all(jax.tree.leaves(moved))
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8, 3), (1, 7, 9, 2), (1, 2, 2, 1)])
+def test_max_pool_equals_the_plain_one(shape):
+    x = jax.random.normal(jax.random.key(0), shape)
+    np.testing.assert_array_equal(max_pool_2x2(x), nnx.max_pool(x, (2, 2), (2, 2)))
+
+
+def test_dropout_keeps_the_mean_and_is_off_without_a_key():
+    x = jnp.ones((100, 100))
+    dropped = Dropout(0.7)(x, jax.random.key(0))
+    assert (dropped == 0).mean() == pytest.approx(0.7, abs=0.02)
+    assert dropped.mean() == pytest.approx(1, abs=0.05)
+    np.testing.assert_array_equal(Dropout(0.7)(x, None), x)
+
+
+def test_bfloat16_computes_near_float32():
+    config = tiny_config()
+    graph, weights = make_model(config)
+    exact = make_predict_step(graph)(weights, images(4, 64))
+    config.model.dtype = "bfloat16"
+    graph, same = make_model(config)
+    assert all(x.dtype == jnp.float32 for x in jax.tree.leaves(same))
+    with jax.numpy_dtype_promotion("standard"):
+        rough = make_predict_step(graph)(weights, images(4, 64))
+    np.testing.assert_allclose(exact["age"], rough["age"], atol=2e-3)
+    assert rough["age"].dtype == jnp.float32
+
+
+def tiny_config():
+    config = configs.default()
+    with config.unlocked():
+        config.model.args = {"widths": (8, 16), "depths": (1, 1)}
+    return config
+
+
+def test_the_same_seed_gives_the_same_weights():
+    config = tiny_config()
+    _, a = make_model(config)
+    _, b = make_model(config)
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+    config.seed = 1
+    _, c = make_model(config)
+    assert (a["params"]["heads"]["age"]["kernel"] != c["params"]["heads"]["age"]["kernel"]).any()

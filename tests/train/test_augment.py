@@ -1,0 +1,55 @@
+import jax
+import numpy as np
+import pytest
+
+from agejax.train.augment import augment
+
+KEY = jax.random.key(3)
+
+
+def images(n=32, size=16):
+    return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), np.uint8)
+
+
+def test_nothing_asked_is_nothing_done():
+    np.testing.assert_array_equal(augment(KEY, images(), flip=False), images())
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e-9])  # the plain flip, and the one by resampling
+def test_about_half_are_mirrored_exactly(shift):
+    x, y = images(64), augment(KEY, images(64), flip=True, shift=shift)
+    same = np.array([np.allclose(a, b, atol=1e-2) for a, b in zip(x, y, strict=True)])
+    mirrored = np.array([np.allclose(a[:, ::-1], b, atol=1e-2) for a, b in zip(x, y, strict=True)])
+    assert (same ^ mirrored).all()
+    assert 16 < mirrored.sum() < 48
+
+
+def test_a_move_is_a_move_and_repeats_the_border():
+    x = np.zeros((64, 16, 16, 3), np.uint8)
+    x[:, 8, 8] = 255
+    y = np.asarray(augment(KEY, x, flip=False, shift=0.25))
+    rows, columns = y.sum((2, 3)), y.sum((1, 3))
+    centre = lambda v: (v * np.arange(16)).sum(1) / v.sum(1)
+    for moved in (centre(rows) - 8, centre(columns) - 8):
+        assert np.abs(moved).max() <= 4
+        assert moved.min() < -2
+        assert moved.max() > 2
+    flat = np.full((4, 8, 8, 3), 77, np.uint8)
+    moved = augment(KEY, flat, shift=0.5, zoom=0.5)
+    np.testing.assert_allclose(moved, flat, atol=1e-3)
+
+
+def test_light_changes_stay_within_bounds():
+    y = np.asarray(augment(KEY, images(), flip=False, brightness=0.2, contrast=0.3))
+    assert y.min() >= 0
+    assert y.max() <= 255
+    flat = np.full((64, 4, 4, 3), 100, np.uint8)
+    offsets = np.asarray(augment(KEY, flat, flip=False, brightness=0.1))[:, 0, 0, 0] - 100
+    assert 15 < np.abs(offsets).max() <= 25.5
+
+
+def test_it_is_a_pure_function_of_the_key():
+    options = {"shift": 0.1, "zoom": 0.1, "brightness": 0.1, "contrast": 0.1}
+    a, b = (augment(KEY, images(), **options) for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+    assert (a != augment(jax.random.key(4), images(), **options)).any()
