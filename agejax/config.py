@@ -127,11 +127,10 @@ def check_key(config: ConfigDict, key: str) -> None:
     known = sorted({k for k, _ in keys} | sections - {""})
     if key in known or key.startswith(_OPEN):
         return
-    by_last_word = {k.rpartition(".")[2]: k for k in known}
-    near = difflib.get_close_matches(key, known, n=1) or [
-        by_last_word[word]
-        for word in difflib.get_close_matches(key.rpartition(".")[2], by_last_word, n=1)
-    ]
+    last_words = {k.rpartition(".")[2]: k for k in known}
+    word = key.rpartition(".")[2]
+    near = [last_words[word]] if word in last_words else difflib.get_close_matches(key, known, n=1)
+    near = near or [last_words[w] for w in difflib.get_close_matches(word, last_words, n=1)]
     hint = f"did you mean config.{near[0]}?" if near else "agejax/config.py lists all keys"
     raise UserError(f"there is no config.{key}; {hint}")
 

@@ -3,6 +3,7 @@
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 from agejax.errors import UserError
 
@@ -45,12 +46,19 @@ class Archive:
             return None
 
 
-def find_archive(manual_dir: Path, kind: str) -> Archive | None:
+def find_archive(manual_dir: Path, kind: str) -> Path | None:
     """The unpacked `{kind}_crop/` in `manual_dir`, else `{kind}_crop.tar`, else None."""
     folder, tar = manual_dir / f"{kind}_crop", manual_dir / f"{kind}_crop.tar"
     if (folder / f"{kind}.mat").is_file():
-        return Archive(folder)
-    return Archive(tar) if tar.is_file() else None
+        return folder
+    return tar if tar.is_file() else None
+
+
+def fingerprint(path: Path, kind: str) -> dict[str, Any]:
+    """What tells one archive from another without reading it: its form and its size in bytes."""
+    if path.is_dir():
+        return {"form": "folder", "mat_bytes": (path / f"{kind}.mat").stat().st_size}
+    return {"form": "tar", "tar_bytes": path.stat().st_size}
 
 
 def _index(path: Path) -> dict[str, tuple[int, int]]:

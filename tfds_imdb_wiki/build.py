@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 from tqdm.auto import tqdm
 
 from agejax.errors import UserError
+from tfds_imdb_wiki.archive import find_archive, fingerprint
 from tfds_imdb_wiki.tfds_imdb_wiki_dataset_builder import ImdbWiki
 
 
@@ -35,7 +36,9 @@ def build(
     tfds.disable_progress_bar()  # ours has an estimate of the time left
     builder = ImdbWiki(config=config, data_dir=data_dir)
     folder = Path(builder.data_dir)
-    if overwrite or not folder.exists():
+    if folder.exists() and not overwrite:
+        _check_same_archives(folder, manual_dir)
+    else:
         if manual_dir is not None and not Path(manual_dir).is_dir():
             raise UserError(
                 f"{manual_dir}: no such folder; --manual_dir names the archives' folder"
@@ -48,6 +51,21 @@ def build(
             )
         )
     return folder
+
+
+def _check_same_archives(folder: Path, manual_dir: str | None) -> None:
+    """Whoever names other archives than those that were built must not get these silently."""
+    file = folder / "archives.json"
+    if manual_dir is None or not file.exists():
+        return
+    for kind, theirs in json.loads(file.read_text()).items():
+        path = find_archive(Path(manual_dir), kind)
+        ours = fingerprint(path, kind) if path else theirs
+        if ours["form"] == theirs["form"] and ours != theirs:
+            raise UserError(
+                f"{folder} was built from another {kind} archive than {path}; build this one into "
+                f"another data_dir, or again with `python -m tfds_imdb_wiki build --overwrite`"
+            )
 
 
 def summary(folder: Path) -> str:

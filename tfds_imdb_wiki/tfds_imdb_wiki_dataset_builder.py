@@ -17,7 +17,7 @@ import tensorflow_datasets as tfds
 
 from agejax.data.parallel import in_order
 from agejax.errors import UserError
-from tfds_imdb_wiki.archive import Archive, find_archive
+from tfds_imdb_wiki.archive import Archive, find_archive, fingerprint
 from tfds_imdb_wiki.images import admit
 from tfds_imdb_wiki.imdb_mat import read_mat
 from tfds_imdb_wiki.select import REASONS, SPLITS, drop_reasons, person_ids, split_of
@@ -61,8 +61,9 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
     """IMDB-WIKI face crops; records of each split stand sorted by `path`.
 
     Beside the records it writes `drop_report.json` (rows, kept, dropped by reason), `dropped.csv`
-    (a line per dropped path) and `columns-SPLIT.npz`: all features but the image, and the SHA-256
-    of each stored image, so that filters and look-ups need not read the images.
+    (a line per dropped path), `archives.json` (what it was built from) and `columns-SPLIT.npz`: all
+    features but the image, and the SHA-256 of each stored image, so that filters and look-ups need
+    not read the images.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -111,6 +112,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         self._rows = 0
         self._dropped: list[tuple[str, str]] = []
         self._columns: dict[str, dict[str, list]] = {}
+        self._archives: dict[str, dict[str, Any]] = {}
         splits: dict[str, list[_Candidate]] = {split: [] for split in SPLITS}
         for kind in self.builder_config.archives:
             archive = self._archive(dl_manager, kind)
@@ -126,8 +128,9 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             manual_dir = Path(dl_manager.manual_dir)
         except AssertionError:  # TFDS's word for "there is no such folder"
             manual_dir = Path(dl_manager._manual_dir)
-        if archive := find_archive(manual_dir, kind):
-            return archive
+        if path := find_archive(manual_dir, kind):
+            self._archives[kind] = fingerprint(path, kind)
+            return Archive(path)
         url = f"{_URL}/{kind}_crop.tar"
         try:
             return Archive(Path(dl_manager.download(url)))
@@ -194,6 +197,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             "min_face_score": self.builder_config.min_face_score,
         }
         (folder / "drop_report.json").write_text(json.dumps(report, indent=2) + "\n")
+        (folder / "archives.json").write_text(json.dumps(self._archives, indent=2) + "\n")
         with open(folder / "dropped.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("path", "reason"), *sorted(self._dropped)])
         for split, columns in self._columns.items():

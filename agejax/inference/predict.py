@@ -117,10 +117,9 @@ class Predictor:
             images = in_order(pool, self._load, files, ahead=4 * self._batch_size)
             while batch := list(islice(images, self._batch_size)):
                 good = [(path, pixels) for path, pixels in batch if isinstance(pixels, np.ndarray)]
-                stack = np.stack(
-                    [np.zeros((self.size, self.size, 3), np.uint8)] + [p for _, p in good]
-                )
-                predictions = iter(self.predict(stack[1:], [path for path, _ in good]))
+                stack = np.reshape([p for _, p in good], (-1, self.size, self.size, 3))
+                paths = [path for path, _ in good]
+                predictions = iter(self.predict(stack.astype(np.uint8), paths))
                 for _, pixels in batch:
                     yield pixels if isinstance(pixels, UserError) else next(predictions)
 

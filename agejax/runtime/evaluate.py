@@ -15,6 +15,7 @@ from agejax.config import check, from_json, source_args, update
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
+from agejax.labels import median_age
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model
@@ -54,6 +55,21 @@ def score(probabilities: dict[str, np.ndarray], faces: Faces) -> dict[str, dict[
     return compute(metric_sums(exact, faces.labels, faces.known))
 
 
+def mae_interval(probabilities: np.ndarray, faces: Faces) -> tuple[float, float]:
+    """The 95% bootstrap interval of the median's MAE in years (Efron, Ann. Statist. 1979).
+
+    Args:
+      probabilities: [N, 101], of the ages of `faces`; 2,000 resamples of these, seeded.
+      faces: with their true ages.
+    """
+    errors = np.abs(median_age(probabilities.astype(np.float64)) - faces.labels["age"])
+    errors = errors[faces.known["age"]]
+    rng = np.random.default_rng(0)
+    means = [rng.choice(errors, len(errors)).mean() for _ in range(2000)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
 def baseline(train: Faces, faces: Faces) -> dict[str, float]:
     """What guessing the training median age (years MAE) and majority gender (accuracy) gives."""
 
@@ -79,9 +95,9 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         labels and probabilities.
 
     Returns:
-      {"n", "step", "left_out", "age": {"mae": {"argmax", "mean", "median"} (years), "cs5",
-      "accuracy", "nll"}, "gender": {"accuracy", "nll"}, "baseline": {"age_mae",
-      "gender_accuracy"}}.
+      {"n", "step", "split", "left_out", "age": {"mae": {"argmax", "mean", "median"} (years),
+      "mae_interval" (95%, of the median's), "cs5", "accuracy", "nll"}, "gender": {"accuracy",
+      "nll"}, "baseline": {"age_mae", "gender_accuracy"}}.
 
     Raises:
       UserError: there is no such checkpoint or split, or it is of another model.
@@ -110,6 +126,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         **score(probabilities, faces),
         "baseline": baseline(train, faces),
     }
+    figures["age"]["mae_interval"] = mae_interval(probabilities["age"], faces)
     folder = Path(workdir, "eval")
     write_text(folder / f"{split}.json", json.dumps(figures, indent=2) + "\n")
     arrays = {"path": faces.path}
@@ -142,13 +159,14 @@ def of_the_run(workdir: Path, changes: Mapping[str, Any]) -> ConfigDict:
 def table(figures: dict[str, Any]) -> str:
     """Figures as a few lines for people."""
     age, gender, base = figures["age"], figures["gender"], figures["baseline"]
-    mae = age["mae"]
+    mae, (low, high) = age["mae"], age["mae_interval"]
     return "\n".join(
         [
             f"{figures['split']}: {figures['n']:,} faces at step {figures['step']:,}"
             f" ({figures['left_out']} left out, whose images stand in train too)",
-            f"  age MAE  {mae['median']:.2f} years by the median, {mae['mean']:.2f} by the mean, "
-            f"{mae['argmax']:.2f} by argmax; a constant median has {base['age_mae']:.2f}",
+            f"  age MAE  {mae['median']:.2f} years by the median (95%: {low:.2f} to {high:.2f}), "
+            f"{mae['mean']:.2f} by the mean, {mae['argmax']:.2f} by argmax; "
+            f"a constant median has {base['age_mae']:.2f}",
             f"  age CS@5 {age['cs5']:.1%}, exact age {age['accuracy']:.1%}, NLL {age['nll']:.3f}",
             f"  gender   {gender['accuracy']:.1%}; the majority {base['gender_accuracy']:.1%}",
         ]

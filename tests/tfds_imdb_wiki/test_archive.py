@@ -117,7 +117,7 @@ def test_every_form_of_tar_is_read(form, tmp_path):
 def test_a_tar_that_ends_early_is_refused(into, tmp_path):
     data, starts = packed()
     (tmp_path / "imdb_crop.tar").write_bytes(data[: starts[3] + into])
-    with pytest.raises(UserError, match="imdb_crop.tar: not a complete tar archive"):
+    with pytest.raises(UserError, match="not a complete tar archive"):
         Archive(tmp_path / "imdb_crop.tar")
 
 
@@ -125,14 +125,14 @@ def test_a_tar_with_a_damaged_header_in_its_middle_is_refused(tmp_path):
     data, starts = packed()
     damaged = data[: starts[3]] + os.urandom(512) + data[starts[3] + 512 :]
     (tmp_path / "imdb_crop.tar").write_bytes(damaged)
-    with pytest.raises(UserError, match="imdb_crop.tar: not a complete tar archive"):
+    with pytest.raises(UserError, match="not a complete tar archive"):
         Archive(tmp_path / "imdb_crop.tar")
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>404 Not Found</html>" * 99, b"PK\3\4" + bytes(600)])
 def test_what_is_no_tar_is_refused(data, tmp_path):
     (tmp_path / "imdb_crop.tar").write_bytes(data)
-    with pytest.raises(UserError, match="imdb_crop.tar: not a complete tar archive"):
+    with pytest.raises(UserError, match="not a complete tar archive"):
         Archive(tmp_path / "imdb_crop.tar")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from tensorflow_datasets.core.download import downloader
 from wiki_oracle import report
 
 from tfds_imdb_wiki import __main__ as command
@@ -17,6 +18,7 @@ from tfds_imdb_wiki import tfds_imdb_wiki_dataset_builder as builder
 from tfds_imdb_wiki.build import build
 
 ROOT = Path(__file__).parents[2]
+BUILD = [sys.executable, "-m", "tfds_imdb_wiki", "build"]
 NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
 
@@ -107,8 +109,7 @@ def failures(small, tmp_path_factory):
         spoil(manual, small)
         config = "imbd" if spoil is unknown_config else "imdb"
         done = subprocess.run(
-            [sys.executable, "-m", "tfds_imdb_wiki", "build"]
-            + ["--config", config, "--manual_dir", manual, "--data_dir", data],
+            [*BUILD, "--config", config, "--manual_dir", manual, "--data_dir", data],
             cwd=ROOT,
             env=os.environ | NO_NETWORK,
             capture_output=True,
@@ -156,6 +157,7 @@ def test_without_an_archive_and_a_network_it_says_what_to_fetch_and_where_to_put
     for name in ("", *there):
         (manual / name).mkdir()
     monkeypatch.setattr(builder, "_URL", "https://127.0.0.1:9/static")
+    monkeypatch.setattr(downloader, "MAX_RETRIES", 0)  # ten of them take minutes
     argv = ["tfds_imdb_wiki", "build", "--manual_dir", str(manual), "--data_dir", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", argv)
     with pytest.raises(SystemExit) as stopped:
