@@ -1,11 +1,14 @@
 """A crop archive, read in place: a tar is never unpacked, so nothing can climb out of it."""
 
+import errno
 import os
 import tarfile
 from pathlib import Path
 from typing import Any
 
 from agejax.errors import UserError
+
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 class Archive:
@@ -32,18 +35,18 @@ class Archive:
 
         Safe to call from many threads. A name that leads out of the archive is not there.
         """
+        name = os.path.normpath(name)
         if not self._folder:
             offset, size = self._members.get(name, (0, -1))
-            if size < 0:
-                return None
-            return os.pread(self._fd, size, offset)
-        inside = os.path.normpath(name)
-        if os.path.isabs(inside) or inside.startswith("..") or "\0" in name:
+            return None if size < 0 else os.pread(self._fd, size, offset)
+        if os.path.isabs(name) or name.startswith("..") or "\0" in name:
             return None
         try:
-            return (self.path / inside).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return None
+            raise
 
 
 def find_archive(manual_dir: Path, kind: str) -> Path | None:
@@ -70,8 +73,11 @@ def _index(path: Path) -> dict[str, tuple[int, int]]:
                     name = os.path.normpath(member.name).partition("/")[2]
                     members[name] = (member.offset_data, member.size)
                 tar.members = []  # type: ignore[attr-defined]  # tarfile keeps all it has seen
-            if path.stat().st_size < tar.offset:
-                raise tarfile.TarError("it ends early")
+            # tarfile takes a cut or damaged header for the end; the true end is a block of zeros.
+            with open(path, "rb") as file:
+                file.seek(tar.offset)
+                if file.read(512) != bytes(512):
+                    raise tarfile.TarError(f"it is cut off or damaged at byte {tar.offset:,}")
     except tarfile.TarError as error:
         raise UserError(f"{path}: not a complete tar archive ({error}); fetch it again") from error
     return members

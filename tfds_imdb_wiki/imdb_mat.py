@@ -46,7 +46,8 @@ def read_mat(data: bytes, kind: str, where: str) -> Columns:
     Raises:
       UserError: the file is no such `.mat`.
     """
-    command = [sys.executable, "-m", "tfds_imdb_wiki.imdb_mat", kind]
+    # -P: whatever lies in the working directory must not stand in for a library.
+    command = [sys.executable, "-P", "-m", "tfds_imdb_wiki.imdb_mat", kind]
     child = subprocess.run(command, input=data, capture_output=True)
     if child.returncode:
         said = child.stderr.decode(errors="replace").strip().splitlines()
@@ -72,7 +73,7 @@ def _parse(data: bytes, kind: str) -> Columns:
         columns[field] = columns[field].astype(np.float64)
     boxes = [np.resize(np.asarray(b, np.float64), 4) for b in columns["face_location"]]
     columns["face_location"] = np.array(boxes).reshape(-1, 4)
-    lengths = {len(columns[f]) for f in _FIELDS}
+    lengths = {len(column) for field, column in columns.items() if field != "celeb_names"}
     if len(lengths) != 1:
         raise ValueError(f"columns of different lengths {sorted(lengths)}")
     return columns

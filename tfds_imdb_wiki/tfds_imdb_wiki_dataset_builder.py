@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import os
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ from agejax.errors import UserError
 from tfds_imdb_wiki.archive import Archive, find_archive, fingerprint
 from tfds_imdb_wiki.images import admit
 from tfds_imdb_wiki.imdb_mat import read_mat
-from tfds_imdb_wiki.select import REASONS, SPLITS, drop_reasons, person_ids, split_of
+from tfds_imdb_wiki.rows import REASONS, SPLITS, drop_reasons, person_ids, split_of
 
 _URL = "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/static"
 
@@ -133,6 +134,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             return Archive(path)
         url = f"{_URL}/{kind}_crop.tar"
         try:
+            urllib.request.urlopen(url, timeout=20).close()  # TFDS would try for minutes
             return Archive(Path(dl_manager.download(url)))
         except Exception as error:  # a download fails in as many ways as there are networks
             raise UserError(

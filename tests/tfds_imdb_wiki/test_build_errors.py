@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from tfds_imdb_wiki import tfds_imdb_wiki_dataset_builder as builder
 from tfds_imdb_wiki.build import build
 
 ROOT = Path(__file__).parents[2]
-BUILD = [sys.executable, "-m", "tfds_imdb_wiki", "build"]
 NO_NETWORK = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
 
@@ -98,55 +96,56 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def failures(small, tmp_path_factory):
-    """(manual folder, data folder, finished process) of each case's build, run two at a time."""
-    folder = tmp_path_factory.mktemp("failures")
-
-    def fail(spoil):
-        manual, data = folder / spoil.__name__, folder / f"{spoil.__name__}_data"
-        manual.mkdir()
-        spoil(manual, small)
-        config = "imbd" if spoil is unknown_config else "imdb"
-        done = subprocess.run(
-            [*BUILD, "--config", config, "--manual_dir", manual, "--data_dir", data],
-            cwd=ROOT,
-            env=os.environ | NO_NETWORK,
-            capture_output=True,
-            text=True,
-        )
-        return manual, data, done
-
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(CASES, pool.map(fail, CASES), strict=True))
-
-
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 
 
+def spoiled(case, small, tmp_path):
+    """The spoiled manual folder, and the arguments of a build from it into `tmp_path/data`."""
+    manual = tmp_path / "manual"
+    manual.mkdir()
+    case(manual, small)
+    config = "imbd" if case is unknown_config else "imdb"
+    return manual, [
+        *("build", "--config", config),
+        *("--manual_dir", str(manual), "--data_dir", str(tmp_path / "data")),
+    ]
+
+
+def errors(stderr):
+    """The `error: ...` lines; there is no traceback among them."""
+    assert "Traceback" not in stderr
+    return [s for s in stderr.replace("\r", "\n").splitlines() if s.startswith("error: ")]
+
+
 @each_case
-def test_it_is_told_in_one_line_with_exit_code_2(case, failures):
-    manual, _, done = failures[case]
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
-    (line,) = (s for s in done.stderr.replace("\r", "\n").splitlines() if "error:" in s)
-    assert line.startswith("error: ")
+def test_it_is_told_in_one_line_and_leaves_nothing_that_looks_built(
+    case, small, tmp_path, monkeypatch, capsys
+):
+    manual, args = spoiled(case, small, tmp_path)
+    monkeypatch.setattr(sys, "argv", ["tfds_imdb_wiki", *args])
+    with pytest.raises(SystemExit) as stopped:
+        command.main()
+    assert stopped.value.code == 2
+    (line,) = errors(capsys.readouterr().err)
     for words in CASES[case]:
         assert words.format(manual) in line
-
-
-@each_case
-def test_nothing_is_left_that_looks_built(case, failures):
-    _, data, _ = failures[case]
-    left = [p for p in data.rglob("*") if p.name in ("dataset_info.json", "drop_report.json")]
-    assert not left
-    assert not (data / "imdb_wiki" / "imdb" / "1.0.0").exists()
+    assert not (tmp_path / "data" / "imdb_wiki" / "imdb" / "1.0.0").exists()
+    assert not list(tmp_path.rglob("dataset_info.json"))
 
 
 @pytest.mark.parametrize("case", [random_mat, no_image_good], ids=lambda case: case.__name__)
-def test_a_good_build_succeeds_where_one_failed(case, failures, small):
-    _, data, _ = failures[case]
-    assert report(build("imdb", str(small), str(data)))["kept"] == 48
+def test_the_command_fails_with_one_line_and_a_good_build_then_succeeds(case, small, tmp_path):
+    _, args = spoiled(case, small, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "tfds_imdb_wiki", *args],
+        cwd=ROOT,
+        env=os.environ | NO_NETWORK,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert len(errors(done.stderr)) == 1
+    assert report(build("imdb", str(small), str(tmp_path / "data")))["kept"] == 48
 
 
 @pytest.mark.parametrize("there", [[], ["imdb_crop"]], ids=["empty", "folder_without_mat"])
@@ -163,7 +162,7 @@ def test_without_an_archive_and_a_network_it_says_what_to_fetch_and_where_to_put
     with pytest.raises(SystemExit) as stopped:
         command.main()
     assert stopped.value.code == 2
-    (line,) = (s for s in capsys.readouterr().err.splitlines() if "error:" in s)
+    (line,) = errors(capsys.readouterr().err)
     assert line.startswith(f"error: {manual}: ")
     for words in ("imdb_crop.tar", "https://127.0.0.1:9/static/imdb_crop.tar", "put it there"):
         assert words in line

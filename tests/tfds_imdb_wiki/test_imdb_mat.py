@@ -1,10 +1,12 @@
 import io
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
 
+import tfds_imdb_wiki
 from agejax.errors import UserError
 from tfds_imdb_wiki.imdb_mat import read_mat
 
@@ -94,10 +96,8 @@ def test_what_is_no_such_mat_is_the_users_error_in_one_line(data, why, tmp_path)
     assert "\n" not in str(error.value)
 
 
-def test_the_callers_folder_does_not_matter(mat, tmp_path, monkeypatch):
-    (tmp_path / "tfds_imdb_wiki").mkdir()  # as where the data set or its tests lie
-    (tmp_path / "random.py").write_text("raise SystemExit('not the random of Python')\n")
-    monkeypatch.chdir(tmp_path)
+def test_it_works_in_the_folder_of_the_data_set_where_tfds_build_is_usually_run(mat, monkeypatch):
+    monkeypatch.chdir(Path(tfds_imdb_wiki.__file__).parent)  # its select.py is not Python's
     assert len(read_mat(mat, "imdb", "imdb.mat")["dob"]) == 48
 
 
@@ -128,6 +128,6 @@ def test_a_damaged_mat_is_whole_columns_or_the_users_error():
         return {len(column) for field, column in columns.items() if field != "celeb_names"}
 
     with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(outcome, range(24)))
+        outcomes = list(pool.map(outcome, range(12)))
     assert all(o == "imdb.mat" or len(o) == 1 for o in outcomes)
     assert "imdb.mat" in outcomes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from wiki_oracle import SPLITS, columns, oracle_of_folder
 
-from tfds_imdb_wiki.select import person_ids, split_of
+from tfds_imdb_wiki.rows import person_ids, split_of
 
 
 def people_and_splits(folder):
