@@ -10,7 +10,7 @@ from agejax.train.optim import constant
 
 
 def get_config():
-    """224 pixels, Adam at 1e-4, batches of 16, 200,000 steps: days on a laptop, hours on a GPU."""
+    """224 pixels, Adam at 1e-4, batches of 16, 200,000 steps."""
     config = configs.default()
     config.data.update(name="imdb", size=224)
     config.model.update(trunk=TutorialCNN, normalise=per_image, head_width=1024)
