@@ -1,7 +1,9 @@
 """Trains what a config describes, or evaluates it.
 
-python launch.py --config configs/small.py [--workdir runs/small] [--config.train.steps=2000]
-python launch.py --config configs/small.py --config.mode=eval [--config.eval.split=validation]
+Usage:
+
+    python launch.py --config configs/small.py [--workdir runs/small] [--config.train.steps=2000]
+    python launch.py --config configs/small.py --config.mode=eval [--config.eval.split=validation]
 """
 
 import sys

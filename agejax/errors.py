@@ -17,6 +17,9 @@ def one_line() -> Iterator[None]:
         yield
     except UserError as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:  # `agejax predict ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

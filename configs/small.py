@@ -1,6 +1,9 @@
 """`SmallCNN`, 1.2 million weights, on the IMDB faces at 64 pixels.
 
-python launch.py --config configs/small.py --config.data.manual_dir=DIR
+    python launch.py --config configs/small.py --config.data.manual_dir=DIR
+
+About 20 minutes on 2 cores. On the development set (12,279 training faces): test MAE 5.50 years,
+gender 92.2%. For the official IMDB, ten times as large, add `--config.train.steps=40000`.
 """
 
 from agejax import config as configs

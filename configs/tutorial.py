@@ -1,6 +1,12 @@
 """The tutorial's network and settings, on the IMDB faces.
 
-python launch.py --config configs/tutorial.py --config.data.manual_dir=DIR
+    python launch.py --config configs/tutorial.py --config.data.manual_dir=DIR
+
+At 224 pixels that takes days on 2 cores; with
+
+    --config.data.size=64 --config.train.steps=6000 --config.train.eval_every=500
+
+it takes 22 minutes. On the development set that gave a test MAE of 7.93 years, gender 85.2%.
 """
 
 from agejax import config as configs

@@ -28,9 +28,9 @@ def main() -> None:
 
 
 def _build(**args: Any) -> None:
-    from tfds_imdb_wiki.build import build, summary  # TFDS takes a second: not for --help
+    from tfds_imdb_wiki.build import build  # TFDS takes a second: not for --help
 
-    print(summary(build(**args)))
+    print(build(**args, describe=True))
 
 
 def _paint(manual_dir: Path, faces: int, seed: int) -> None:

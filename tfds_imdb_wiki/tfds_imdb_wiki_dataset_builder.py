@@ -22,6 +22,7 @@ from tfds_imdb_wiki.archive import Archive, find_archive, fingerprint
 from tfds_imdb_wiki.images import admit
 from tfds_imdb_wiki.imdb_mat import read_mat
 from tfds_imdb_wiki.rows import REASONS, SPLITS, drop_reasons, person_ids, split_of
+from tfds_imdb_wiki.summary import summary
 
 _URL = "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/static"
 
@@ -207,6 +208,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
                 folder / f"columns-{split}.npz",
                 **{k: np.array(v) for k, v in columns.items()},  # type: ignore[arg-type]
             )
+        print(summary(folder))
 
 
 def _stored(row: _Candidate) -> bytes | str:

@@ -17,7 +17,8 @@ from wiki_oracle import (
     report,
 )
 
-from tfds_imdb_wiki.build import build, summary
+from tfds_imdb_wiki.build import build
+from tfds_imdb_wiki.summary import summary
 from tfds_imdb_wiki.tfds_imdb_wiki_dataset_builder import ImdbWiki
 
 KINDS = {"imdb": ("imdb",), "wiki": ("wiki",), "imdb_wiki": ("imdb", "wiki")}
