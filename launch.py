@@ -67,12 +67,16 @@ def read_config(argv: list[str], file: Path) -> ConfigDict:
         if not isinstance(config, ConfigDict):
             raise UserError(f"{file}: get_config() gives no ConfigDict")
     except (KeyError, AttributeError) as error:
-        known = configs.default()
         keys = [
             a.lstrip("-").partition("=")[0] for a in argv if a.lstrip("-").startswith("config.")
         ]
         for key in keys:
-            configs.check_key(known, key.removeprefix("config."))
+            configs.check_key(configs.default(), key.removeprefix("config."))
+        missing = [key for key in keys if key.rpartition(".")[2] in str(error)]
+        if missing:  # among the keys that are the experiment's own
+            raise UserError(
+                f"{file} sets no {missing[0]}; only what it sets can be changed"
+            ) from error
         raise UserError(f"{_where(error, file)}: {error}") from error
     except flags.Error as error:
         raise UserError(str(error)) from error

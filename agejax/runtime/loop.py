@@ -75,11 +75,13 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
             if step % settings.log_every == 0:
                 progress.trained(settings.log_every, state["window"])
                 state["window"] = jax.tree.map(jnp.zeros_like, state["window"])
+            figures = None
             if step % settings.eval_every == 0 or step == settings.steps:
                 figures = validate(state)
-                checkpoints.save(state, written, figures["age"]["mae"]["median"])
                 progress.validated(step, figures)
-            progress.write(step)
+            progress.write(step)  # before the checkpoint, so that a kill between them loses no line
+            if figures:
+                checkpoints.save(state, written, figures["age"]["mae"]["median"])
     return evaluate(config, workdir)
 
 

@@ -40,7 +40,7 @@ def _built(config: ConfigDict, run: Callable[..., Weights]) -> tuple[nnx.GraphDe
         rngs, dtype = nnx.Rngs(config.seed), jnp.dtype(model.dtype)
         try:
             made = make_trunk(size=config.data.size, dtype=dtype, rngs=rngs, **model.args)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise UserError(f"config.model.args do not suit {trunk.__name__}: {error}") from error
         classes = {name: task.classes for name, task in config.tasks.items()}
         multitask = MultiTask(
