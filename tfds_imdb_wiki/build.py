@@ -52,11 +52,14 @@ def build(
             )
         builder.progress = functools.partial(tqdm, unit="row", smoothing=0.05)
         mode = "reuse_cache_if_exists" if overwrite else "reuse_dataset_if_exists"
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(
-                manual_dir=manual_dir, download_mode=tfds.GenerateMode(mode)
-            )
+        settings = tfds.download.DownloadConfig(
+            manual_dir=manual_dir, download_mode=tfds.GenerateMode(mode)
         )
+        try:
+            builder.download_and_prepare(download_config=settings)
+        except FileExistsError:  # another process was done first; TFDS has removed ours
+            if not folder.exists():
+                raise
     return folder
 
 
