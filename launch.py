@@ -64,8 +64,6 @@ def read_config(argv: list[str], file: Path) -> ConfigDict:
     try:
         extra = FLAGS(argv)[1:]
         config = FLAGS.config
-        if not isinstance(config, ConfigDict):
-            raise UserError(f"{file}: get_config() gives no ConfigDict")
     except (KeyError, AttributeError) as error:
         keys = [
             a.lstrip("-").partition("=")[0] for a in argv if a.lstrip("-").startswith("config.")
@@ -82,6 +80,8 @@ def read_config(argv: list[str], file: Path) -> ConfigDict:
         raise UserError(str(error)) from error
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise UserError(f"{_where(error, file)}: {type(error).__name__}: {error}") from error
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"{file}: get_config() gives no ConfigDict")
     if extra:
         raise UserError(
             f"cannot make sense of {extra[0]!r}; settings are given as --config.KEY=VALUE"

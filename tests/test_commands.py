@@ -139,7 +139,11 @@ def test_launch_tells_what_is_wrong_in_one_line(launch, tmp_path, args, said):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "no such config"), ("def get_config():\n  return nobody\n", "line 2: NameError")],
+    [
+        (None, "no such config"),
+        ("def get_config():\n  return 3\n", "mine.py: get_config() gives no ConfigDict"),
+        ("def get_config():\n  return nobody\n", "line 2: NameError"),
+    ],
 )
 def test_a_config_that_fails_is_one_line(launch, tmp_path, text, said):
     file = tmp_path / "mine.py"

@@ -26,8 +26,16 @@ from agejax.types import Weights
 
 
 def open_split(config: ConfigDict, split: str) -> Faces:
-    """The faces of a split, with the labels of the config's tasks alone."""
-    return config.data.source(split, **source_args(config))
+    """The faces of a split.
+
+    Raises:
+      UserError: there is no such split, or its labels are not those of the config's tasks.
+    """
+    faces = config.data.source(split, **source_args(config))
+    if faces.labels.keys() != set(config.tasks):
+        labels, tasks = (", ".join(sorted(names)) for names in (faces.labels, config.tasks))
+        raise UserError(f"config.tasks are {tasks}, but the faces are labelled with {labels}")
+    return faces
 
 
 def open_loader(config: ConfigDict, faces: Faces) -> Loader:

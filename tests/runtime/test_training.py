@@ -149,6 +149,13 @@ def test_a_checkpoint_of_another_model_is_told_in_one_line(run, tiny):
     assert "\n" not in str(error.value)
 
 
+def test_a_task_without_labels_is_told(tiny, tmp_path):
+    with tiny.unlocked():
+        tiny.tasks.race = {"classes": 5, "weight": 1.0}
+    with pytest.raises(UserError, match="tasks are age, gender, race, but"):
+        train(tiny, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
