@@ -17,7 +17,7 @@ from agejax.train.optim import cosine
 # What a resumed run may change; any other change would make it a different run.
 _FREE = (
     *("mode.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
-    *("train.deterministic.", "data.workers.", "data.cache_mib."),
+    *("train.deterministic.", "train.keep_memory.", "data.workers.", "data.cache_mib."),
     *("data.manual_dir.", "data.data_dir."),
 )
 _OPEN = ("tasks.", "model.args.")  # whose keys are the experiment's own
@@ -79,6 +79,7 @@ def default() -> ConfigDict:
                 "ema": 0.0,  # decay of the averaged weights; 0: none
                 "log_every": 50,
                 "eval_every": 500,  # validate, and save a checkpoint
+                "keep_memory": True,  # on a CPU: freed memory serves the next step
                 "deterministic": False,  # for a GPU: slower and bit-identical; a CPU always is
             },
             "eval": {

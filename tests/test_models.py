@@ -6,8 +6,10 @@ import pytest
 
 from agejax import config as configs
 from agejax.models.cnn import SmallCNN, TutorialCNN
+from agejax.models.efficientnet_lite import EfficientNetLite0
 from agejax.models.layers import Dropout, max_pool_2x2
 from agejax.models.multitask import MultiTask, per_image, to_unit
+from agejax.models.resnet import ResNet18, ResNet50
 from agejax.runtime.model import abstract_model, make_model
 from agejax.train.step import make_predict_step
 
@@ -117,3 +119,29 @@ def test_the_same_seed_gives_the_same_weights():
     config.seed = 1
     _, c = make_model(config)
     assert (a["params"]["heads"]["age"]["kernel"] != c["params"]["heads"]["age"]["kernel"]).any()
+
+
+@pytest.mark.parametrize(
+    ("trunk", "features", "millions"),
+    # the weights of the originals less their classifiers of 1,000
+    [(ResNet18, 512, 11.177), (ResNet50, 2048, 23.508), (EfficientNetLite0, 1280, 3.371)],
+)
+def test_published_architectures_have_their_weights(trunk, features, millions):
+    config = configs.default()
+    config.model.trunk = trunk
+    _, weights = abstract_model(config)
+    trunk_weights = jax.tree.leaves(weights["params"]["trunk"])
+    assert sum(x.size for x in trunk_weights) / 1e6 == pytest.approx(millions, abs=1e-3)
+    assert weights["params"]["heads"]["age"]["kernel"].shape == (features, 101)
+
+
+@pytest.mark.parametrize("trunk", [ResNet18, EfficientNetLite0])
+def test_published_architectures_train_and_predict(trunk):
+    @jax.jit
+    def run():
+        net = model(trunk)
+        return net(images(2), jax.random.key(0))["age"], net(images(2))["age"]
+
+    for logits in run():
+        assert logits.shape == (2, 101)
+        assert bool(jnp.isfinite(logits).all())

@@ -15,6 +15,7 @@ from agejax.data.decode import BadImage, canonical, decode
 from agejax.data.parallel import in_order
 from agejax.errors import UserError
 from agejax.labels import GENDERS, quantile_age
+from agejax.runtime.cpu import compiler_options
 from agejax.runtime.evaluate import open_checkpoints
 from agejax.runtime.model import abstract_model
 from agejax.train.step import make_predict_step
@@ -64,7 +65,7 @@ class Predictor:
         self.config, self.step, self.size = config, step, config.data.size
         self._batch_size = batch_size
         self._weights = jax.device_put(weights)
-        self._predict_step = make_predict_step(graph)
+        self._predict_step = make_predict_step(graph, compiler_options())
 
     def probabilities(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """uint8 [N, size, size, 3], RGB face crops -> {task: float32 [N, classes]}.

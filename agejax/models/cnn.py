@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models.layers import Dropout, Key, max_pool_2x2, split_key
+from agejax.models.layers import Conv, Dropout, Key, max_pool_2x2, split_key
 
 
 class TutorialCNN(nnx.Module):
@@ -20,9 +20,7 @@ class TutorialCNN(nnx.Module):
     def __init__(self, *, size: int, dtype: jnp.dtype, rngs: nnx.Rngs):
         """For images of `size` pixels a side, computing in `dtype`."""
         channels = (3, 32, 64, 128)
-        self.convs = nnx.List(
-            nnx.Conv(i, o, (5, 5), dtype=dtype, rngs=rngs) for i, o in pairwise(channels)
-        )
+        self.convs = nnx.List(Conv(i, o, 5, dtype=dtype, rngs=rngs) for i, o in pairwise(channels))
         self.dropouts = nnx.List(Dropout(rate) for rate in (0.2, 0.4, 0.7))
         self.dense = nnx.Linear((size // 8) ** 2 * 128, 1024, dtype=dtype, rngs=rngs)
         self.dropout = Dropout(0.4)
@@ -79,9 +77,7 @@ class SmallCNN(nnx.Module):
 
 class _ConvNorm(nnx.Module):
     def __init__(self, channels: int, width: int, stride: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
-        self.conv = nnx.Conv(
-            channels, width, (3, 3), stride, use_bias=False, dtype=dtype, rngs=rngs
-        )
+        self.conv = Conv(channels, width, 3, stride, use_bias=False, dtype=dtype, rngs=rngs)
         self.norm = nnx.BatchNorm(width, momentum=0.9, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:

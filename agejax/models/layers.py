@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from agejax.models.conv import conv2d
+
 Key = jax.Array | None  # a PRNG key in training, None at inference
 
 
@@ -37,3 +39,32 @@ class Dropout(nnx.Module):
 def split_key(key: Key, n: int) -> list[Key]:
     """`n` independent keys, or `n` Nones."""
     return [None] * n if key is None else list(jax.random.split(key, n))
+
+
+def Conv(i: int, o: int, k: int, stride: int = 1, *, groups: int = 1, **settings) -> nnx.Conv:
+    """nnx.Conv with a k x k kernel, zeros of k // 2 around the map, and `conv2d` to compute it."""
+    return nnx.Conv(
+        i,
+        o,
+        (k, k),
+        stride,
+        padding=[(k // 2, k // 2)] * 2,
+        feature_group_count=groups,
+        conv_general_dilated=conv2d,
+        **settings,
+    )
+
+
+def max_pool_3x3(x: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), C]: 3x3 windows, stride 2, one pixel around."""
+    h, w = ((n + 1) // 2 * 2 for n in x.shape[1:3])
+    low = jnp.finfo(x.dtype).min
+    pads = [(0, 0), (1, h - x.shape[1]), (1, w - x.shape[2]), (0, 0)]
+    x = jnp.pad(x, pads, constant_values=low)
+    down = reduce(jnp.maximum, [x[:, i : i + h - 1 : 2] for i in range(3)])
+    return reduce(jnp.maximum, [down[:, :, j : j + w - 1 : 2] for j in range(3)])
+
+
+def batch_norm(width: int, *, epsilon: float = 1e-5, **settings) -> nnx.BatchNorm:
+    """nnx.BatchNorm with the momentum of torchvision; called with (x, use_running_average)."""
+    return nnx.BatchNorm(width, momentum=0.9, epsilon=epsilon, **settings)

@@ -17,6 +17,7 @@ from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
 from agejax.labels import median_age
 from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.cpu import compiler_options
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model
 from agejax.runtime.writers import write_text
@@ -124,7 +125,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         faces = faces.without(train)
     loader = open_loader(config, faces)
     probabilities = predict_split(
-        make_predict_step(graph), weights, mesh, loader, config.eval.batch_size
+        make_predict_step(graph, compiler_options()), weights, mesh, loader, config.eval.batch_size
     )
     figures = {
         "n": len(faces),

@@ -17,6 +17,7 @@ from agejax.data.faces import Faces
 from agejax.data.stream import train_batches
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.cpu import compiler_options, keep_freed_memory
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split, score
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import make_model
@@ -89,6 +90,8 @@ def _start_devices(config: ConfigDict) -> Mesh:
     if config.train.deterministic:  # XLA reads this when JAX first looks for devices
         os.environ["XLA_FLAGS"] = os.getenv("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
     mesh = make_mesh()
+    if config.train.keep_memory:
+        keep_freed_memory()
     check_batch_size(mesh, "train.batch_size", config.train.batch_size, config.train.accumulate)
     check_batch_size(mesh, "eval.batch_size", config.eval.batch_size)
     return mesh
@@ -124,8 +127,9 @@ def _make_steps(
         augment=functools.partial(augment, **config.augment),
         accumulate=config.train.accumulate,
         ema=config.train.ema,
+        compiler_options=compiler_options(),
     )
-    predict_step = make_predict_step(graph)
+    predict_step = make_predict_step(graph, compiler_options())
     loader = open_loader(config, validation)
 
     def validate(state: TrainState) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def make_train_step(
     augment: Callable[[jax.Array, jax.Array], jax.Array] = lambda key, image: image,
     accumulate: int = 1,
     ema: float = 0.0,
+    compiler_options: Mapping[str, Any] | None = None,
 ) -> TrainStep:
     """A jitted step: (state, batch) -> (state, loss). The state that goes in is donated.
 
@@ -59,6 +60,7 @@ def make_train_step(
       augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255.
       accumulate: parts in which a batch is worked through, to save memory.
       ema: decay of the running average of weights; 0 keeps none.
+      compiler_options: for `jax.jit`.
     """
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
@@ -98,10 +100,12 @@ def make_train_step(
         state = TrainState(step=state["step"] + 1, opt=opt, ema=average, window=window, **new)
         return state, loss
 
-    return jax.jit(train_step, donate_argnums=0)
+    return jax.jit(train_step, donate_argnums=0, compiler_options=_options(compiler_options))
 
 
-def make_predict_step(graph: nnx.GraphDef) -> PredictStep:
+def make_predict_step(
+    graph: nnx.GraphDef, compiler_options: Mapping[str, Any] | None = None
+) -> PredictStep:
     """A jitted (weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 
     Evaluation, prediction and export all run this one.
@@ -111,7 +115,11 @@ def make_predict_step(graph: nnx.GraphDef) -> PredictStep:
         logits = nnx.merge(graph, weights["params"], weights["stats"])(image)
         return jax.tree.map(jax.nn.softmax, logits)
 
-    return jax.jit(predict_step)
+    return jax.jit(predict_step, compiler_options=_options(compiler_options))
+
+
+def _options(compiler_options: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return dict(compiler_options) if compiler_options else None
 
 
 def _average(old: Tree, new: Tree, decay: float, step: jax.Array) -> Tree:

@@ -1,0 +1,133 @@
+"""Two-dimensional convolution, lowered for CPUs in ways that XLA's own lowering there is not.
+
+On a GPU or TPU, and in bfloat16, this is `jax.lax.conv_general_dilated`. On a CPU that is up to 60
+times slower than need be where the kernel exceeds the map, and up to 30 times where the convolution
+is depthwise (jax 0.10); there the shape picks one of the forms below. All compute the same sums in
+another order.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from agejax.models import winograd
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
+Form = Callable[..., jax.Array]
+
+
+def conv2d(
+    x: jax.Array,
+    w: jax.Array,
+    strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    *,
+    feature_group_count: int = 1,
+    **settings,
+) -> jax.Array:
+    """`jax.lax.conv_general_dilated` of [B, H, W, C] with [h, w, C / groups, K], as nnx.Conv asks.
+
+    Args:
+      x: the input.
+      w: the kernel.
+      strides: of height and width, equal.
+      padding: "SAME", "VALID", or zeros before and after for height and width.
+      feature_group_count: 1, or C for a depthwise convolution.
+      **settings: what else nnx.Conv gives, of which only the defaults are taken.
+    """
+    del settings
+    stride, _ = strides
+    if isinstance(padding, str):
+        padding = jax.lax.padtype_to_pads(x.shape[1:3], w.shape[:2], strides, padding)
+    (top, bottom), (left, right) = padding
+    return _conv(x, w, stride, ((top, bottom), (left, right)), feature_group_count)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _conv(x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int) -> jax.Array:
+    plain = partial(_plain, stride=stride, pads=pads, groups=groups)
+    if x.dtype != jnp.float32:
+        return plain(x, w)
+    form = _form(x.shape, w.shape, stride, groups)
+    cpu = partial(form, stride=stride, pads=pads)
+    return jax.lax.platform_dependent(x, w, cpu=cpu, default=plain)
+
+
+def _conv_fwd(x, w, stride, pads, groups):
+    return _conv(x, w, stride, pads, groups), (x, w)
+
+
+def _conv_bwd(stride, pads, groups, saved, g):
+    x, w = saved
+    plain = partial(_plain, stride=stride, pads=pads, groups=groups)
+    both = lambda x, w, g: jax.vjp(plain, x, w)[1](g)
+    if x.dtype != jnp.float32:
+        return both(x, w, g)
+    form = _form(x.shape, w.shape, stride, groups)
+    cpu = partial(_gradients, form, stride, pads)
+    return jax.lax.platform_dependent(x, w, g, cpu=cpu, default=both)
+
+
+_conv.defvjp(_conv_fwd, _conv_bwd)
+
+
+def _form(x: tuple[int, ...], w: tuple[int, ...], stride: int, groups: int) -> Form:
+    """The form that was fastest for such shapes inside whole steps, on two cores."""
+    height, (k, _, channels, width) = x[1], w
+    if groups == x[-1] == width:
+        return _depthwise
+    if groups > 1:
+        return partial(_plain, groups=groups)
+    if k == 1:
+        return _pointwise
+    if (
+        k == 3 and stride == 1 and min(channels, width) >= 128
+    ):  # with fewer, moving tiles costs more
+        return _winograd
+    if height <= 8 and channels >= 64:
+        return _im2col
+    return partial(_plain, groups=groups)
+
+
+def _gradients(form, stride, pads, x, w, g):
+    if form is _winograd:
+        return winograd.input_gradient(g, w, pads), winograd.kernel_gradient(x, g, len(w), pads)
+    return jax.vjp(partial(form, stride=stride, pads=pads), x, w)[1](g)
+
+
+def _plain(x, w, *, stride, pads, groups):
+    rule = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(
+        x, w, (stride, stride), pads, dimension_numbers=rule, feature_group_count=groups
+    )
+
+
+def _winograd(x, w, *, stride, pads):
+    del stride
+    return winograd.convolve(x, w, pads)
+
+
+def _pointwise(x, w, *, stride, pads):
+    del pads
+    x = x[:, ::stride, ::stride]
+    return (x.reshape(-1, x.shape[-1]) @ w[0, 0]).reshape(*x.shape[:3], -1)
+
+
+def _windows(x, k, stride, pads):
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    h, w = ((n - k) // stride * stride + 1 for n in x.shape[1:3])
+    return [x[:, i : i + h : stride, j : j + w : stride] for i in range(k) for j in range(k)]
+
+
+def _im2col(x, w, *, stride, pads):
+    columns = jnp.concatenate(_windows(x, len(w), stride, pads), -1)
+    flat = columns.reshape(-1, columns.shape[-1]) @ w.reshape(-1, w.shape[-1])
+    return flat.reshape(*columns.shape[:3], -1)
+
+
+def _depthwise(x, w, *, stride, pads):
+    taps = w.reshape(-1, w.shape[-1])
+    pairs = zip(_windows(x, len(w), stride, pads), taps, strict=True)
+    return sum(window * tap[None, None, None] for window, tap in pairs)

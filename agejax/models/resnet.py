@@ -1,0 +1,71 @@
+"""ResNets (He et al., "Deep residual learning for image recognition", CVPR 2016).
+
+As in torchvision: the stride of a bottleneck is in its 3x3 convolution.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from agejax.models.layers import Conv, Key, batch_norm, max_pool_3x3
+
+
+class ResNet18(nnx.Module):
+    """A 7x7 stem, four stages of residual blocks, an average at the end; 11.2 million weights."""
+
+    depths: Sequence[int] = (2, 2, 2, 2)  # blocks in each stage
+    bottleneck = False  # blocks of 1x1, 3x3 and 1x1 convolutions instead of two 3x3 ones
+
+    def __init__(self, *, size: int, dtype: jnp.dtype, rngs: nnx.Rngs):
+        """For images of any size, computing in `dtype`."""
+        del size  # the features are averaged over the map
+        conv = partial(Conv, use_bias=False, dtype=dtype, rngs=rngs)
+        norm = partial(batch_norm, dtype=dtype, rngs=rngs)
+        self.stem, self.norm = conv(3, 64, 7, 2), norm(64)
+        self.blocks: nnx.List = nnx.List()
+        channels = 64
+        for i, depth in enumerate(self.depths):
+            for j in range(depth):
+                stride = 2 if i and not j else 1
+                block = _Block(channels, 64 * 2**i, stride, self.bottleneck, conv, norm)
+                self.blocks.append(block)
+                channels = block.features
+        self.features = channels
+
+    def __call__(self, x: jax.Array, key: Key) -> jax.Array:
+        """[B, H, W, 3] normalised pixels -> [B, 512], or [B, 2048] of bottlenecks."""
+        x = max_pool_3x3(nnx.relu(self.norm(self.stem(x), key is None)))
+        for block in self.blocks:
+            x = block(x, key)
+        return x.mean((1, 2))
+
+
+class ResNet50(ResNet18):
+    """The deeper one, of bottlenecks; 23.5 million weights."""
+
+    depths = (3, 4, 6, 3)
+    bottleneck = True
+
+
+class _Block(nnx.Module):
+    def __init__(self, channels, width, stride, bottleneck, conv, norm):
+        self.features = width * (4 if bottleneck else 1)
+        shapes = [(channels, width, 3, stride), (width, width, 3, 1)]
+        if bottleneck:
+            shapes = [(channels, width, 1, 1), (width, width, 3, stride), (width, 4 * width, 1, 1)]
+        self.convs = nnx.List(conv(*shape) for shape in shapes)
+        self.norms = nnx.List(norm(shape[1]) for shape in shapes)
+        same = stride == 1 and channels == self.features
+        self.shortcut = None if same else conv(channels, self.features, 1, stride)
+        self.shortcut_norm = None if same else norm(self.features)
+
+    def __call__(self, x, key):
+        y = x
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            y = norm(conv(y if conv is self.convs[0] else nnx.relu(y)), key is None)
+        if self.shortcut is not None:
+            x = self.shortcut_norm(self.shortcut(x), key is None)  # type: ignore[misc]
+        return nnx.relu(x + y)
