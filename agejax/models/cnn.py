@@ -77,7 +77,9 @@ class SmallCNN(nnx.Module):
 
 class _ConvNorm(nnx.Module):
     def __init__(self, channels: int, width: int, stride: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
-        self.conv = Conv(channels, width, 3, stride, use_bias=False, dtype=dtype, rngs=rngs)
+        self.conv = Conv(
+            channels, width, 3, stride, padding="SAME", use_bias=False, dtype=dtype, rngs=rngs
+        )
         self.norm = nnx.BatchNorm(width, momentum=0.9, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:

@@ -42,13 +42,13 @@ def split_key(key: Key, n: int) -> list[Key]:
 
 
 def Conv(i: int, o: int, k: int, stride: int = 1, *, groups: int = 1, **settings) -> nnx.Conv:
-    """nnx.Conv with a k x k kernel, zeros of k // 2 around the map, and `conv2d` to compute it."""
+    """nnx.Conv with a k x k kernel, by default k // 2 zeros around the map, and `conv2d`."""
+    settings.setdefault("padding", [(k // 2, k // 2)] * 2)
     return nnx.Conv(
         i,
         o,
         (k, k),
         stride,
-        padding=[(k // 2, k // 2)] * 2,
         feature_group_count=groups,
         conv_general_dilated=conv2d,
         **settings,
