@@ -35,10 +35,16 @@ def conv2d(
       strides: of height and width, equal.
       padding: "SAME", "VALID", or zeros before and after for height and width.
       feature_group_count: 1, or C for a depthwise convolution.
-      **settings: what else nnx.Conv gives, of which only the defaults are taken.
+      **settings: what else nnx.Conv gives: dilations, which must be 1, the dimensions' order and
+        the precision, which are as here always.
+
+    Raises:
+      ValueError: strides that differ, or a dilation.
     """
-    del settings
-    stride, _ = strides
+    stride, across = strides
+    dilations = (settings.get(f"{side}_dilation") or (1,) for side in ("lhs", "rhs"))
+    if stride != across or any(d != 1 for side in dilations for d in side):
+        raise ValueError(f"conv2d takes one stride and no dilation, not {strides}, {settings}")
     if isinstance(padding, str):
         padding = jax.lax.padtype_to_pads(x.shape[1:3], w.shape[:2], strides, padding)
     (top, bottom), (left, right) = padding
@@ -74,7 +80,7 @@ _conv.defvjp(_conv_fwd, _conv_bwd)
 
 
 def _form(x: tuple[int, ...], w: tuple[int, ...], stride: int, groups: int) -> Form:
-    """The form that was fastest for such shapes inside whole steps, on two cores."""
+    """The form for such shapes; the bounds come from single layers, timed on two cores."""
     height, (k, _, channels, width) = x[1], w
     if groups == x[-1] == width:
         return _depthwise
@@ -86,14 +92,14 @@ def _form(x: tuple[int, ...], w: tuple[int, ...], stride: int, groups: int) -> F
         k == 3 and stride == 1 and min(channels, width) >= 128
     ):  # with fewer, moving tiles costs more
         return _winograd
-    if height <= 8 and channels >= 64:
+    if k > height or (height <= 8 and channels >= 64):
         return _im2col
     return partial(_plain, groups=groups)
 
 
 def _gradients(form, stride, pads, x, w, g):
     if form is _winograd:
-        return winograd.input_gradient(g, w, pads), winograd.kernel_gradient(x, g, len(w), pads)
+        return winograd.input_gradient(g, w, pads), winograd.kernel_gradient(x, g, pads)
     return jax.vjp(partial(form, stride=stride, pads=pads), x, w)[1](g)
 
 

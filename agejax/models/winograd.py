@@ -1,4 +1,4 @@
-"""Winograd's minimal filtering: a 3x3 or 5x5 convolution in 2.3 or 2.8 times fewer multiplications.
+"""Winograd's minimal filtering: a 3x3 convolution in 2.3 times fewer multiplications.
 
 Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016: each tile of m x m
 results is A'[(G w G') * (B' d B)]A, where the product is a matrix product over channels, one for
@@ -15,79 +15,50 @@ import numpy as np
 Pads = Sequence[tuple[int, int]]
 Grid = list[list[jax.Array]]
 
-# For results of 2 from kernels of 3, and of 2 from kernels of 5 (points 0, 1, -1, 2, -2, infinity).
-_A = {
-    3: np.array([[1, 1, 1, 0], [0, 1, -1, -1]]),
-    5: np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 1]]),
-}
-_G = {
-    3: np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]]) / 2,
-    5: np.array(
-        [
-            [6, 0, 0, 0, 0],
-            [-4, -4, -4, -4, -4],
-            [-4, 4, -4, 4, -4],
-            [1, 2, 4, 8, 16],
-            [1, -2, 4, -8, 16],
-            [0, 0, 0, 0, 24],
-        ]
-    )
-    / 24,
-}
-_B = {
-    3: np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]]),
-    5: np.array(
-        [
-            [4, 0, -5, 0, 1, 0],
-            [0, -4, -4, 1, 1, 0],
-            [0, 4, -4, -1, 1, 0],
-            [0, -2, -1, 2, 1, 0],
-            [0, 2, -1, -2, 1, 0],
-            [0, 4, 0, -5, 0, 1],
-        ]
-    ),
-}
-_M = 2  # results of a tile, a side
+# F(2x2, 3x3): 2 x 2 results from 4 x 4 points.
+_A = np.array([[1, 1, 1, 0], [0, 1, -1, -1]])
+_G = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]]) / 2
+_B = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]])
+_K, _M = 3, 2  # a kernel, and the results of a tile, a side
 
 
 def convolve(x: jax.Array, w: jax.Array, pads: Pads) -> jax.Array:
-    """[B, H, W, C], [k, k, C, K] -> [B, H', W', K], as `jax.lax` does it with stride 1.
+    """[B, H, W, C], [3, 3, C, K] -> [B, H', W', K], as `jax.lax` does it with stride 1.
 
     Args:
       x: the input.
-      w: the kernel; k is 3 or 5.
+      w: the kernel.
       pads: zeros before and after, for height and width.
     """
-    k, shape = len(w), _result_shape(x, len(w), pads)
-    products = _multiply(_spread(_B[k], _pad(x, shape, k, pads)), _kernel(w), "nc,ck->nk")
-    return _join(_gather(_A[k], products), shape)
+    shape = _result_shape(x, pads)
+    products = _multiply(_spread(_B, _pad(x, shape, pads)), _kernel(w), "nc,ck->nk")
+    return _join(_gather(_A, products), shape)
 
 
 def input_gradient(g: jax.Array, w: jax.Array, pads: Pads) -> jax.Array:
     """The gradient for the input of `convolve`, given that of its result, [B, H', W', K]."""
-    k = len(w)
-    pads = [(k - 1 - before, k - 1 - after) for before, after in pads]
-    shape = _result_shape(g, k, pads)
-    tiles = _spread(_B[k], _pad(g, shape, k, pads))
+    pads = [(_K - 1 - before, _K - 1 - after) for before, after in pads]
+    shape = _result_shape(g, pads)
+    tiles = _spread(_B, _pad(g, shape, pads))
     # Contracting over the kernel's last axis saves its transposition.
     products = _multiply(tiles, _kernel(w[::-1, ::-1]), "nk,ck->nc")
-    return _join(_gather(_A[k], products), shape)
+    return _join(_gather(_A, products), shape)
 
 
-def kernel_gradient(x: jax.Array, g: jax.Array, k: int, pads: Pads) -> jax.Array:
-    """The gradient for the kernel of `convolve`, [k, k, C, K]."""
-    shape = _result_shape(x, k, pads)
-    tiles = _spread(_B[k], _pad(x, shape, k, pads))
-    products = _multiply(tiles, _spread(_A[k].T, _pad(g, shape, 1, [(0, 0)] * 2)), "nc,nk->ck")
-    return jnp.stack([jnp.stack(row) for row in _gather(_G[k].T, products)])
+def kernel_gradient(x: jax.Array, g: jax.Array, pads: Pads) -> jax.Array:
+    """The gradient for the kernel of `convolve`, [3, 3, C, K]."""
+    shape = _result_shape(x, pads)
+    tiles = _spread(_B, _pad(x, shape, pads))
+    products = _multiply(tiles, _spread(_A.T, _pad(g, shape, [(0, 0)] * 2)), "nc,nk->ck")
+    return jnp.stack([jnp.stack(row) for row in _gather(_G.T, products)])
 
 
-def _result_shape(x: jax.Array, k: int, pads: Pads) -> tuple[int, int]:
-    height, width = (n + sum(pad) - k + 1 for n, pad in zip(x.shape[1:3], pads, strict=True))
+def _result_shape(x: jax.Array, pads: Pads) -> tuple[int, int]:
+    height, width = (n + sum(pad) - _K + 1 for n, pad in zip(x.shape[1:3], pads, strict=True))
     return height, width
 
 
-def _pad(x: jax.Array, shape: tuple[int, int], k: int, pads: Pads) -> jax.Array:
+def _pad(x: jax.Array, shape: tuple[int, int], pads: Pads) -> jax.Array:
     """With the zeros of the convolution, and those that fill the last tiles."""
     filled = ((a, b + -n % _M) for (a, b), n in zip(pads, shape, strict=True))
     return jnp.pad(x, ((0, 0), *filled, (0, 0)))
@@ -95,8 +66,7 @@ def _pad(x: jax.Array, shape: tuple[int, int], k: int, pads: Pads) -> jax.Array:
 
 def _kernel(w: jax.Array) -> Grid:
     """The kernel at each point of a tile, [C, K]."""
-    g = _G[len(w)]
-    return [_combine(g, list(row)) for row in _barrier(_combine(g, list(w)))]
+    return [_combine(_G, list(row)) for row in _barrier(_combine(_G, list(w)))]
 
 
 def _spread(matrix: np.ndarray, x: jax.Array) -> Grid:

@@ -48,7 +48,7 @@ def make_train_step(
     augment: Callable[[jax.Array, jax.Array], jax.Array] = lambda key, image: image,
     accumulate: int = 1,
     ema: float = 0.0,
-    compiler_options: Mapping[str, Any] | None = None,
+    compiler_options: dict[str, Any] | None = None,
 ) -> TrainStep:
     """A jitted step: (state, batch) -> (state, loss). The state that goes in is donated.
 
@@ -100,11 +100,11 @@ def make_train_step(
         state = TrainState(step=state["step"] + 1, opt=opt, ema=average, window=window, **new)
         return state, loss
 
-    return jax.jit(train_step, donate_argnums=0, compiler_options=_options(compiler_options))
+    return jax.jit(train_step, donate_argnums=0, compiler_options=compiler_options)
 
 
 def make_predict_step(
-    graph: nnx.GraphDef, compiler_options: Mapping[str, Any] | None = None
+    graph: nnx.GraphDef, compiler_options: dict[str, Any] | None = None
 ) -> PredictStep:
     """A jitted (weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 
@@ -115,11 +115,7 @@ def make_predict_step(
         logits = nnx.merge(graph, weights["params"], weights["stats"])(image)
         return jax.tree.map(jax.nn.softmax, logits)
 
-    return jax.jit(predict_step, compiler_options=_options(compiler_options))
-
-
-def _options(compiler_options: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return dict(compiler_options) if compiler_options else None
+    return jax.jit(predict_step, compiler_options=compiler_options)
 
 
 def _average(old: Tree, new: Tree, decay: float, step: jax.Array) -> Tree:

@@ -1,0 +1,65 @@
+"""Peers that work turn by turn, each in a child process of its own.
+
+Alone in its process, none suffers from another's threads or heap; and as the turns alternate, what
+else goes on on the machine hits all of them alike.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+def serve(work: Callable[[int], None]) -> None:
+    """In a child: does `work(n)` for every number that it is told, and answers with the seconds."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints must not pass for an answer
+    for line in sys.stdin:
+        start = time.perf_counter()
+        work(int(line))
+        print(time.perf_counter() - start, file=answers, flush=True)
+
+
+class Peer:
+    """A child process that runs a file of this folder, which calls `serve`."""
+
+    def __init__(self, file: str, *args: str, env: dict[str, str] | None = None):
+        pipe = subprocess.PIPE
+        command = [sys.executable, str(_HERE / file), *args]
+        environment = {**os.environ, "PYTHONPATH": str(_HERE.parent), **(env or {})}
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, text=True, env=environment
+        )
+
+    def seconds(self, n: int) -> float:
+        """The time that a piece of work of size `n` takes."""
+        print(n, file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            sys.exit(f"error: {' '.join(self._process.args[1:])} ended with {self._process.wait()}")
+        return float(answer)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._process.communicate()
+
+
+def take_turns(peers: list[Peer], *, warm_up: int, n: int, rounds: int) -> list[list[float]]:
+    """The seconds of each peer in every round, after a warm-up of its own: [peers][rounds]."""
+    for peer in peers:
+        peer.seconds(warm_up)
+    times = [[peer.seconds(n) for peer in peers] for _ in range(rounds)]
+    for peer in peers:
+        peer.close()
+    return [list(column) for column in zip(*times, strict=True)]
+
+
+def ratio(theirs: list[float], ours: list[float]) -> str:
+    """How many times as fast we are: the median over rounds, and the range."""
+    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
