@@ -17,9 +17,16 @@ from agejax.train.optim import cosine
 # What a resumed run may change; any other change would make it a different run.
 _FREE = (
     *("mode.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
-    *("train.deterministic.", "train.keep_memory.", "data.workers.", "data.cache_mib."),
+    *(
+        "train.deterministic.",
+        "train.keep_memory.",
+        "data.workers.",
+        "data.cache_mib.",
+        "data.cache_dir.",
+    ),
     *("data.manual_dir.", "data.data_dir."),
 )
+LOADER = ("size", "workers", "cache_mib", "cache_dir")  # of `data`: how faces become pixels
 _OPEN = ("tasks.", "model.args.")  # whose keys are the experiment's own
 
 
@@ -27,7 +34,7 @@ def default() -> ConfigDict:
     """All settings, locked: an experiment changes values and cannot misspell a key.
 
     A callable is given as itself; `model.args` are the trunk's own keyword arguments, and what
-    stands in `data` beside `source`, `size`, `workers` and `cache_mib` are the source's.
+    stands in `data` before `size`, beside `source`, are the source's.
     """
     config = ConfigDict(
         {
@@ -43,6 +50,7 @@ def default() -> ConfigDict:
                 "size": 64,  # pixels a side
                 "workers": 2,  # decoding threads; the result does not depend on it
                 "cache_mib": 2048,  # decoded pixels are kept in memory if all fit into this
+                "cache_dir": config_dict.placeholder(str),  # or in a file in there, for later runs
             },
             "tasks": {
                 "age": {"classes": 101, "weight": 1.0},
@@ -117,7 +125,7 @@ def check(config: ConfigDict) -> None:
 
 def source_args(config: ConfigDict) -> dict[str, Any]:
     """The keyword arguments of `config.data.source`."""
-    ours = ("source", "size", "workers", "cache_mib")
+    ours = ("source", *LOADER)
     return {key: value for key, value in config.data.items() if key not in ours}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "agejax"
 IMPURE = {"grain", "orbax", "tensorflow_datasets", "tensorflow", "absl", "tqdm", "ml_collections"}
-IMPURE |= {"PIL", "simplejpeg", "os", "pathlib", "io", "open"}
+IMPURE |= {"PIL", "simplejpeg", "cv2", "array_record", "os", "pathlib", "io", "open"}
 FLOORS = ["labels", "types", "models", "train", "data", "runtime", "inference", "cli"]
 
 
@@ -52,6 +52,8 @@ def test_a_floor_imports_only_what_stands_below(floor):
         ("orbax", ["runtime/checkpoint"]),
         ("grain", ["data/stream"]),
         ("simplejpeg", ["data/decode"]),
+        ("cv2", ["data/decode"]),
+        ("array_record", ["data/records"]),
     ],
 )
 def test_each_third_party_edge_has_one_room(library, rooms):

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from agejax.data.parallel import in_order
+from agejax.data.records import Records, shards_of
 from agejax.errors import UserError
 from tfds_imdb_wiki.archive import Archive, find_archive, fingerprint
 from tfds_imdb_wiki.images import admit
@@ -25,6 +26,8 @@ from tfds_imdb_wiki.rows import REASONS, SPLITS, drop_reasons, person_ids, split
 from tfds_imdb_wiki.summary import summary
 
 _URL = "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/static"
+
+_JPEG = b"\xff\xd8\xff"  # how every JPEG begins
 
 _DESCRIPTION = """
 Faces of IMDB and Wikipedia celebrities with age and gender (Rothe, Timofte, Van Gool, "Deep
@@ -64,12 +67,15 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
 
     Beside the records it writes `drop_report.json` (rows, kept, dropped by reason), `dropped.csv`
     (a line per dropped path), `archives.json` (what it was built from) and `columns-SPLIT.npz`: all
-    features but the image, and the SHA-256 of each stored image, so that filters and look-ups need
-    not read the images.
+    features but the image, the SHA-256 of each stored image, and where in its record it begins, so
+    that filters and look-ups need not read the images, and reading one needs no parser.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {
+        "1.1.0": "columns-SPLIT.npz tells where in its record each image stands.",
+        "1.0.0": "First release.",
+    }
     BUILDER_CONFIGS = [
         ImdbWikiConfig(name="imdb", description="IMDB, 460,723 crops", archives=("imdb",)),
         ImdbWikiConfig(name="wiki", description="Wikipedia, 62,328 crops", archives=("wiki",)),
@@ -181,6 +187,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
                 for name, value in row.label.items():
                     columns[name].append(value)
                 columns["image_sha256"].append(hashlib.sha256(image).hexdigest())
+                columns["image_length"].append(len(image))
                 yield key, {"image": image, **row.label}
         if not columns["age"]:
             raise UserError(
@@ -204,6 +211,8 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         with open(folder / "dropped.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("path", "reason"), *sorted(self._dropped)])
         for split, columns in self._columns.items():
+            records = Records(shards_of(folder, split), len(columns["path"]))
+            columns["image_start"] = _image_starts(records, columns)
             np.savez_compressed(
                 folder / f"columns-{split}.npz",
                 **{k: np.array(v) for k, v in columns.items()},  # type: ignore[arg-type]
@@ -214,6 +223,25 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
 def _stored(row: _Candidate) -> bytes | str:
     data = row.read()
     return "missing_file" if data is None else admit(data)
+
+
+def _image_starts(records: Records, columns: dict[str, list]) -> list[int]:
+    """Where each image begins in its record, found by reading back what was written.
+
+    Raises:
+      UserError: a record does not hold its image.
+    """
+    starts = []
+    rows = zip(columns["path"], columns["image_length"], columns["image_sha256"], strict=True)
+    for row, (path, length, digest) in enumerate(rows):
+        (record,) = records.read(np.array([row]))
+        start = record.find(_JPEG)
+        while start >= 0 and hashlib.sha256(record[start : start + length]).hexdigest() != digest:
+            start = record.find(_JPEG, start + 1)
+        if start < 0:
+            raise UserError(f"the record of {path} is not what was written; build again")
+        starts.append(start)
+    return starts
 
 
 def _byte_identical(splits: dict[str, dict[str, list]]) -> dict[str, int]:

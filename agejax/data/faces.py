@@ -1,7 +1,7 @@
 """Labelled faces: their labels in memory, their images read when they are asked for."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,7 +15,8 @@ class Faces:
       labels: {task: int32 [N]}; 0 where unknown.
       known: {task: bool [N]}.
       sha256: str [N], of each image's bytes.
-      read: indices into all that was opened -> the JPEG bytes of each. Safe to call from threads.
+      read: indices into all that was opened, int [n] -> the JPEG bytes of each. Safe to call from
+        threads.
       rows: int [N], each face's index for `read`.
     """
 
@@ -23,7 +24,7 @@ class Faces:
     labels: dict[str, np.ndarray]
     known: dict[str, np.ndarray]
     sha256: np.ndarray
-    read: Callable[[Sequence[int]], list[bytes]]
+    read: Callable[[np.ndarray], list[bytes]]
     rows: np.ndarray
 
     def __len__(self) -> int:

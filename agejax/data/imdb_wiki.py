@@ -1,13 +1,12 @@
-"""IMDB-WIKI as `Faces`: built by `tfds_imdb_wiki` where it is not built yet, read with TFDS."""
+"""IMDB-WIKI as `Faces`: built by `tfds_imdb_wiki` where it is not built yet."""
 
 import functools
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from agejax.data.faces import Faces
+from agejax.data.records import Records, shards_of
 from agejax.errors import UserError
 
 
@@ -40,13 +39,14 @@ def imdb_wiki(
         raise UserError(f"{folder}: there is no split {split!r}; there are {there or 'none'}")
     with np.load(file, allow_pickle=False) as npz:
         columns = dict(npz)
+    records = Records(shards_of(folder, split), len(columns["path"]))
     tasks = ("age", "gender")
     faces = Faces(
         path=columns["path"],
         labels={task: columns[task].astype(np.int32) for task in tasks},
         known={task: np.ones(len(columns["path"]), bool) for task in tasks},
         sha256=columns["image_sha256"],
-        read=functools.partial(_read, _data_source(str(folder), split)),
+        read=functools.partial(_read, records, columns["image_start"], columns["image_length"]),
         rows=np.arange(len(columns["path"])),
     )
     faces = faces.where(columns["face_score"] >= np.float32(min_face_score))
@@ -75,12 +75,6 @@ def _built(name: str, manual_dir: str | None, data_dir: str | None, painted: int
     return build(name, manual_dir, data_dir)
 
 
-def _data_source(folder: str, split: str) -> Any:
-    import tensorflow_datasets as tfds
-
-    builder = tfds.builder_from_directory(folder)
-    return builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
-
-
-def _read(records: Any, rows: Sequence[int]) -> list[bytes]:
-    return [record["image"] for record in records.__getitems__([int(row) for row in rows])]
+def _read(records: Records, starts: np.ndarray, lengths: np.ndarray, rows: np.ndarray):
+    images = zip(records.read(rows), starts[rows], lengths[rows], strict=True)
+    return [record[start : start + length] for record, start, length in images]

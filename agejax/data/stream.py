@@ -10,21 +10,19 @@ import numpy as np
 from agejax.data.decode import BadImage, decode
 from agejax.data.faces import Faces
 from agejax.data.parallel import in_order
+from agejax.data.pixels import Pixels
 from agejax.errors import UserError
 from agejax.types import Batch
 
 
 class Loader:
-    """Decodes faces on threads, and keeps the pixels of those seen while there is room."""
+    """Decodes faces on threads, each once if there is room to keep its pixels."""
 
-    def __init__(self, faces: Faces, *, size: int, workers: int, cache_mib: int = 0):
-        """Pixels are `size` a side; all are kept if all fit into `cache_mib` MiB, else none."""
+    def __init__(self, faces: Faces, *, size: int, workers: int, **keep):
+        """Pixels are `size` a side, decoded on `workers` threads; `keep` is for `Pixels`."""
         self._faces, self._size = faces, size
         self._pool = ThreadPoolExecutor(workers)
-        shape = (len(faces), size, size, 3)
-        keep = 0 < np.prod(shape) <= cache_mib * 2**20
-        self._cache = np.empty(shape, np.uint8) if keep else None
-        self._cached = np.zeros(len(faces), bool)
+        self._pixels = Pixels(faces, size, **keep)
 
     def __len__(self) -> int:
         return len(self._faces)
@@ -34,14 +32,12 @@ class Loader:
         n = len(indices)
         rows = n if rows is None else rows
         indices = np.asarray(indices, np.int64)
-        image = np.zeros((rows, self._size, self._size, 3), np.uint8)
-        missing = np.flatnonzero(~self._cached[indices])
-        if self._cache is not None:
-            image[:n] = self._cache[indices]
+        image = np.empty((rows, self._size, self._size, 3), np.uint8)
+        image[n:] = 0
+        missing = self._pixels.take(indices, image)
         list(self._pool.map(lambda part: self._decode(part, indices, image), _runs(missing)))
-        if self._cache is not None:
-            self._cache[indices[missing]] = image[missing]
-            self._cached[indices[missing]] = True
+        if len(missing):
+            self._pixels.put(indices[missing], image[missing])
         labels, known = self._faces.labels, self._faces.known
         pad = (0, rows - n)
         return Batch(
@@ -52,10 +48,10 @@ class Loader:
         )
 
     def _decode(self, places: np.ndarray, indices: np.ndarray, image: np.ndarray) -> None:
-        jpegs = self._faces.read(self._faces.rows[indices[places]].tolist())
+        jpegs = self._faces.read(self._faces.rows[indices[places]])
         for place, jpeg in zip(places, jpegs, strict=True):
             try:
-                image[place] = decode(jpeg, self._size)
+                decode(jpeg, self._size, image[place])
             except BadImage as error:
                 path = self._faces.path[indices[place]]
                 raise UserError(
@@ -92,14 +88,14 @@ def train_batches(
     def batch(step: int) -> Batch:
         return loader([order[step * batch_size + j] for j in mine])
 
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         yield from in_order(pool, batch, itertools.count(start), ahead=2)
 
 
 def eval_batches(loader: Loader, *, batch_size: int) -> Generator[Batch]:
     """All faces once, in order; the last batch is padded to `batch_size` with masked rows."""
     n = len(loader)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         starts = range(0, n, batch_size)
         load = lambda i: loader(range(i, min(i + batch_size, n)), rows=batch_size)
         yield from in_order(pool, load, starts, ahead=2)

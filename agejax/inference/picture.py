@@ -20,7 +20,7 @@ def picture_of_run(config: ConfigDict, workdir: Path, faces: int = 24) -> Path:
     some = open_split(config, config.eval.split)
     rows = np.linspace(0, len(some) - 1, min(faces, len(some))).astype(int)
     predictor = load(workdir, str(config.eval.checkpoint), batch_size=len(rows))
-    jpegs = some.read(some.rows[rows].tolist())
+    jpegs = some.read(some.rows[rows])
     predictions = predictor.predict(np.stack([decode(jpeg, predictor.size) for jpeg in jpegs]))
     truth = [(int(some.labels["age"][i]), int(some.labels["gender"][i])) for i in rows]
     file = Path(workdir, "eval", f"{config.eval.split}.png")

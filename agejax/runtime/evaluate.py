@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm.auto import tqdm
 
-from agejax.config import check, from_json, source_args, update
+from agejax.config import LOADER, check, from_json, source_args, update
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
@@ -41,8 +41,7 @@ def open_split(config: ConfigDict, split: str) -> Faces:
 
 def open_loader(config: ConfigDict, faces: Faces) -> Loader:
     """The decoder of those faces that the config asks for."""
-    data = config.data
-    return Loader(faces, size=data.size, workers=data.workers, cache_mib=data.cache_mib)
+    return Loader(faces, **{key: config.data[key] for key in LOADER})
 
 
 def predict_split(

@@ -83,7 +83,7 @@ def test_faces_that_stand_elsewhere_too_are_left_out():
     rest = faces(6).without(some)
     assert rest.path.tolist() == ["001.jpg", "003.jpg", "005.jpg"]
     assert rest.labels["age"].tolist() == rest.rows.tolist() == [1, 3, 5]
-    assert rest.read(rest.rows.tolist())[0] == faces(6).read([1])[0]
+    assert rest.read(rest.rows)[0] == faces(6).read([1])[0]
 
 
 def test_a_damaged_record_is_named():

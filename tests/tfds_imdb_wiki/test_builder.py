@@ -17,6 +17,7 @@ from wiki_oracle import (
     report,
 )
 
+from agejax.data.imdb_wiki import imdb_wiki
 from tfds_imdb_wiki.build import build
 from tfds_imdb_wiki.summary import summary
 from tfds_imdb_wiki.tfds_imdb_wiki_dataset_builder import ImdbWiki
@@ -133,12 +134,22 @@ def test_the_columns_say_what_the_records_say(config, builds):
     told = columns(builds[config])
     for split in SPLITS:
         stored = records(builds[config], split)
-        assert set(told[split]) == FEATURES - {"image"} | {"image_sha256"}
+        places = {"image_sha256", "image_start", "image_length"}
+        assert set(told[split]) == FEATURES - {"image"} | places
         for name in FEATURES - {"image"}:
             values = [text(r[name]) if name in ("person", "path") else r[name] for r in stored]
             np.testing.assert_array_equal(told[split][name], values)
         digests = [hashlib.sha256(record["image"]).hexdigest() for record in stored]
         assert told[split]["image_sha256"].tolist() == digests
+
+
+def test_faces_are_read_without_a_parser_as_tfds_reads_them(archives, builds):
+    data_dir = str(builds["imdb"].parents[2])
+    for split in SPLITS:
+        faces = imdb_wiki(split, manual_dir=str(archives), data_dir=data_dir)
+        backwards = faces.rows[::-1]
+        expected = [record["image"] for record in records(builds["imdb"], split)][::-1]
+        assert faces.read(backwards) == expected
 
 
 @every_config

@@ -1,0 +1,66 @@
+"""JPEG bytes out of array_record files, many at once and without decoding their features."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from array_record.python.array_record_module import ArrayRecordReader
+
+from agejax.errors import UserError
+
+
+class Records:
+    """The records of a split's shards, in order. Safe to read from threads."""
+
+    def __init__(self, shards: Sequence[Path], count: int):
+        """Opens the files; `shards` stand in their order and hold `count` records together.
+
+        Raises:
+          UserError: one is damaged, or they hold another number.
+        """
+        self._shards = shards
+        self._readers = [_open(shard) for shard in shards]
+        self._starts = np.cumsum([0, *(reader.num_records() for reader in self._readers)])
+
+        if (there := int(self._starts[-1])) != count:  # a file that was cut may look empty
+            names = ", ".join(map(str, shards)) or "no file"
+            raise UserError(
+                f"{names}: {there:,} records where there were {count:,}; build the data again, "
+                f"with --overwrite"
+            )
+
+    def read(self, rows: np.ndarray) -> list[bytes]:
+        """The records at `rows`, int [n]; one read for each shard.
+
+        Raises:
+          UserError: one is damaged.
+        """
+        shards = np.searchsorted(self._starts, rows, "right") - 1
+        found: list[bytes] = [b""] * len(rows)
+        for shard in np.unique(shards):
+            here = np.flatnonzero(shards == shard)
+            wanted = (rows[here] - self._starts[shard]).tolist()
+            try:
+                records = self._readers[shard].read(wanted)
+            except (RuntimeError, ValueError) as error:
+                raise _damaged(self._shards[shard], error) from error
+            for i, record in zip(here, records, strict=True):
+                found[i] = record
+        return found
+
+
+def _open(shard: Path) -> ArrayRecordReader:
+    try:
+        # Records are read at random: what follows one is not worth fetching.
+        return ArrayRecordReader(str(shard), "readahead_buffer_size:0")
+    except (RuntimeError, ValueError) as error:
+        raise _damaged(shard, error) from error
+
+
+def _damaged(shard: Path, error: Exception) -> UserError:
+    return UserError(f"{shard} is damaged ({error}); build the data again, with --overwrite")
+
+
+def shards_of(folder: Path, split: str) -> list[Path]:
+    """The files of a split, as TFDS names them, in order."""
+    return sorted(folder.glob(f"*-{split}.array_record-*"))

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from array_record.python.array_record_module import ArrayRecordWriter
+
+from agejax.data.records import Records, shards_of
+from agejax.errors import UserError
+
+
+def image(i):
+    return np.random.default_rng(i).bytes(300)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for i in range(3):
+        writer = ArrayRecordWriter(str(tmp_path / f"x-train.array_record-{i:05}-of-00003"))
+        for j in range(4):
+            writer.write(image(i * 4 + j))
+        writer.close()
+    return tmp_path
+
+
+def test_records_of_several_shards_come_in_the_order_asked_for(folder):
+    records = Records(shards_of(folder, "train"), 12)
+    rows = np.array([11, 0, 5, 4, 3, 5])
+    assert records.read(rows) == [image(i) for i in rows]
+    assert records.read(np.array([], int)) == []
+
+
+@pytest.mark.parametrize("cut", [0, 100, -1])
+def test_a_damaged_shard_is_named(folder, cut):
+    shard = shards_of(folder, "train")[1]
+    shard.write_bytes(shard.read_bytes()[:cut])
+    with pytest.raises(UserError, match="00001-of-00003.*build the data again"):
+        Records(shards_of(folder, "train"), 12).read(np.arange(12))
+
+
+def test_a_flipped_bit_is_noticed(folder):
+    shard = shards_of(folder, "train")[0]
+    data = bytearray(shard.read_bytes())
+    data[data.index(image(2)) + 10] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(UserError, match="00000-of-00003 is damaged"):
+        Records(shards_of(folder, "train"), 12).read(np.arange(12))
