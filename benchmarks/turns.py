@@ -17,29 +17,35 @@ _HERE = Path(__file__).parent
 
 def serve(work: Callable[[int], None]) -> None:
     """In a child: does `work(n)` for every number that it is told, and answers with the seconds."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints must not pass for an answer
-    for line in sys.stdin:
-        start = time.perf_counter()
-        work(int(line))
-        print(time.perf_counter() - start, file=answers, flush=True)
+    with open(int(os.environ["TURNS_ANSWERS"]), "w") as answers:
+        for line in sys.stdin:
+            start = time.perf_counter()
+            work(int(line))
+            print(time.perf_counter() - start, file=answers, flush=True)
 
 
 class Peer:
     """A child process that runs a file of this folder, which calls `serve`."""
 
     def __init__(self, file: str, *args: str, env: dict[str, str] | None = None):
-        pipe = subprocess.PIPE
+        read, write = os.pipe()  # not its standard output, to which libraries print
         command = [sys.executable, str(_HERE / file), *args]
         environment = {**os.environ, "PYTHONPATH": str(_HERE.parent), **(env or {})}
         self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=sys.stderr,
+            text=True,
+            env=environment | {"TURNS_ANSWERS": str(write)},
+            pass_fds=[write],
         )
+        os.close(write)
+        self._answers = open(read)  # noqa: SIM115
 
     def seconds(self, n: int) -> float:
         """The time that a piece of work of size `n` takes."""
         print(n, file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
+        answer = self._answers.readline()
         if not answer:
             sys.exit(f"error: {' '.join(self._process.args[1:])} ended with {self._process.wait()}")
         return float(answer)
@@ -47,6 +53,7 @@ class Peer:
     def close(self) -> None:
         """Ends it."""
         self._process.communicate()
+        self._answers.close()
 
 
 def take_turns(peers: list[Peer], *, warm_up: int, n: int, rounds: int) -> list[list[float]]:

@@ -1,0 +1,44 @@
+"""Batches of decoded faces a second, beside bare simplejpeg, torch, tf.data and Grain.
+
+    python benchmarks/input.py --manual_dir DIR [--size 224] [--rounds 5] [peers ...]
+
+All decode the same JPEGs of the IMDB training split, shuffled, to batches of 64, with the same
+filter, on 2 threads or processes. agejax reads them from its array_record files; the peers, which
+are in `input_peers.py`, have them in memory. Above 1, agejax is faster.
+"""
+
+import argparse
+import platform
+import statistics
+from importlib.metadata import version
+
+from turns import Peer, ratio, take_turns
+
+PEERS = ("simplejpeg", "torch", "tf.data", "grain")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--manual_dir", required=True, help="of the archives")
+    parser.add_argument("--data_dir", default="", help="where they are built")
+    parser.add_argument("--size", type=int, default=224, help="pixels a side")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", type=int, default=40, help="of each in a round")
+    parser.add_argument("peers", nargs="*", default=PEERS, help=", ".join(PEERS))
+    args = parser.parse_args()
+    libraries = ("grain", "simplejpeg", "opencv-python-headless", "torch", "tensorflow-cpu")
+    print(
+        *(f"{name} {version(name)}," for name in libraries),
+        f"Python {platform.python_version()}; {args.rounds} rounds of {args.batches} batches",
+    )
+    print(f"{args.size} px     agejax / peer           median faces a second: peer, agejax")
+    for name in args.peers:
+        common = (args.manual_dir, args.data_dir, str(args.size))
+        peers = [Peer("input_peers.py", peer, *common) for peer in ("agejax", name)]
+        ours, theirs = take_turns(peers, warm_up=20, n=args.batches, rounds=args.rounds)
+        rates = [args.batches * 64 / statistics.median(times) for times in (theirs, ours)]
+        print(f"{name:10} {ratio(theirs, ours):21}", *(f"{rate:8,.0f}" for rate in rates))
+
+
+if __name__ == "__main__":
+    main()
