@@ -17,6 +17,7 @@ from ml_collections import ConfigDict, config_flags
 from agejax import config as configs
 from agejax.errors import UserError, one_line
 from agejax.inference.picture import picture_of_run
+from agejax.runtime.compiled import keep_compiled
 from agejax.runtime.evaluate import evaluate, of_the_run, table
 from agejax.runtime.loop import train
 
@@ -27,6 +28,7 @@ flags.DEFINE_string("workdir", None, "The run's folder (runs/NAME, after the con
 
 def main(argv: list[str]) -> None:
     """Reads the command line, then trains or evaluates."""
+    keep_compiled()
     file = config_file(argv)
     config = read_config(argv, file)
     workdir = Path(FLAGS.workdir or Path("runs", file.stem))

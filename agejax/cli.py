@@ -43,7 +43,9 @@ def predict(images: list[Path], checkpoint: Path, batch_size: int, json: bool, c
     from tqdm.auto import tqdm
 
     from agejax.inference.predict import load  # JAX takes seconds; a wrong path should not
+    from agejax.runtime.compiled import keep_compiled
 
+    keep_compiled()
     predictor = load(checkpoint, batch_size=min(batch_size, len(files)))
     show = _show_json if json else _show_csv() if csv else print
     failed = 0

@@ -16,7 +16,7 @@ from agejax.train.optim import cosine
 
 # What a resumed run may change; any other change would make it a different run.
 _FREE = (
-    *("mode.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
+    *("mode.", "profile.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
     *(
         "train.deterministic.",
         "train.keep_memory.",
@@ -40,6 +40,7 @@ def default() -> ConfigDict:
         {
             "seed": 0,
             "mode": "train",  # or "eval"
+            "profile": False,  # write a trace of ten steps into WORKDIR/profile
             "data": {
                 "source": imdb_wiki,  # (split, **rest of data) -> Faces
                 "name": "imdb",  # or "wiki", "imdb_wiki"
@@ -51,6 +52,8 @@ def default() -> ConfigDict:
                 "workers": 2,  # decoding threads; the result does not depend on it
                 "cache_mib": 2048,  # decoded pixels are kept in memory if all fit into this
                 "cache_dir": config_dict.placeholder(str),  # or in a file in there, for later runs
+                "device_mib": config_dict.placeholder(int),  # and all of them on the devices, if
+                # they fit into this; by default 8192 on an accelerator, and never on a CPU
             },
             "tasks": {
                 "age": {"classes": 101, "weight": 1.0},
@@ -84,6 +87,8 @@ def default() -> ConfigDict:
                 "steps": 1000,
                 "batch_size": 64,  # over all devices
                 "accumulate": 1,  # parts in which a batch is worked through
+                "steps_per_call": 1,  # more spare a small network on an accelerator its launches
+                "remat": False,  # work activations out again instead of keeping them
                 "ema": 0.0,  # decay of the averaged weights; 0: none
                 "log_every": 50,
                 "eval_every": 500,  # validate, and save a checkpoint
@@ -103,7 +108,9 @@ def default() -> ConfigDict:
 def check(config: ConfigDict) -> None:
     """Raises a `UserError` for a value that cannot be meant."""
     positive = "data.size data.workers train.steps train.batch_size train.log_every"
-    for key in (positive + " train.accumulate train.eval_every eval.batch_size").split():
+    for key in (
+        positive + " train.accumulate train.steps_per_call train.eval_every eval.batch_size"
+    ).split():
         if _get(config, key) < 1:
             raise UserError(f"config.{key} is {_get(config, key)}; it must be at least 1")
     for key, choices in {
@@ -117,6 +124,12 @@ def check(config: ConfigDict) -> None:
             f"config.train.batch_size, {config.train.batch_size}, does not divide into "
             f"config.train.accumulate, {config.train.accumulate}, equal parts"
         )
+    for key in ("train.steps", "train.log_every", "train.eval_every"):
+        if _get(config, key) % config.train.steps_per_call:
+            raise UserError(
+                f"config.{key} is {_get(config, key)}, no multiple of config.train.steps_per_call, "
+                f"{config.train.steps_per_call}"
+            )
     if not 0 <= config.train.ema < 1:
         raise UserError(f"config.train.ema is {config.train.ema}; it must be in [0, 1)")
     if not sum(task.weight for task in config.tasks.values()) > 0:
@@ -125,7 +138,7 @@ def check(config: ConfigDict) -> None:
 
 def source_args(config: ConfigDict) -> dict[str, Any]:
     """The keyword arguments of `config.data.source`."""
-    ours = ("source", *LOADER)
+    ours = ("source", "device_mib", *LOADER)
     return {key: value for key, value in config.data.items() if key not in ours}
 
 

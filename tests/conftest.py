@@ -1,16 +1,19 @@
 """Strict JAX, four fake devices, and one small painted data set for all."""
 
 import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
 
 os.environ["XLA_FLAGS"] = os.getenv("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 os.environ["JAX_PLATFORMS"] = "cpu"
+_COMPILED = tempfile.TemporaryDirectory()  # what one test compiles serves the next process too
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
 
-import subprocess
-import sys
-from pathlib import Path
-
-import jax
-import pytest
+import jax  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

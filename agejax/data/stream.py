@@ -15,45 +15,60 @@ from agejax.errors import UserError
 from agejax.types import Batch
 
 
-class Loader:
-    """Decodes faces on threads, each once if there is room to keep its pixels."""
+class RowLoader:
+    """Labels of faces, and in place of their pixels the rows where these stand, int32 [B]."""
 
-    def __init__(self, faces: Faces, *, size: int, workers: int, **keep):
-        """Pixels are `size` a side, decoded on `workers` threads; `keep` is for `Pixels`."""
-        self._faces, self._size = faces, size
-        self._pool = ThreadPoolExecutor(workers)
-        self._pixels = Pixels(faces, size, **keep)
+    def __init__(self, faces: Faces):
+        """For faces whose pixels are on the devices already."""
+        self.faces = faces
 
     def __len__(self) -> int:
-        return len(self._faces)
+        return len(self.faces)
 
     def __call__(self, indices: Sequence[int] | np.ndarray, rows: int | None = None) -> Batch:
-        """The faces of `indices`, padded with masked black ones up to `rows`."""
+        """The faces of `indices`, padded with masked ones up to `rows`."""
         n = len(indices)
         rows = n if rows is None else rows
         indices = np.asarray(indices, np.int64)
-        image = np.empty((rows, self._size, self._size, 3), np.uint8)
-        image[n:] = 0
-        missing = self._pixels.take(indices, image)
-        list(self._pool.map(lambda part: self._decode(part, indices, image), _runs(missing)))
-        if len(missing):
-            self._pixels.put(indices[missing], image[missing])
-        labels, known = self._faces.labels, self._faces.known
         pad = (0, rows - n)
+        labels, known = self.faces.labels, self.faces.known
         return Batch(
-            image=image,
+            image=np.pad(indices.astype(np.int32), pad),
             labels={task: np.pad(column[indices], pad) for task, column in labels.items()},
             known={task: np.pad(column[indices], pad) for task, column in known.items()},
             mask=np.arange(rows) < n,
         )
 
+
+class Loader(RowLoader):
+    """Decodes faces on threads, each once if there is room to keep its pixels."""
+
+    def __init__(self, faces: Faces, *, size: int, workers: int, **keep):
+        """Pixels are `size` a side, decoded on `workers` threads; `keep` is for `Pixels`."""
+        super().__init__(faces)
+        self.size = size
+        self._pool = ThreadPoolExecutor(workers)
+        self._pixels = Pixels(faces, size, **keep)
+
+    def __call__(self, indices: Sequence[int] | np.ndarray, rows: int | None = None) -> Batch:
+        """The faces of `indices`, padded with masked black ones up to `rows`."""
+        batch = super().__call__(indices, rows)
+        wanted = np.asarray(indices, np.int64)
+        image = np.empty((len(batch["mask"]), self.size, self.size, 3), np.uint8)
+        image[len(wanted) :] = 0
+        missing = self._pixels.take(wanted, image[: len(wanted)])
+        list(self._pool.map(lambda part: self._decode(part, wanted, image), _runs(missing)))
+        if len(missing):
+            self._pixels.put(wanted[missing], image[missing])
+        return batch | {"image": image}
+
     def _decode(self, places: np.ndarray, indices: np.ndarray, image: np.ndarray) -> None:
-        jpegs = self._faces.read(self._faces.rows[indices[places]])
+        jpegs = self.faces.read(self.faces.rows[indices[places]])
         for place, jpeg in zip(places, jpegs, strict=True):
             try:
-                decode(jpeg, self._size, image[place])
+                decode(jpeg, self.size, image[place])
             except BadImage as error:
-                path = self._faces.path[indices[place]]
+                path = self.faces.path[indices[place]]
                 raise UserError(
                     f"record {path} is damaged: {error}; build the data again"
                 ) from error
@@ -65,7 +80,7 @@ def _runs(places: np.ndarray, length: int = 8) -> list[np.ndarray]:
 
 
 def train_batches(
-    loader: Loader,
+    loader: RowLoader,
     *,
     seed: int,
     batch_size: int,
@@ -92,7 +107,7 @@ def train_batches(
         yield from in_order(pool, batch, itertools.count(start), ahead=2)
 
 
-def eval_batches(loader: Loader, *, batch_size: int) -> Generator[Batch]:
+def eval_batches(loader: RowLoader, *, batch_size: int) -> Generator[Batch]:
     """All faces once, in order; the last batch is padded to `batch_size` with masked rows."""
     n = len(loader)
     with ThreadPoolExecutor(2) as pool:

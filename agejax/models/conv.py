@@ -11,9 +11,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 
 from agejax.models import winograd
 
+NAME = "convolution"  # of its results, for `jax.checkpoint`
 Pads = tuple[tuple[int, int], tuple[int, int]]
 Form = Callable[..., jax.Array]
 
@@ -48,7 +50,8 @@ def conv2d(
     if isinstance(padding, str):
         padding = jax.lax.padtype_to_pads(x.shape[1:3], w.shape[:2], strides, padding)
     (top, bottom), (left, right) = padding
-    return _conv(x, w, stride, ((top, bottom), (left, right)), feature_group_count)
+    y = _conv(x, w, stride, ((top, bottom), (left, right)), feature_group_count)
+    return checkpoint_name(y, NAME)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))

@@ -6,9 +6,15 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models.conv import conv2d
+from agejax.models import conv
 
 Key = jax.Array | None  # a PRNG key in training, None at inference
+
+# What `jax.checkpoint` is to keep: results that are dear to work out again.
+products = jax.checkpoint_policies.save_from_both_policies(
+    jax.checkpoint_policies.dots_saveable,
+    jax.checkpoint_policies.save_only_these_names(conv.NAME),
+)
 
 
 def max_pool_2x2(x: jax.Array) -> jax.Array:
@@ -50,7 +56,7 @@ def Conv(i: int, o: int, k: int, stride: int = 1, *, groups: int = 1, **settings
         (k, k),
         stride,
         feature_group_count=groups,
-        conv_general_dilated=conv2d,
+        conv_general_dilated=conv.conv2d,
         **settings,
     )
 

@@ -14,13 +14,15 @@ from ml_collections import ConfigDict
 
 from agejax import config as configs
 from agejax.data.faces import Faces
-from agejax.data.stream import train_batches
+from agejax.data.stream import RowLoader
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cpu import compiler_options, keep_freed_memory
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split, score
-from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
+from agejax.runtime.feed import feed, pixels_on_device
+from agejax.runtime.mesh import check_batch_size, make_mesh, replicated
 from agejax.runtime.model import make_model
+from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
 from agejax.runtime.writers import MetricsLog, write_text
 from agejax.train.augment import augment
@@ -60,19 +62,31 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
     done, settings = int(state["step"]), config.train
     log = MetricsLog(workdir / "metrics.jsonl", after=done)
-    progress = Progress(log, done=done, steps=settings.steps, batch_size=settings.batch_size)
-    batches = train_batches(
-        open_loader(config, faces),
+    progress = Progress(
+        log,
+        done=done,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        steps_per_call=settings.steps_per_call,
+    )
+    loader = open_loader(config, faces)
+    pixels = pixels_on_device(mesh, loader, config.data.device_mib)
+    batches = feed(
+        mesh,
+        loader if pixels is None else RowLoader(faces),
+        steps_per_call=settings.steps_per_call,
         seed=config.seed,
         batch_size=settings.batch_size,
         start=done,
-        shard=(jax.process_index(), jax.process_count()),
     )
-    with contextlib.closing(progress), contextlib.closing(batches):
-        for step in range(done + 1, settings.steps + 1):
-            batch = progress.next(batches)
-            state, loss = train_step(state, put_batch(mesh, batch))
+    trace = Trace(workdir / "profile", config.profile)
+    with contextlib.closing(progress), contextlib.closing(batches), contextlib.closing(trace):
+        for step in range(
+            done + settings.steps_per_call, settings.steps + 1, settings.steps_per_call
+        ):
+            state, loss = train_step(state, progress.next(batches), pixels)
             progress.step(loss)
+            trace.step(loss)
             if step % settings.log_every == 0:
                 progress.trained(settings.log_every, state["window"])
                 state["window"] = jax.tree.map(jnp.zeros_like, state["window"])
@@ -127,6 +141,8 @@ def _make_steps(
         augment=functools.partial(augment, **config.augment),
         accumulate=config.train.accumulate,
         ema=config.train.ema,
+        remat=config.train.remat,
+        steps_per_call=config.train.steps_per_call,
         compiler_options=compiler_options(),
     )
     predict_step = make_predict_step(graph, compiler_options())

@@ -18,9 +18,9 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def put_batch(mesh: Mesh, batch: Any) -> Any:
-    """This process's rows of a batch -> global arrays, split over the devices by row."""
-    rows = NamedSharding(mesh, PartitionSpec("data"))
+def put_batch(mesh: Mesh, batch: Any, stacked: bool = False) -> Any:
+    """This process's rows of a batch, or of a stack of batches -> global arrays, split by row."""
+    rows = NamedSharding(mesh, PartitionSpec(None, "data") if stacked else PartitionSpec("data"))
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(rows, x), batch)
 
 

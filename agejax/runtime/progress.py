@@ -16,9 +16,11 @@ from agejax.types import Batch, Tree
 class Progress:
     """The bar, the clock and the metric log of a run."""
 
-    def __init__(self, log: MetricsLog, *, done: int, steps: int, batch_size: int):
+    def __init__(
+        self, log: MetricsLog, *, done: int, steps: int, batch_size: int, steps_per_call: int
+    ):
         """Starts at step `done` of `steps`."""
-        self._log, self._size = log, batch_size
+        self._log, self._size = log, batch_size * steps_per_call
         total, initial = steps * batch_size, done * batch_size
         self._bar = tqdm(total=total, initial=initial, unit="img", unit_scale=True, mininterval=1)
         self._line: dict[str, Any] = {}
@@ -33,7 +35,7 @@ class Progress:
         return batch
 
     def step(self, loss: jax.Array) -> None:
-        """A step was started. The host may run ahead of the devices, but not far."""
+        """The train step was called. The host may run ahead of the devices, but not far."""
         self._bar.update(self._size)
         self._images += self._size
         self._under_way.append(loss)

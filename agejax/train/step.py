@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from agejax.models.layers import products
 from agejax.train.losses import counted, multitask_loss
 from agejax.train.metrics import metric_sums
 from agejax.types import Batch, TrainState, Tree, Weights
 
-TrainStep = Callable[[TrainState, Batch], tuple[TrainState, jax.Array]]
+TrainStep = Callable[[TrainState, Batch, jax.Array | None], tuple[TrainState, jax.Array]]
 PredictStep = Callable[[Weights, Any], dict[str, jax.Array]]
 
 
@@ -48,9 +49,13 @@ def make_train_step(
     augment: Callable[[jax.Array, jax.Array], jax.Array] = lambda key, image: image,
     accumulate: int = 1,
     ema: float = 0.0,
+    remat: bool = False,
+    steps_per_call: int = 1,
     compiler_options: dict[str, Any] | None = None,
 ) -> TrainStep:
-    """A jitted step: (state, batch) -> (state, loss). The state that goes in is donated.
+    """A jitted step: (state, batch, pixels) -> (state, loss). The state that goes in is donated.
+
+    `pixels` are None, or uint8 [N, H, W, 3] of all faces; `batch["image"]` then holds rows of it.
 
     Args:
       graph: the model's structure.
@@ -60,17 +65,22 @@ def make_train_step(
       augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255.
       accumulate: parts in which a batch is worked through, to save memory.
       ema: decay of the running average of weights; 0 keeps none.
+      remat: keep only what convolutions and matrix products gave for the backward pass, and work
+        out the rest again: less memory, a little more time.
+      steps_per_call: steps that one call does, on a stack of as many batches, [steps, B, ...]; the
+        loss is then one for each. Saves small networks on accelerators the wait for the host.
       compiler_options: for `jax.jit`.
     """
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, jax.Array]:
+    def train_step(state: TrainState, batch: Batch, pixels: jax.Array | None = None):
         key = jax.random.fold_in(jax.random.key(seed), state["step"])
         counts = {task: rows.sum() for task, rows in counted(batch).items()}
 
         def loss_fn(params: Tree, stats: Tree, part: Batch, key: jax.Array):
             augment_key, model_key = jax.random.split(key)
             model = nnx.merge(graph, params, stats)
-            logits = model(augment(augment_key, part["image"]), model_key)
+            image = part["image"] if pixels is None else pixels[part["image"]]
+            logits = model(augment(augment_key, image), model_key)
             loss = multitask_loss(logits, part, task_weights, counts)
             probabilities = jax.tree.map(jax.nn.softmax, jax.lax.stop_gradient(logits))
             sums = metric_sums(probabilities, part["labels"], counted(part))
@@ -79,7 +89,8 @@ def make_train_step(
 
         def one_part(carry, part_and_key):
             stats, grads, sums = carry
-            gradient = jax.value_and_grad(loss_fn, has_aux=True)
+            kept = jax.checkpoint(loss_fn, policy=products) if remat else loss_fn
+            gradient = jax.value_and_grad(kept, has_aux=True)
             (_, (stats, part_sums)), part_grads = gradient(state["params"], stats, *part_and_key)
             return (stats, _add(grads, part_grads), _add(sums, part_sums)), None
 
@@ -100,7 +111,11 @@ def make_train_step(
         state = TrainState(step=state["step"] + 1, opt=opt, ema=average, window=window, **new)
         return state, loss
 
-    return jax.jit(train_step, donate_argnums=0, compiler_options=compiler_options)
+    def train_steps(state: TrainState, batches: Batch, pixels: jax.Array | None = None):
+        return jax.lax.scan(lambda s, b: train_step(s, b, pixels), state, batches)
+
+    step = train_step if steps_per_call == 1 else train_steps
+    return jax.jit(step, donate_argnums=0, compiler_options=compiler_options)
 
 
 def make_predict_step(

@@ -173,3 +173,22 @@ def test_settings_that_cannot_be_meant(tiny, tmp_path, key, value, said):
     setattr(_get(tiny, section) if section else tiny, name, value)
     with pytest.raises(UserError, match=said):
         train(tiny, tmp_path)
+
+
+def test_pixels_on_the_devices_and_several_steps_a_call_train_as_well(run, tiny, tmp_path):
+    tiny.data.device_mib = 100
+    tiny.train.steps_per_call = 2
+    tiny.profile = True
+    train(tiny, tmp_path)
+    ours, theirs = metrics(tmp_path), metrics(run)
+    assert [line["step"] for line in ours] == [line["step"] for line in theirs]
+    for a, b in zip(ours, theirs, strict=True):
+        if "loss" in b:
+            assert a["loss"] == pytest.approx(b["loss"], rel=1e-3)
+    assert list((tmp_path / "profile").rglob("*.xplane.pb"))
+
+
+def test_steps_that_do_not_come_in_whole_calls_are_refused(tiny, tmp_path):
+    tiny.train.steps_per_call = 4
+    with pytest.raises(UserError, match=r"train\.steps is 30, no multiple of"):
+        train(tiny, tmp_path)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from agejax.models.cnn import SmallCNN
+from agejax.models.layers import products
 from agejax.models.multitask import MultiTask
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
 from agejax.train.augment import augment
@@ -155,3 +156,60 @@ def test_clipping_bounds_the_step_of_plain_gradients():
         _, (_, adam) = optimizer.update({"w": jnp.full((2, 2), 1e6)}, state, params)
     (moments, *_) = adam
     assert float(jnp.linalg.norm(moments.mu["w"])) == pytest.approx(0.1, rel=1e-4)
+
+
+def test_pixels_that_stay_on_the_devices_give_what_pixels_of_the_batch_give():
+    mesh = make_mesh()
+    graph, weights = split_model(small_model(dropout=0.3))
+    optimizer = make_optimizer(steps=3, learning_rate=1e-2)
+    step = make_train_step(graph, optimizer, task_weights=TASKS, seed=1)
+    everything, rows = batch(40)["image"], np.arange(39, 7, -2, dtype=np.int32)
+    results = []
+    for image, pixels in ((everything[rows], None), (rows, everything)):
+        state = init_state(graph, weights, optimizer, ema=False)
+        state = jax.device_put(jax.tree.map(jnp.copy, state), replicated(mesh))
+        pixels = None if pixels is None else jax.device_put(pixels, replicated(mesh))
+        results.append(step(state, put_batch(mesh, batch() | {"image": image}), pixels))
+    assert_close(*results)
+
+
+@pytest.mark.parametrize("mesh", [None, make_mesh()], ids=["one_device", "four_devices"])
+def test_several_steps_a_call_are_those_steps(mesh):
+    options = {"augment": functools.partial(augment, shift=0.1), "ema": 0.9}
+    graph, weights = split_model(small_model(dropout=0.3))
+    optimizer = make_optimizer(steps=6, learning_rate=1e-2)
+    one, losses = trained(small_model(dropout=0.3), steps=6, mesh=mesh, **options)
+    step = make_train_step(
+        graph, optimizer, task_weights=TASKS, seed=1, steps_per_call=3, **options
+    )
+    state = init_state(graph, weights, optimizer, ema=True)
+    state = jax.device_put(state, replicated(mesh)) if mesh else state
+    stacked = []
+    for call in range(2):
+        stack = jax.tree.map(
+            lambda *x: np.stack(x), *(batch(seed=(call * 3 + i) % 2) for i in range(3))
+        )
+        state, loss = step(state, put_batch(mesh, stack, stacked=True) if mesh else stack)
+        stacked += loss.tolist()
+    np.testing.assert_allclose(stacked, losses, rtol=1e-4)
+    assert_close(one, state, rtol=1e-3, atol=1e-4)
+
+
+def test_rematerialisation_changes_no_weight():
+    plain, _ = trained(small_model(dropout=0.3))
+    again, _ = trained(small_model(dropout=0.3), remat=True)
+    assert_close(plain, again)
+
+
+def test_rematerialisation_keeps_less_for_the_backward_pass():
+    graph, weights = split_model(small_model())
+
+    def loss(params):
+        model = nnx.merge(graph, params, weights["stats"])
+        return sum(x.sum() for x in model(batch()["image"], jax.random.key(0)).values())
+
+    def kept(function):
+        backward = jax.vjp(function, weights["params"])[1]
+        return sum(x.nbytes for x in jax.tree.leaves(backward))
+
+    assert kept(jax.checkpoint(loss, policy=products)) < 0.5 * kept(loss)
