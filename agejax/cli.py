@@ -17,7 +17,7 @@ _COLUMNS = ("path", "age", "age_low", "age_high", "gender", "gender_probability"
 def main() -> None:
     """Entry of the `agejax` command."""
     parser = argparse.ArgumentParser(prog="agejax", description="Age and gender from face crops.")
-    commands = parser.add_subparsers(required=True, metavar="predict")
+    commands = parser.add_subparsers(required=True, metavar="predict | describe")
     command: Any = commands.add_parser("predict", help="read ages and genders from face crops")
     command.add_argument("images", nargs="+", type=Path, help="image files, or folders of them")
     command.add_argument("--checkpoint", required=True, type=Path, help="a run, such as runs/small")
@@ -26,6 +26,10 @@ def main() -> None:
     form.add_argument("--json", action="store_true", help="print a JSON line a face")
     form.add_argument("--csv", action="store_true", help="print a CSV table")
     command.set_defaults(run=predict)
+    command = commands.add_parser("describe", help="what a model costs: weights, FLOPs, speed")
+    command.add_argument("config", type=Path, help="a config, or a run, such as runs/small")
+    command.add_argument("--dry", action="store_true", help="count only, time nothing")
+    command.set_defaults(run=describe)
     args = vars(parser.parse_args())
     with one_line():
         sys.exit(args.pop("run")(**args))
@@ -57,6 +61,25 @@ def predict(images: list[Path], checkpoint: Path, batch_size: int, json: bool, c
         else:
             show(result)
     return 2 if failed else 0
+
+
+def describe(config: Path, dry: bool) -> int:
+    """Prints what the model of a config, or of a run, costs.
+
+    Raises:
+      UserError: there is no such config or run.
+    """
+    from agejax.config import from_file
+    from agejax.runtime.compiled import keep_compiled
+    from agejax.runtime.describe import describe
+    from agejax.runtime.evaluate import of_the_run
+
+    keep_compiled()
+    for line in describe(
+        of_the_run(config, {}) if config.is_dir() else from_file(config), measure=not dry
+    ):
+        print(line, flush=True)
+    return 0
 
 
 def _image_files(paths: list[Path]) -> Iterator[Path]:

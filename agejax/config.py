@@ -3,7 +3,9 @@
 import difflib
 import importlib
 import json
+import runpy
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict, config_dict
@@ -103,6 +105,23 @@ def default() -> ConfigDict:
         }
     )
     return config.lock()
+
+
+def from_file(path: Path) -> ConfigDict:
+    """What `get_config()` of a Python file gives.
+
+    Raises:
+      UserError: there is no such file, or it gives none.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such config")
+    try:
+        config = runpy.run_path(str(path))["get_config"]()
+    except Exception as error:  # a config is a program: anything can go wrong in it
+        raise UserError(f"{path}: {type(error).__name__}: {error}") from error
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"{path}: get_config() gives no ConfigDict")
+    return config
 
 
 def check(config: ConfigDict) -> None:

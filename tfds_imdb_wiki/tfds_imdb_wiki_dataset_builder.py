@@ -180,13 +180,13 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         with ThreadPoolExecutor(self.workers) as pool:
             stored = in_order(pool, _stored, rows, ahead=16 * self.workers)
             shown = self.progress(zip(rows, stored, strict=True), total=len(rows), desc=split)
-            for key, (row, image) in enumerate(shown):
+            for key, (row, (image, digest)) in enumerate(shown):
                 if isinstance(image, str):
                     self._dropped.append((row.path, image))
                     continue
                 for name, value in row.label.items():
                     columns[name].append(value)
-                columns["image_sha256"].append(hashlib.sha256(image).hexdigest())
+                columns["image_sha256"].append(digest)
                 columns["image_length"].append(len(image))
                 yield key, {"image": image, **row.label}
         if not columns["age"]:
@@ -212,7 +212,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             csv.writer(file).writerows([("path", "reason"), *sorted(self._dropped)])
         for split, columns in self._columns.items():
             records = Records(shards_of(folder, split), len(columns["path"]))
-            columns["image_start"] = _image_starts(records, columns)
+            columns["image_start"] = _image_starts(records, columns, self.workers)
             np.savez_compressed(
                 folder / f"columns-{split}.npz",
                 **{k: np.array(v) for k, v in columns.items()},  # type: ignore[arg-type]
@@ -220,28 +220,38 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         print(summary(folder))
 
 
-def _stored(row: _Candidate) -> bytes | str:
+def _stored(row: _Candidate) -> tuple[bytes | str, str]:
+    """An image as it will be stored, and its SHA-256; or the reason why it is not, and nothing."""
     data = row.read()
-    return "missing_file" if data is None else admit(data)
+    image = "missing_file" if data is None else admit(data)
+    return image, "" if isinstance(image, str) else hashlib.sha256(image).hexdigest()
 
 
-def _image_starts(records: Records, columns: dict[str, list]) -> list[int]:
+def _image_starts(records: Records, columns: dict[str, list], workers: int) -> list[int]:
     """Where each image begins in its record, found by reading back what was written.
 
     Raises:
       UserError: a record does not hold its image.
     """
-    starts = []
-    rows = zip(columns["path"], columns["image_length"], columns["image_sha256"], strict=True)
-    for row, (path, length, digest) in enumerate(rows):
-        (record,) = records.read(np.array([row]))
-        start = record.find(_JPEG)
-        while start >= 0 and hashlib.sha256(record[start : start + length]).hexdigest() != digest:
-            start = record.find(_JPEG, start + 1)
-        if start < 0:
-            raise UserError(f"the record of {path} is not what was written; build again")
-        starts.append(start)
-    return starts
+
+    def starts(rows: np.ndarray) -> list[int]:
+        return [_start(columns, *pair) for pair in zip(rows, records.read(rows), strict=True)]
+
+    count = len(columns["path"])
+    pieces = np.array_split(np.arange(count), -(-count // 256))
+    with ThreadPoolExecutor(workers) as pool:
+        return [start for piece in pool.map(starts, pieces) for start in piece]
+
+
+def _start(columns: dict[str, list], row: int, record: bytes) -> int:
+    length, digest = columns["image_length"][row], columns["image_sha256"][row]
+    start = record.find(_JPEG)
+    while start >= 0 and hashlib.sha256(record[start : start + length]).hexdigest() != digest:
+        start = record.find(_JPEG, start + 1)
+    if start < 0:
+        path = columns["path"][row]
+        raise UserError(f"the record of {path} is not what was written; build again")
+    return start
 
 
 def _byte_identical(splits: dict[str, dict[str, list]]) -> dict[str, int]:
