@@ -14,7 +14,8 @@ from agejax.train.optim import constant, make_optimizer
 from agejax.train.step import init_state, make_train_step
 
 
-def main(name):
+def prepare(name):
+    """The train step of a network, its first state, and a batch of random pixels."""
     config = configs.default()
     trunk, args, head_width, size, _, _ = NETWORKS[name]
     module, _, attribute = trunk.partition(":")
@@ -39,10 +40,16 @@ def main(name):
     mask = np.ones(len(image), bool)
     batch = {"image": image, "labels": labels, "known": dict.fromkeys(labels, mask), "mask": mask}
 
+    return train_step, state, batch
+
+
+def main(name):
+    train_step, state, batch = prepare(name)
+
     def steps(n):
         nonlocal state
         for _ in range(n):
-            state, loss = train_step(state, batch)
+            state, loss = train_step(state, batch, None)
             loss.block_until_ready()
 
     serve(steps)

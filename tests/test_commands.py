@@ -172,3 +172,29 @@ def test_help_is_quick_and_plain():
     for command in (["-m", "tfds_imdb_wiki"], ["-c", "import agejax.cli; agejax.cli.main()"]):
         out = subprocess.check_output([sys.executable, *command, "--help"], text=True)
         assert "usage:" in out
+
+
+def test_describe_takes_a_run_or_a_config(agejax_, run, tmp_path):
+    code, out, _ = agejax_("describe", run, "--dry")
+    assert code == 0
+    assert "SmallCNN, 16 px" in out
+    assert agejax_("describe", "tests/tiny.py", "--dry")[1] == out
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "there is no such config"),
+        ("get_config = 3", "TypeError"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("def get_config():\n  return 1", "gives no ConfigDict"),
+    ],
+)
+def test_what_cannot_be_described_is_told_in_one_line(agejax_, tmp_path, text, told):
+    if text is not None:
+        (tmp_path / "x.py").write_text(text)
+    code, out, err = agejax_("describe", tmp_path / "x.py")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "x.py" in err
+    assert told in err
