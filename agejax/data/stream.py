@@ -74,7 +74,7 @@ class Loader(RowLoader):
                 ) from error
 
 
-def _runs(places: np.ndarray, length: int = 8) -> list[np.ndarray]:
+def _runs(places: np.ndarray, length: int = 32) -> list[np.ndarray]:
     """Pieces long enough for batched reads, short enough to share among threads."""
     return [places[i : i + length] for i in range(0, len(places), length)]
 
