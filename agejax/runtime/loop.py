@@ -21,6 +21,7 @@ from agejax.runtime.cpu import compiler_options, keep_freed_memory
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split, score
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import make_model
+from agejax.runtime.pretrained import start_from_published
 from agejax.runtime.progress import Progress
 from agejax.runtime.writers import MetricsLog, write_text
 from agejax.train.augment import augment
@@ -51,8 +52,9 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     _check_same_run(config, checkpoints)
     faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
-    state, train_step, validate = _make_steps(config, mesh, validation)
-    if (saved := checkpoints.latest()) is not None:
+    saved = checkpoints.latest()
+    state, train_step, validate = _make_steps(config, mesh, validation, fresh=saved is None)
+    if saved is not None:
         state = checkpoints.state(saved, like=state)
     written = configs.to_json(config)
     write_text(workdir / "config.json", written)
@@ -114,10 +116,13 @@ def _check_same_run(config: ConfigDict, checkpoints: Checkpoints) -> None:
 
 
 def _make_steps(
-    config: ConfigDict, mesh: Mesh, validation: Faces
+    config: ConfigDict, mesh: Mesh, validation: Faces, *, fresh: bool
 ) -> tuple[TrainState, TrainStep, Callable[[TrainState], dict[str, Any]]]:
     """The first state, the train step, and the validation of a state."""
     graph, weights = make_model(config)
+    if fresh and config.model.pretrained:
+        weights, report = start_from_published(config, weights)
+        print(report)
     optimizer = make_optimizer(steps=config.train.steps, **config.optim)
     train_step = make_train_step(
         graph,
