@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -27,7 +28,7 @@ from agejax.runtime.writers import MetricsLog, write_text
 from agejax.train.augment import augment
 from agejax.train.optim import make_optimizer
 from agejax.train.step import TrainStep, init_state, make_predict_step, make_train_step
-from agejax.types import TrainState, weights_of
+from agejax.types import TrainState, Weights, weights_of
 
 
 def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -50,10 +51,12 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     mesh = _start_devices(config)
     checkpoints = Checkpoints(workdir)
     _check_same_run(config, checkpoints)
+    saved = checkpoints.latest()
+    graph, weights = _first_model(config, fresh=saved is None)
     faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
-    saved = checkpoints.latest()
-    state, train_step, validate = _make_steps(config, mesh, validation, fresh=saved is None)
+    state, train_step, validate = _make_steps(config, mesh, validation, graph, weights)
+    del weights  # or the first ones would be held as long as training runs
     if saved is not None:
         state = checkpoints.state(saved, like=state)
     written = configs.to_json(config)
@@ -115,14 +118,19 @@ def _check_same_run(config: ConfigDict, checkpoints: Checkpoints) -> None:
         )
 
 
-def _make_steps(
-    config: ConfigDict, mesh: Mesh, validation: Faces, *, fresh: bool
-) -> tuple[TrainState, TrainStep, Callable[[TrainState], dict[str, Any]]]:
-    """The first state, the train step, and the validation of a state."""
+def _first_model(config: ConfigDict, *, fresh: bool) -> tuple[nnx.GraphDef, Weights]:
+    """The model before the first step; a run that is resumed needs no published weights."""
     graph, weights = make_model(config)
     if fresh and config.model.pretrained:
         weights, report = start_from_published(config, weights)
         print(report)
+    return graph, weights
+
+
+def _make_steps(
+    config: ConfigDict, mesh: Mesh, validation: Faces, graph: nnx.GraphDef, weights: Weights
+) -> tuple[TrainState, TrainStep, Callable[[TrainState], dict[str, Any]]]:
+    """The first state, the train step, and the validation of a state."""
     optimizer = make_optimizer(steps=config.train.steps, **config.optim)
     train_step = make_train_step(
         graph,

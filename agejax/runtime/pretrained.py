@@ -44,7 +44,7 @@ def start_from_published(config: ConfigDict, weights: Weights) -> tuple[Weights,
     """
     named, trunk = config.model.pretrained, config.model.trunk
     # As every callable in a config is written: a function that gives the path.
-    path = resolve(named)() if re.fullmatch(r"[\w.]+:\w+", named) else Path(named)
+    path = Path(resolve(named)() if re.fullmatch(r"[\w.]+:\w+", named) else named)
     if not hasattr(trunk, "published"):
         raise UserError(
             f"config.model.pretrained is {named}, but {trunk.__name__} has no published(), which "
