@@ -67,3 +67,14 @@ def test_a_whole_module_is_refused_with_what_to_do(saved):
 def test_sparse_tensors_are_refused(saved):
     with pytest.raises(UserError, match=r"asks for 'torch"):
         saved({"a": torch.eye(3).to_sparse()})
+
+
+def test_what_the_safetensors_package_writes(tmp_path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    x = torch.randn(2, 3)
+    tensors = {"float": x, "half": x.half(), "bfloat16": x.bfloat16(), "count": torch.tensor(3)}
+    safetensors.save_file(tensors, tmp_path / "x.safetensors", metadata={"format": "pt"})
+    arrays = read_weights(tmp_path / "x.safetensors")
+    assert arrays.keys() == tensors.keys()
+    for name, x in tensors.items():
+        np.testing.assert_array_equal(arrays[name], x.float().numpy())
