@@ -20,6 +20,12 @@ from agejax.train.step import split_model
 torch = pytest.importorskip("torch")
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Of the kernels, which keep torch's own initial values."""
+    torch.manual_seed(0)
+
+
 def shuffled(net):
     """A network in whose features every weight and statistic counts."""
     generator = torch.Generator().manual_seed(0)
