@@ -64,6 +64,9 @@ def default() -> ConfigDict:
             "model": {
                 "trunk": SmallCNN,  # an nnx.Module: (size, dtype, rngs, **args)
                 "args": {},
+                # Published weights to start from: a file, or "module:name" of a function that
+                # gives its path, as agejax.runtime.pretrained:efficientnet_lite0_imagenet
+                "pretrained": config_dict.placeholder(str),
                 "normalise": to_unit,
                 "head_width": 0,
                 "dtype": "float32",  # of the computation; weights are float32 always
@@ -188,7 +191,7 @@ def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
         holder = _get(config, section)
         try:
             old = holder[name]
-            setattr(holder, name, _resolve(value) if callable(old) else value)
+            setattr(holder, name, resolve(value) if callable(old) else value)
         except (TypeError, AttributeError, KeyError) as error:
             raise UserError(f"config.{key} cannot be {value!r}: {error}") from error
 
@@ -245,13 +248,18 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if callable(value):
         name = f"{value.__module__}:{getattr(value, '__qualname__', '')}"
-        if _resolve(name) is not value:
+        if resolve(name) is not value:
             raise UserError(f"config: {name} is not what that name means; give it one of its own")
         return name
     return value
 
 
-def _resolve(name: str) -> Callable[..., Any]:
+def resolve(name: str) -> Callable[..., Any]:
+    """What "module:name" names.
+
+    Raises:
+      UserError: it cannot be imported.
+    """
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)

@@ -5,20 +5,42 @@ import numpy as np
 import pytest
 
 from agejax import config as configs
+from agejax.errors import UserError
 from agejax.models.cnn import SmallCNN, TutorialCNN
+from agejax.models.convnext import ConvNeXtT
 from agejax.models.efficientnet_lite import EfficientNetLite0
-from agejax.models.layers import Dropout, max_pool_2x2
+from agejax.models.layers import Dropout, StochasticDepth, max_pool_2x2
 from agejax.models.multitask import MultiTask, per_image, to_unit
 from agejax.models.resnet import ResNet18, ResNet50
+from agejax.models.vgg import VGG16
+from agejax.models.vit import ViTS16
 from agejax.runtime.model import abstract_model, make_model
 from agejax.train.step import make_predict_step
 
 
 def model(trunk, size=32, normalise=to_unit, head_width=0, **args):
-    rngs = nnx.Rngs(0)
-    made = trunk(size=size, dtype=jnp.dtype("float32"), rngs=rngs, **args)
-    classes = {"age": 101, "gender": 2}
-    return MultiTask(made, classes, normalise=normalise, head_width=head_width, rngs=rngs)
+    """A network with weights drawn by numpy: XLA takes longer to compile JAX's own draws."""
+
+    def build():
+        rngs = nnx.Rngs(0)
+        made = trunk(size=size, dtype=jnp.dtype("float32"), rngs=rngs, **args)
+        classes = {"age": 101, "gender": 2}
+        return MultiTask(made, classes, normalise=normalise, head_width=head_width, rngs=rngs)
+
+    graph, state = nnx.split(nnx.eval_shape(build))
+    rng = np.random.default_rng(0)
+
+    def draw(path, x):
+        if (name := path[-1].key) in ("scale", "var"):
+            return jnp.ones(x.shape)
+        drawn = rng.normal(size=x.shape) if name == "kernel" else np.zeros(x.shape)
+        return jnp.asarray(drawn / np.sqrt(max(np.prod(x.shape[:-1]), 1)), x.dtype)
+
+    return nnx.merge(graph, jax.tree_util.tree_map_with_path(draw, nnx.to_pure_dict(state)))
+
+
+# A program for each network; called plainly, each of its operations would be compiled alone.
+call = nnx.jit(lambda net, image, key=None: net(image, key))
 
 
 def images(n=4, size=32, seed=0):
@@ -27,7 +49,7 @@ def images(n=4, size=32, seed=0):
 
 @pytest.mark.parametrize(("trunk", "head_width"), [(TutorialCNN, 1024), (SmallCNN, 0)])
 def test_logits_of_every_task(trunk, head_width):
-    logits = model(trunk, head_width=head_width)(images())
+    logits = call(model(trunk, head_width=head_width), images())
     assert {task: (x.shape, x.dtype) for task, x in logits.items()} == {
         "age": ((4, 101), jnp.float32),
         "gender": ((4, 2), jnp.float32),
@@ -57,21 +79,21 @@ def test_per_image_standardisation():
 
 def test_pixels_may_come_as_bytes_or_floats():
     net = model(SmallCNN)
-    as_bytes, as_floats = net(images()), net(images().astype(np.float32))
+    as_bytes, as_floats = call(net, images()), call(net, images().astype(np.float32))
     np.testing.assert_array_equal(as_bytes["age"], as_floats["age"])
 
 
 def test_inference_sees_each_face_alone():
     net = model(SmallCNN)
-    together = net(images(4))["age"]
-    alone = jnp.concatenate([net(image[None])["age"] for image in images(4)])
+    together = call(net, images(4))["age"]
+    alone = jnp.concatenate([call(net, image[None])["age"] for image in images(4)])
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
 def test_training_uses_the_batch_and_moves_the_statistics():
     net = model(SmallCNN, dropout=0.0)
     before = jax.tree.map(jnp.copy, nnx.to_pure_dict(nnx.state(net, nnx.BatchStat)))
-    net(images(), jax.random.key(0))
+    call(net, images(), jax.random.key(0))
     after = nnx.to_pure_dict(nnx.state(net, nnx.BatchStat))
     moved = jax.tree.map(lambda a, b: bool((a != b).any()), before, after)
     assert all(jax.tree.leaves(moved))
@@ -124,11 +146,18 @@ def test_the_same_seed_gives_the_same_weights():
 @pytest.mark.parametrize(
     ("trunk", "features", "millions"),
     # the weights of the originals less their classifiers of 1,000
-    [(ResNet18, 512, 11.177), (ResNet50, 2048, 23.508), (EfficientNetLite0, 1280, 3.371)],
+    [
+        (ResNet18, 512, 11.177),
+        (ResNet50, 2048, 23.508),
+        (EfficientNetLite0, 1280, 3.371),
+        (VGG16, 4096, 134.261),
+        (ViTS16, 384, 21.666),
+        (ConvNeXtT, 768, 27.820),
+    ],
 )
 def test_published_architectures_have_their_weights(trunk, features, millions):
     config = configs.default()
-    config.model.trunk = trunk
+    config.model.trunk, config.data.size = trunk, 224
     _, weights = abstract_model(config)
     trunk_weights = jax.tree.leaves(weights["params"]["trunk"])
     assert sum(x.size for x in trunk_weights) / 1e6 == pytest.approx(millions, abs=1e-3)
@@ -137,11 +166,40 @@ def test_published_architectures_have_their_weights(trunk, features, millions):
 
 @pytest.mark.parametrize("trunk", [ResNet18, EfficientNetLite0])
 def test_published_architectures_train_and_predict(trunk):
-    @jax.jit
-    def run():
-        net = model(trunk)
-        return net(images(2), jax.random.key(0))["age"], net(images(2))["age"]
-
-    for logits in run():
+    net = model(trunk)
+    for key in (jax.random.key(0), None):
+        logits = call(net, images(2), key)["age"]
         assert logits.shape == (2, 101)
         assert bool(jnp.isfinite(logits).all())
+
+
+@pytest.mark.parametrize(
+    ("trunk", "features"), [(ResNet50, 2048), (VGG16, 4096), (ViTS16, 384), (ConvNeXtT, 768)]
+)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_larger_architectures_keep_their_dtypes(trunk, features, dtype):
+    def run():
+        net = trunk(size=64, dtype=jnp.dtype(dtype), rngs=nnx.Rngs(0))
+        x = jnp.ones((2, 64, 64, 3), dtype)
+        return net(x, jax.random.key(0)), net(x, None)
+
+    with jax.numpy_dtype_promotion("strict" if dtype == "float32" else "standard"):
+        both = jax.eval_shape(run)
+    assert {(x.shape, str(x.dtype)) for x in both} == {((2, features), dtype)}
+
+
+@pytest.mark.parametrize(("trunk", "size"), [(VGG16, 31), (ConvNeXtT, 31), (ViTS16, 100)])
+def test_a_size_that_does_not_suit_a_trunk_is_told(trunk, size):
+    config = configs.default()
+    config.model.trunk, config.data.size = trunk, size
+    with pytest.raises(UserError, match=f"{trunk.__name__} needs .* not {size}"):
+        abstract_model(config)
+
+
+def test_stochastic_depth_leaves_out_whole_images_and_keeps_the_mean():
+    x = jnp.ones((1000, 2, 3))
+    kept = StochasticDepth(0.4)(x, jax.random.key(0))
+    assert set(np.unique(kept)) == {np.float32(0), np.float32(1 / 0.6)}
+    assert ((kept == kept[:, :1, :1]).all((1, 2))).all()
+    assert kept.mean() == pytest.approx(1, abs=0.1)
+    np.testing.assert_array_equal(StochasticDepth(0.4)(x, None), x)

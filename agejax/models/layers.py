@@ -1,6 +1,8 @@
 """Layers whose plain form XLA lowers badly on some platform."""
 
+from collections.abc import Callable
 from functools import reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ from flax import nnx
 from agejax.models import conv
 
 Key = jax.Array | None  # a PRNG key in training, None at inference
+Make = Callable[..., Any]  # a layer's class with some of its settings given
 
 # What `jax.checkpoint` is to keep: results that are dear to work out again.
 products = jax.checkpoint_policies.save_from_both_policies(
@@ -39,6 +42,21 @@ class Dropout(nnx.Module):
         if key is None or self.rate == 0.0:
             return x
         kept = jax.random.bernoulli(key, 1 - self.rate, x.shape)
+        return jnp.where(kept, x / (1 - self.rate), jnp.zeros_like(x))
+
+
+class StochasticDepth(nnx.Module):
+    """Leaves out a residual branch for some images (Huang et al., ECCV 2016); holds no state."""
+
+    def __init__(self, rate: float):
+        """`rate` is the share of images without the branch in training."""
+        self.rate = rate
+
+    def __call__(self, x: jax.Array, key: Key) -> jax.Array:
+        """[B, ...] -> [B, ...]; the identity where `key` is None."""
+        if key is None or self.rate == 0.0:
+            return x
+        kept = jax.random.bernoulli(key, 1 - self.rate, (len(x),) + (1,) * (x.ndim - 1))
         return jnp.where(kept, x / (1 - self.rate), jnp.zeros_like(x))
 
 
@@ -74,3 +92,11 @@ def max_pool_3x3(x: jax.Array) -> jax.Array:
 def batch_norm(width: int, *, epsilon: float = 1e-5, **settings) -> nnx.BatchNorm:
     """nnx.BatchNorm with the momentum of torchvision; called with (x, use_running_average)."""
     return nnx.BatchNorm(width, momentum=0.9, epsilon=epsilon, **settings)
+
+
+def layer_norm(width: int, **settings) -> nnx.LayerNorm:
+    """nnx.LayerNorm with the epsilon of published transformers and ConvNeXts.
+
+    The variance is that of the deviations: E[x^2] - E[x]^2 cancels where a mean is large.
+    """
+    return nnx.LayerNorm(width, epsilon=1e-6, use_fast_variance=False, **settings)

@@ -25,6 +25,17 @@ def to_unit(image: jax.Array) -> jax.Array:
     return image / 127.5 - 1
 
 
+def imagenet(image: jax.Array) -> jax.Array:
+    """[B, H, W, 3] in 0..255 -> less ImageNet's mean, by its deviation, for each channel.
+
+    What torchvision's weights, and most others in torch, were trained with.
+    """
+    mean, deviation = (
+        255 * jnp.array(x)[None, None, None] for x in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    )
+    return (image - mean) / deviation
+
+
 class Trunk(Protocol):
     """What maps normalised pixels [B, H, W, 3] and a key to [B, features]."""
 

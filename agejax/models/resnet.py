@@ -11,6 +11,18 @@ import jax.numpy as jnp
 from flax import nnx
 
 from agejax.models.layers import Conv, Key, batch_norm, max_pool_3x3
+from agejax.models.pretrained import Published, expand
+
+_BLOCK = {  # ours: torchvision's
+    "blocks.{i}.convs.0": "layer{next}.{j}.conv1",
+    "blocks.{i}.norms.0": "layer{next}.{j}.bn1",
+    "blocks.{i}.convs.1": "layer{next}.{j}.conv2",
+    "blocks.{i}.norms.1": "layer{next}.{j}.bn2",
+    "blocks.{i}.convs.2": "layer{next}.{j}.conv3",
+    "blocks.{i}.norms.2": "layer{next}.{j}.bn3",
+    "blocks.{i}.shortcut": "layer{next}.{j}.downsample.0",
+    "blocks.{i}.shortcut_norm": "layer{next}.{j}.downsample.1",
+}
 
 
 class ResNet18(nnx.Module):
@@ -41,6 +53,12 @@ class ResNet18(nnx.Module):
         for block in self.blocks:
             x = block(x, key)
         return x.mean((1, 2))
+
+    @classmethod
+    def published(cls) -> list[Published]:
+        """The names of torchvision, which are timm's too."""
+        names = {"stem": "conv1", "norm": "bn1"} | expand(_BLOCK, cls.depths)
+        return [Published(names, ("fc.",), "normalise with agejax.models.multitask:imagenet")]
 
 
 class ResNet50(ResNet18):

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -22,13 +23,14 @@ from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_s
 from agejax.runtime.feed import feed, pixels_on_device
 from agejax.runtime.mesh import check_batch_size, make_mesh, replicated
 from agejax.runtime.model import make_model
+from agejax.runtime.pretrained import start_from_published
 from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
 from agejax.runtime.writers import MetricsLog, write_text
 from agejax.train.augment import augment
 from agejax.train.optim import make_optimizer
 from agejax.train.step import TrainStep, init_state, make_predict_step, make_train_step
-from agejax.types import TrainState, weights_of
+from agejax.types import TrainState, Weights, weights_of
 
 
 def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -51,10 +53,13 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     mesh = _start_devices(config)
     checkpoints = Checkpoints(workdir)
     _check_same_run(config, checkpoints)
+    saved = checkpoints.latest()
+    graph, weights = _first_model(config, fresh=saved is None)
     faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
-    state, train_step, validate = _make_steps(config, mesh, validation)
-    if (saved := checkpoints.latest()) is not None:
+    state, train_step, validate = _make_steps(config, mesh, validation, graph, weights)
+    del weights  # or the first ones would be held as long as training runs
+    if saved is not None:
         state = checkpoints.state(saved, like=state)
     written = configs.to_json(config)
     write_text(workdir / "config.json", written)
@@ -127,11 +132,19 @@ def _check_same_run(config: ConfigDict, checkpoints: Checkpoints) -> None:
         )
 
 
+def _first_model(config: ConfigDict, *, fresh: bool) -> tuple[nnx.GraphDef, Weights]:
+    """The model before the first step; a run that is resumed needs no published weights."""
+    graph, weights = make_model(config)
+    if fresh and config.model.pretrained:
+        weights, report = start_from_published(config, weights)
+        print(report)
+    return graph, weights
+
+
 def _make_steps(
-    config: ConfigDict, mesh: Mesh, validation: Faces
+    config: ConfigDict, mesh: Mesh, validation: Faces, graph: nnx.GraphDef, weights: Weights
 ) -> tuple[TrainState, TrainStep, Callable[[TrainState], dict[str, Any]]]:
     """The first state, the train step, and the validation of a state."""
-    graph, weights = make_model(config)
     optimizer = make_optimizer(steps=config.train.steps, **config.optim)
     train_step = make_train_step(
         graph,

@@ -1,0 +1,208 @@
+"""Published weights of a trunk, put into our tree.
+
+A trunk's `published()` says what its modules are called elsewhere; here arrays find their places by
+those names, are turned from torch's layout into ours, and whatever does not fit is told in a line.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from agejax.errors import UserError
+from agejax.types import Tree, Weights
+
+# What torch calls the arrays of a module that are called so here.
+_THEIRS = {
+    "kernel": "weight",
+    "scale": "weight",
+    "bias": "bias",
+    "mean": "running_mean",
+    "var": "running_var",
+}
+
+
+class Published(NamedTuple):
+    """How one source of weights names a trunk's parts.
+
+    Attributes:
+      names: of our modules, or of single arrays, what the source calls them.
+      skipped: how names begin that have no place in a trunk: those of the source's classifier.
+      told: how the source fed its networks, in words for the user.
+    """
+
+    names: Mapping[str, str]
+    skipped: tuple[str, ...]
+    told: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a file's arrays.
+
+    Attributes:
+      loaded: our arrays that were filled.
+      weights: the numbers in them.
+      skipped: the file's arrays that have no place in a trunk.
+      new: our heads, which no file has.
+      told: how the source fed its networks.
+    """
+
+    loaded: tuple[str, ...]
+    weights: int
+    skipped: tuple[str, ...]
+    new: tuple[str, ...]
+    told: str
+
+    def __str__(self) -> str:
+        """Two lines for people."""
+        skipped = ", ".join(self.skipped) or "nothing"
+        return (
+            f"{self.weights / 1e6:.2f} million published weights in {len(self.loaded)} arrays; "
+            f"skipped {skipped}; new: {', '.join(self.new)}\nthey expect: {self.told}"
+        )
+
+
+def expand(names: Mapping[str, str], depths: Sequence[int]) -> dict[str, str]:
+    """`names` once for every block of stages of the given depths.
+
+    In both names stand {i}, the block's number in all, {s}, its stage's, {j}, its number in the
+    stage, and {next}, {even} and {odd} for s + 1, 2 s and 2 s + 1; all count from zero.
+    """
+    places = [(s, j) for s, depth in enumerate(depths) for j in range(depth)]
+    numbers = [
+        {"i": i, "s": s, "j": j, "next": s + 1, "even": 2 * s, "odd": 2 * s + 1}
+        for i, (s, j) in enumerate(places)
+    ]
+    return {a.format(**n): b.format(**n) for n in numbers for a, b in names.items()}
+
+
+def load_pretrained(
+    weights: Weights, arrays: Mapping[str, np.ndarray], layouts: Sequence[Published], where: str
+) -> tuple[Weights, Report]:
+    """A model's weights with those of its trunk replaced by published ones; the heads stay.
+
+    Args:
+      weights: of a `MultiTask`, or their shapes.
+      arrays: what the file holds, by its own names and in torch's layout.
+      layouts: the trunk's `published()`; the one that fits the file best is taken.
+      where: names the file in errors.
+
+    Raises:
+      UserError: the file holds less than the trunk, more than the trunk and a classifier, or
+        arrays of other shapes; nothing is loaded by halves.
+    """
+    ours = {**_flat(weights["params"]["trunk"]), **_flat(weights["stats"].get("trunk", {}))}
+    arrays = {name: x for name, x in arrays.items() if not name.endswith("num_batches_tracked")}
+    tables = [{path: _their_name(path, layout.names) for path in ours} for layout in layouts]
+    fits = [sum(name in arrays for name in table.values()) for table in tables]
+    best = int(np.argmax(fits))
+    table, layout = tables[best], layouts[best]
+    _check_names(table, layout, arrays, where)
+    found = {path: _fit(path, table[path], x.shape, arrays, where) for path, x in ours.items()}
+    report = Report(
+        loaded=tuple(found),
+        weights=sum(x.size for x in found.values()),
+        skipped=tuple(sorted(arrays.keys() - table.values())),
+        new=tuple(
+            f"{kind}.{task}"
+            for kind in ("hidden", "heads")
+            for task in weights["params"].get(kind, {})
+        ),
+        told=layout.told,
+    )
+    filled = Weights(
+        params=_filled(weights["params"], found), stats=_filled(weights["stats"], found)
+    )
+    return filled, report
+
+
+def _their_name(path: str, names: Mapping[str, str]) -> str:
+    if path in names:
+        return names[path]
+    module, _, leaf = path.rpartition(".")
+    return f"{names[module]}.{_THEIRS[leaf]}"
+
+
+def _check_names(
+    table: Mapping[str, str], layout: Published, arrays: Mapping[str, np.ndarray], where: str
+) -> None:
+    missing = [name for name in table.values() if name not in arrays]
+    if len(missing) == len(table):
+        raise UserError(
+            f"{where} holds nothing of this trunk: it has {_some(list(arrays))}, not "
+            f"{_some(list(table.values()))}; name the trunk that it is of in config.model.trunk"
+        )
+    if missing:
+        raise UserError(
+            f"{where} lacks {len(missing)} of the trunk's {len(table)} arrays: {_some(missing)}; "
+            f"is it of a smaller network than config.model.trunk?"
+        )
+    unknown = [x for x in arrays if x not in table.values() and not x.startswith(layout.skipped)]
+    if unknown:
+        raise UserError(
+            f"{where} holds {len(unknown)} arrays that the trunk has no place for: "
+            f"{_some(unknown)}; is it of a larger network than config.model.trunk?"
+        )
+
+
+def _fit(
+    path: str, name: str, shape: tuple[int, ...], arrays: Mapping[str, np.ndarray], where: str
+) -> jax.Array:
+    """An array of theirs in our layout, float32 of the given shape."""
+    x, leaf = arrays[name], path.rpartition(".")[2]
+    if leaf == "kernel" and len(shape) == 4 and x.ndim == 4:
+        x = x.transpose(2, 3, 1, 0)  # OIHW -> HWIO
+    elif leaf == "kernel" and len(shape) == 2 and x.ndim >= 2:
+        x = x.reshape(len(x), -1).T  # [out, in], or a convolution of the whole map -> [in, out]
+    elif leaf == "position" and x.ndim == 3 and len(x) == 1:
+        x = resample_positions(x[0], shape[0])
+    elif leaf != "kernel" and x.size == max(x.shape, default=0) == shape[0]:
+        x = x.reshape(-1)  # layer scales and tokens come with axes of 1
+    if x.shape != shape:
+        raise UserError(
+            f"{where}: {name} is {list(arrays[name].shape)}, which does not fit the trunk's "
+            f"{list(shape)}; is it of another network than config.model.trunk?"
+        )
+    x = np.asarray(x, np.float32)
+    if not np.isfinite(x).all():
+        raise UserError(f"{where}: {name} holds values that are no finite numbers")
+    return jnp.asarray(x)
+
+
+def resample_positions(x: np.ndarray, tokens: int) -> np.ndarray:
+    """[1 + h^2, C] -> [tokens, C]: a square of patches resampled to another, the class token kept.
+
+    Bicubic and antialiased, as timm resamples (Dosovitskiy et al., ICLR 2021, section 3.2, say
+    only that it is done). What is no square is given back as it is.
+    """
+    old, new = (int(np.sqrt(n - 1)) for n in (len(x), tokens))
+    if old == new or old**2 != len(x) - 1:
+        return x
+    grid = jax.image.resize(
+        np.asarray(x[1:], np.float32).reshape(old, old, -1), (new, new, x.shape[1]), "cubic"
+    )
+    return np.concatenate([x[:1], np.asarray(grid).reshape(new * new, -1)])
+
+
+def _flat(tree: Tree) -> dict[str, jax.Array]:
+    return {_path(keys): x for keys, x in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _filled(tree: Tree, found: Mapping[str, jax.Array]) -> Tree:
+    """A tree whose trunk, where it has one, is made of what was found."""
+    if "trunk" not in tree:
+        return tree
+    trunk = jax.tree_util.tree_map_with_path(lambda keys, _: found[_path(keys)], tree["trunk"])
+    return {**tree, "trunk": trunk}
+
+
+def _path(keys: tuple) -> str:
+    return ".".join(str(key.key) for key in keys)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "") or "nothing"
