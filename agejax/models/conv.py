@@ -103,6 +103,9 @@ def _form(x: tuple[int, ...], w: tuple[int, ...], stride: int, groups: int) -> F
 def _gradients(form, stride, pads, x, w, g):
     if form is _winograd:
         return winograd.input_gradient(g, w, pads), winograd.kernel_gradient(x, g, pads)
+    if form is _depthwise:
+        input_gradient = _depthwise_input_gradient(x.shape, w, g, stride, pads)
+        return input_gradient, _depthwise_kernel_gradient(x, w.shape, g, stride, pads)
     return jax.vjp(partial(form, stride=stride, pads=pads), x, w)[1](g)
 
 
@@ -140,3 +143,36 @@ def _depthwise(x, w, *, stride, pads):
     taps = w.reshape(-1, w.shape[-1])
     pairs = zip(_windows(x, len(w), stride, pads), taps, strict=True)
     return sum(window * tap[None, None, None] for window, tap in pairs)
+
+
+def _depthwise_input_gradient(shape, w, g, stride, pads):
+    """Windows of the results' gradient, spread by the stride, under the kernel turned round.
+
+    The transposition of `_depthwise` would write out a padded array for each tap of the kernel.
+    """
+    k = len(w)
+    spread = [(n - 1) * stride + 1 for n in g.shape[1:3]]
+    around = [
+        (k - 1 - before, size + before - near)
+        for (before, _), size, near in zip(pads, shape[1:3], spread, strict=True)
+    ]
+    config = [(0, 0, 0), *((*pad, stride - 1) for pad in around), (0, 0, 0)]
+    spread_out = jax.lax.pad(g, jnp.zeros((), g.dtype), config)
+    return _depthwise(spread_out, w[::-1, ::-1], stride=1, pads=((0, 0), (0, 0)))
+
+
+def _depthwise_kernel_gradient(x, shape, g, stride, pads):
+    """For each tap the sum of its window times the results' gradient, a few images at a time.
+
+    The windows of all images at once would be written out to memory, one for each tap.
+    """
+    few = next(n for n in (4, 2, 1) if len(x) % n == 0)
+    in_parts = lambda a: a.reshape(-1, few, *a.shape[1:])
+
+    def add(total, part):
+        x, g = part
+        taps = [(window * g).sum((0, 1, 2)) for window in _windows(x, shape[0], stride, pads)]
+        return total + jnp.stack(taps), None
+
+    zero = jnp.zeros((shape[0] * shape[1], shape[-1]), x.dtype)
+    return jax.lax.scan(add, zero, (in_parts(x), in_parts(g)))[0].reshape(shape)
