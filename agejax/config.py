@@ -77,6 +77,9 @@ def default() -> ConfigDict:
                 "zoom": 0.0,
                 "brightness": 0.0,
                 "contrast": 0.0,
+                "stretch": 0.0,
+                "saturation": 0.0,
+                "cutout": 0.0,
             },
             "optim": {
                 "learning_rate": 1e-3,
@@ -84,6 +87,8 @@ def default() -> ConfigDict:
                 "warmup_steps": 0,
                 "weight_decay": 0.0,
                 "clip_norm": 0.0,  # 0: no clipping
+                "trunk_rate": 1.0,  # the trunk's learning rate, as a share of the heads'
+                "frozen_steps": 0,  # steps before the trunk begins to learn
                 "b1": 0.9,
                 "b2": 0.999,
                 "eps": 1e-8,

@@ -13,8 +13,14 @@ def augment(
     zoom: float = 0.0,
     brightness: float = 0.0,
     contrast: float = 0.0,
+    stretch: float = 0.0,
+    saturation: float = 0.0,
+    cutout: float = 0.0,
 ) -> jax.Array:
-    """Flips, moves, zooms and relights each image by its own random amounts.
+    """Flips, moves, zooms, relights and covers each image by its own random amounts.
+
+    Shift, zoom and stretch together are a random resized crop (Szegedy et al., CVPR 2015) that may
+    also look beyond the border.
 
     Args:
       key: PRNG key; the result is a pure function of it and the images.
@@ -24,28 +30,42 @@ def augment(
       zoom: the largest change of scale, e.g. 0.1 for 0.9 to 1.1.
       brightness: the largest offset, as a share of 255.
       contrast: the largest change of contrast, e.g. 0.2 for 0.8 to 1.2.
+      stretch: the largest change of the ratio of width to height, e.g. 0.2 for 0.8 to 1.2.
+      saturation: the largest change of colourfulness, e.g. 0.3 for 0.7 to 1.3.
+      cutout: the side of a square that is covered with grey, as a share of the image's (DeVries and
+        Taylor, 2017); its centre is anywhere in the image.
 
     Returns:
       float32 [B, H, W, 3] in 0..255.
     """
     b, h, w, _ = image.shape
-    keys = jax.random.split(key, 6)
+    keys = jax.random.split(key, 9)
     signed = lambda k, most: jax.random.uniform(keys[k], (b,), minval=-most, maxval=most)
     mirror = jnp.where(jax.random.bernoulli(keys[0], 0.5, (b,)) & flip, -1.0, 1.0)
     x = image.astype(jnp.float32)
-    if shift or zoom:
-        scale = 1 + signed(3, zoom)
-        rows = _bilinear(h, scale, signed(1, shift) * h)
-        columns = _bilinear(w, scale * mirror, signed(2, shift) * w)
+    if shift or zoom or stretch:
+        scale, wider = 1 + signed(3, zoom), jnp.sqrt(1 + signed(6, stretch))
+        rows = _bilinear(h, scale * wider, signed(1, shift) * h)
+        columns = _bilinear(w, scale / wider * mirror, signed(2, shift) * w)
         x = jnp.einsum("bij,bjwc->biwc", rows, x)
         x = jnp.einsum("bkw,biwc->bikc", columns, x)
     elif flip:
         x = jnp.where(mirror[:, None, None, None] < 0, x[:, :, ::-1], x)
+    if saturation:
+        grey = x.mean(3, keepdims=True)
+        x = jnp.clip(grey + (x - grey) * (1 + signed(7, saturation))[:, None, None, None], 0, 255)
     if brightness or contrast:
         mean = x.mean((1, 2, 3), keepdims=True)
         gain, offset = 1 + signed(4, contrast), 255 * signed(5, brightness)
         x = (x - mean) * gain[:, None, None, None] + mean + offset[:, None, None, None]
         x = jnp.clip(x, 0, 255)
+    if cutout:
+        centre = jax.random.uniform(keys[8], (2, b, 1))
+        near = lambda n, at: (
+            jnp.abs((jnp.arange(n, dtype=jnp.float32) + 0.5)[None] - at * n) < cutout * n / 2
+        )
+        covered = near(h, centre[0])[:, :, None, None] & near(w, centre[1])[:, None, :, None]
+        x = jnp.where(covered, 127.5, x)
     return x
 
 

@@ -27,6 +27,8 @@ def make_optimizer(
     warmup_steps: int = 0,
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
+    trunk_rate: float = 1.0,
+    frozen_steps: int = 0,
     b1: float = 0.9,
     b2: float = 0.999,
     eps: float = 1e-8,
@@ -40,6 +42,8 @@ def make_optimizer(
       warmup_steps: steps over which the rate rises linearly from 0.
       weight_decay: on matrices and kernels alone, not on biases and norms.
       clip_norm: the largest global norm of a gradient; 0 for no limit.
+      trunk_rate: the trunk's learning rate, as a share of the heads'; 0 trains the heads alone.
+      frozen_steps: steps before the trunk begins to learn, so that new heads do not spoil it.
       b1: decay of the first moment.
       b2: decay of the second moment.
       eps: added to the root of the second moment.
@@ -50,7 +54,16 @@ def make_optimizer(
         rate = optax.join_schedules([warmup, rate], [warmup_steps])
     clip = optax.clip_by_global_norm(clip_norm) if clip_norm else optax.identity()
     adam = optax.adamw(rate, b1, b2, eps, weight_decay=weight_decay, mask=_kernels)
-    return optax.chain(clip, adam)
+    if trunk_rate == 1.0 and not frozen_steps:
+        return optax.chain(clip, adam)
+    share = optax.join_schedules(
+        [optax.constant_schedule(0.0), optax.constant_schedule(trunk_rate)], [frozen_steps]
+    )
+    return optax.chain(clip, adam, optax.masked(optax.scale_by_schedule(share), _trunk))
+
+
+def _trunk(params: Tree) -> Tree:
+    return jax.tree_util.tree_map_with_path(lambda path, _: path[0].key == "trunk", params)
 
 
 def _kernels(params: Tree) -> Tree:

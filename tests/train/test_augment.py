@@ -48,8 +48,35 @@ def test_light_changes_stay_within_bounds():
     assert 15 < np.abs(offsets).max() <= 25.5
 
 
+def test_stretching_changes_width_against_height():
+    x = np.zeros((64, 32, 32, 3), np.uint8)
+    x[:, 8:24, 8:24] = 255
+    y = np.asarray(augment(KEY, x, flip=False, stretch=0.5))[..., 0] > 127
+    ratio = y.any(1).sum(1) / y.any(2).sum(1)
+    assert ratio.min() < 0.8
+    assert ratio.max() > 1.2
+
+
+def test_saturation_moves_colours_and_leaves_grey_alone():
+    grey = np.repeat(images()[..., :1], 3, -1)
+    np.testing.assert_allclose(augment(KEY, grey, flip=False, saturation=0.5), grey, atol=1e-3)
+    x, y = images().astype(float), np.asarray(augment(KEY, images(), flip=False, saturation=0.5))
+    spread = y.std(-1).mean((1, 2)) / x.std(-1).mean((1, 2))
+    assert spread.min() < 0.8
+    assert spread.max() > 1.1
+
+
+def test_cutout_covers_a_square():
+    x = np.full((64, 20, 20, 3), 10, np.uint8)
+    covered = np.asarray(augment(KEY, x, flip=False, cutout=0.5))[..., 0] == 127.5
+    size = covered.sum((1, 2))
+    assert size.max() == 100
+    assert size.min() >= 25  # a centre in a corner
+    np.testing.assert_array_equal(size, covered.any(1).sum(1) * covered.any(2).sum(1))
+
+
 def test_it_is_a_pure_function_of_the_key():
-    options = {"shift": 0.1, "zoom": 0.1, "brightness": 0.1, "contrast": 0.1}
+    options = {"shift": 0.1, "zoom": 0.1, "brightness": 0.1, "contrast": 0.1, "cutout": 0.2}
     a, b = (augment(KEY, images(), **options) for _ in range(2))
     np.testing.assert_array_equal(a, b)
     assert (a != augment(jax.random.key(4), images(), **options)).any()
