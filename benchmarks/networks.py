@@ -1,22 +1,49 @@
-"""What `steps.py` compares, and the batches that all are given."""
+"""What is compared, and the batches that all sides are given."""
+
+import dataclasses
+import importlib
+from typing import Any
 
 import numpy as np
 
-# trunk, its arguments, width before the heads, pixels a side, batch, whether Keras runs it too
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network, and its size on a CPU and on a GPU.
+
+    Attributes:
+      trunk: "module:name" of ours; `torch_nets.py` and `steps_keras.py` have the peers'.
+      cpu: pixels a side, and the batch.
+      gpu: the same there.
+      head_width: of a layer before each head.
+      args: of the trunk.
+    """
+
+    trunk: str
+    cpu: tuple[int, int]
+    gpu: tuple[int, int]
+    head_width: int = 0
+    args: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def load(self) -> type:
+        """The trunk's class."""
+        module, _, name = self.trunk.partition(":")
+        return getattr(importlib.import_module(f"agejax.models.{module}"), name)
+
+
 NETWORKS = {
-    "tutorial_cnn": ("agejax.models.cnn:TutorialCNN", {}, 1024, 224, 32, True),
-    "small_cnn": ("agejax.models.cnn:SmallCNN", {"depths": (1, 2, 2, 2)}, 0, 128, 64, False),
-    "resnet18": ("agejax.models.resnet:ResNet18", {}, 0, 112, 32, False),
-    "efficientnet_lite0": (
-        "agejax.models.efficientnet_lite:EfficientNetLite0",
-        *({}, 0, 112, 32, False),
-    ),
+    "tutorial_cnn": Network("cnn:TutorialCNN", (224, 32), (224, 256), head_width=1024),
+    "small_cnn": Network("cnn:SmallCNN", (128, 64), (128, 1024), args={"depths": (1, 2, 2, 2)}),
+    "resnet18": Network("resnet:ResNet18", (112, 32), (224, 512)),
+    "efficientnet_lite0": Network("efficientnet_lite:EfficientNetLite0", (112, 32), (224, 256)),
+    "resnet50": Network("resnet:ResNet50", (112, 32), (224, 256)),
+    "vgg16": Network("vgg:VGG16", (112, 16), (224, 128)),
+    "vit_s16": Network("vit:ViTS16", (112, 32), (224, 256)),
 }
 
 
-def faces(name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def faces(size: int, batch_size: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Random pixels, uint8 [B, size, size, 3], and labels int32 [B], always the same."""
-    *_, size, batch_size, _ = NETWORKS[name]
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (batch_size, size, size, 3), np.uint8)
     ages = rng.integers(0, 101, batch_size, np.int32)

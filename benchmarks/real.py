@@ -23,13 +23,14 @@ from agejax.runtime.feed import feed
 from agejax.runtime.mesh import make_mesh, replicated
 
 BLOCK = 5
+NAMES = ("tutorial_cnn", "small_cnn", "resnet18", "efficientnet_lite0")
 
 
 def compare(name, faces, epoch):
     mesh = make_mesh()
-    train_step, state, same = prepare(name)
+    size, n = NETWORKS[name].cpu
+    train_step, state, same = prepare(name, size, n)
     state = jax.device_put(state, replicated(mesh))
-    n, size = same["image"].shape[:2]
     some = faces.where(np.arange(len(faces)) < epoch * n)
     loader = Loader(some, size=size, workers=2, cache_mib=4096)
     batches = feed(mesh, loader, steps_per_call=1, seed=0, batch_size=n, start=0)
@@ -71,7 +72,7 @@ def main():
     parser.add_argument("--manual_dir", required=True, help="of the archives")
     parser.add_argument("--data_dir", default=None, help="where they are built")
     parser.add_argument("--epoch", type=int, default=20, help="batches")
-    parser.add_argument("networks", nargs="*", default=list(NETWORKS), help=", ".join(NETWORKS))
+    parser.add_argument("networks", nargs="*", default=NAMES, help=", ".join(NETWORKS))
     args = parser.parse_args()
     faces = imdb_wiki("train", manual_dir=args.manual_dir, data_dir=args.data_dir)
     print("network              size batch  first epoch, waiting            later, waiting")

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from networks import NETWORKS
 from turns import Peer, ratio, take_turns
 
+NAMES = ("tutorial_cnn", "small_cnn", "resnet18", "efficientnet_lite0")
 KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_ARENA_MAX": "1"}
 
 
@@ -23,7 +24,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=3, help="of each in a round")
     parser.add_argument("--plain-malloc", action="store_true", help="the peers' own allocator")
-    parser.add_argument("networks", nargs="*", default=list(NETWORKS), help=", ".join(NETWORKS))
+    parser.add_argument("networks", nargs="*", default=NAMES, help=", ".join(NETWORKS))
     args = parser.parse_args()
     env = {} if args.plain_malloc else KEEP
     print(
@@ -32,10 +33,11 @@ def main():
     )
     print("network              size batch  peer   peer / agejax         median ms: peer, agejax")
     for name in args.networks:
-        *_, size, batch_size, keras = NETWORKS[name]
-        theirs = ["torch", "keras"] if keras else ["torch"]
-        peers = [Peer("steps_agejax.py", name)]
-        peers += [Peer(f"steps_{peer}.py", name, env=env) for peer in theirs]
+        size, batch_size = NETWORKS[name].cpu
+        shape = (name, str(size), str(batch_size))
+        theirs = ["torch", "keras"] if name == "tutorial_cnn" else ["torch"]
+        peers = [Peer("steps_agejax.py", *shape)]
+        peers += [Peer(f"steps_{peer}.py", *shape, env=env) for peer in theirs]
         # The warm-up compiles, and lets the heap grow to its size.
         ours, *others = take_turns(peers, warm_up=10, n=args.steps, rounds=args.rounds)
         for peer, times in zip(theirs, others, strict=True):

@@ -25,9 +25,9 @@ def tutorial_cnn(size):
 TASKS = {"age": 101, "gender": 2}
 
 
-def main(name):
-    image, labels = faces(name)
-    net = {"tutorial_cnn": tutorial_cnn}[name](image.shape[1])
+def main(name, size, batch_size):
+    image, labels = faces(int(size), int(batch_size))
+    net = {"tutorial_cnn": tutorial_cnn}[name](int(size))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     net.compile(
         keras.optimizers.Adam(1e-3),
@@ -44,4 +44,4 @@ def main(name):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -87,3 +87,25 @@ def efficientnet_lite0(size):
             channels = width
     layers += conv_norm(channels, 1280, 1, act=nn.ReLU6)
     return Heads(nn.Sequential(*layers, Mean(), nn.Dropout(0.2)), 1280)
+
+
+def resnet50(size):
+    import torchvision
+
+    net = torchvision.models.resnet50()
+    net.fc = nn.Identity()
+    return Heads(net, 2048)
+
+
+def vgg16(size):
+    import torchvision
+
+    net = torchvision.models.vgg16()
+    net.classifier[-1] = nn.Identity()
+    return Heads(net, 4096)
+
+
+def vit_s16(size):
+    import timm
+
+    return Heads(timm.create_model("vit_small_patch16_224", img_size=size, num_classes=0), 384)

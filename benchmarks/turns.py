@@ -27,16 +27,22 @@ def serve(work: Callable[[int], None]) -> None:
 class Peer:
     """A child process that runs a file of this folder, which calls `serve`."""
 
+    folder = _HERE
+
+    @staticmethod
+    def env() -> dict[str, str]:
+        """In which `agejax` is this repository's."""
+        return {**os.environ, "PYTHONPATH": str(_HERE.parent)}
+
     def __init__(self, file: str, *args: str, env: dict[str, str] | None = None):
         read, write = os.pipe()  # not its standard output, to which libraries print
         command = [sys.executable, str(_HERE / file), *args]
-        environment = {**os.environ, "PYTHONPATH": str(_HERE.parent), **(env or {})}
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=sys.stderr,
             text=True,
-            env=environment | {"TURNS_ANSWERS": str(write)},
+            env=self.env() | (env or {}) | {"TURNS_ANSWERS": str(write)},
             pass_fds=[write],
         )
         os.close(write)

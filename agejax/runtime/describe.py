@@ -42,12 +42,12 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
         + f"), {total * 4 / 2**20:.1f} MiB"
     )
     one = jax.ShapeDtypeStruct((1, size, size, 3), jnp.uint8)
-    forward = _cost(make_predict_step(graph), weights, one)["flops"]
+    forward = cost(make_predict_step(graph), weights, one)["flops"]
     yield f"a face read: {forward / 1e9:.3f} GFLOP"
 
     train_step, state, batch = _train_step(config)
-    cost = _cost(train_step, state, batch, None)
-    flops, moved = cost["flops"], cost["bytes accessed"]
+    whole = cost(train_step, state, batch, None)
+    flops, moved = whole["flops"], whole["bytes accessed"]
     yield (
         f"a training step of {batch_size} faces: {flops / 1e9:.2f} GFLOP, {moved / 1e9:.2f} GB if "
         f"nothing is fused, {flops / moved:.1f} FLOP a byte"
@@ -59,8 +59,8 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
 def _measured(config: ConfigDict, train_step: TrainStep, flops: float) -> Iterator[str]:
     mesh, batch_size = make_mesh(), config.train.batch_size
     devices = f"{mesh.size} x {jax.devices()[0].device_kind}"
-    peak = _peak(config.model.dtype) * mesh.size
-    yield f"{devices}: {peak / 1e9:,.0f} GFLOP/s in a {config.model.dtype} matrix product, measured"
+    most = peak(config.model.dtype) * mesh.size
+    yield f"{devices}: {most / 1e9:,.0f} GFLOP/s in a {config.model.dtype} matrix product, measured"
     if config.train.keep_memory:
         keep_freed_memory()
     _, state, batch = _train_step(config, shapes=False)
@@ -74,7 +74,7 @@ def _measured(config: ConfigDict, train_step: TrainStep, flops: float) -> Iterat
     seconds = _seconds(step, warm_up=5)
     yield (
         f"a training step takes {seconds * 1e3:,.0f} ms: {batch_size / seconds:,.0f} faces/s, "
-        f"{flops / seconds / 1e9:,.0f} GFLOP/s, {flops / seconds / peak:.0%} of that"
+        f"{flops / seconds / 1e9:,.0f} GFLOP/s, {flops / seconds / most:.0%} of that"
     )
 
 
@@ -109,12 +109,13 @@ def _count(tree: Any) -> int:
     return sum(x.size for x in jax.tree.leaves(tree))
 
 
-def _cost(function: Any, *args: Any) -> dict[str, float]:
+def cost(function: Any, *args: Any) -> dict[str, float]:
+    """XLA's count of "flops" and "bytes accessed" of a jitted function, before it optimises."""
     # As for a TPU: a CPU's own forms of convolution would be counted with their detours.
     return function.trace(*args).lower(lowering_platforms=("tpu",)).cost_analysis()
 
 
-def _peak(dtype: str, n: int = 4096) -> float:
+def peak(dtype: str, n: int = 4096) -> float:
     """FLOP/s of one device in a product of two [n, n] matrices."""
     n = 2048 if jax.default_backend() == "cpu" else n
     x = jnp.ones((n, n), dtype)
