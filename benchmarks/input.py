@@ -4,7 +4,7 @@
 
 All decode the same JPEGs of the IMDB training split, shuffled, to batches of 64, with the same
 filter, on 2 threads or processes. agejax reads them from its array_record files; the peers, which
-are in `input_peers.py`, have them in memory. Above 1, agejax is faster.
+are in `input_peers.py`, have them in memory. All keep freed memory. Above 1, agejax is faster.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import platform
 import statistics
 from importlib.metadata import version
 
-from turns import Peer, ratio, take_turns
+from turns import KEEP_MEMORY, Peer, ratio, take_turns
 
 PEERS = ("simplejpeg", "torch", "tf.data", "grain")
 
@@ -34,7 +34,8 @@ def main():
     print(f"{args.size} px     agejax / peer           median faces a second: peer, agejax")
     for name in args.peers:
         common = (args.manual_dir, args.data_dir, str(args.size))
-        peers = [Peer("input_peers.py", peer, *common) for peer in ("agejax", name)]
+        sides = ("agejax", name)
+        peers = [Peer("input_peers.py", side, *common, env=KEEP_MEMORY) for side in sides]
         ours, theirs = take_turns(peers, warm_up=20, n=args.batches, rounds=args.rounds)
         rates = [args.batches * 64 / statistics.median(times) for times in (theirs, ours)]
         print(f"{name:10} {ratio(theirs, ours):21}", *(f"{rate:8,.0f}" for rate in rates))

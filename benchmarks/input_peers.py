@@ -8,11 +8,13 @@ from turns import serve
 
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.stream import Loader, train_batches
+from agejax.runtime.cpu import keep_freed_memory
 
 BATCH, THREADS = 64, 2
 
 
 def agejax(faces, size):
+    keep_freed_memory()  # as in training
     return train_batches(Loader(faces, size=size, workers=THREADS), seed=0, batch_size=BATCH)
 
 

@@ -13,10 +13,9 @@ import statistics
 from importlib.metadata import version
 
 from networks import NETWORKS
-from turns import Peer, ratio, take_turns
+from turns import KEEP_MEMORY, Peer, ratio, take_turns
 
 NAMES = ("tutorial_cnn", "small_cnn", "resnet18", "efficientnet_lite0")
-KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_ARENA_MAX": "1"}
 
 
 def main():
@@ -26,7 +25,7 @@ def main():
     parser.add_argument("--plain-malloc", action="store_true", help="the peers' own allocator")
     parser.add_argument("networks", nargs="*", default=NAMES, help=", ".join(NETWORKS))
     args = parser.parse_args()
-    env = {} if args.plain_malloc else KEEP
+    env = {} if args.plain_malloc else KEEP_MEMORY
     print(
         *(f"{name} {version(name)}," for name in ("jax", "torch", "tensorflow-cpu", "keras")),
         f"Python {platform.python_version()}; {args.rounds} rounds of {args.steps} steps",

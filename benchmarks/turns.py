@@ -14,6 +14,9 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
+# What tells glibc's allocator to keep freed memory, as agejax does by itself.
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_ARENA_MAX": "1"}
+
 
 def serve(work: Callable[[int], None]) -> None:
     """In a child: does `work(n)` for every number that it is told, and answers with the seconds."""
