@@ -1,10 +1,10 @@
-"""The peer of configs/efficientnet_lite0.py: what a plain torch fine-tune of the same weights reaches.
+"""The peer of configs/efficientnet_lite0.py: a plain torch fine-tune of the same weights.
 
     python benchmarks/torch_recipe.py --manual_dir DIR --out runs/torch-0 [--seed 0] [--epochs 8]
 
-The same faces, splits and weights: crops of 112 pixels out of 124, flips, brightness, batches of 64,
-AdamW with a one-cycle rate up to 1.5e-3, an average of weights over 0.998, label distributions of
-deviation 2. The epoch with the lowest validation MAE, by the median, reads the test split; what it
+The same faces, splits and weights: crops of 112 pixels out of 124, flips, brightness, batches of
+64, AdamW with a one-cycle rate up to 1.5e-3, an average of weights over 0.998, label distributions
+of deviation 2. The epoch with the lowest validation MAE, by the median, reads the test split; what it
 says of each face goes to OUT/eval/test.npz, as agejax writes it, for `agejax compare`.
 """
 
