@@ -72,7 +72,7 @@ def describe(config: Path, dry: bool) -> int:
     from agejax.config import from_file
     from agejax.runtime.compiled import keep_compiled
     from agejax.runtime.describe import describe
-    from agejax.runtime.evaluate import of_the_run
+    from agejax.runtime.runs import of_the_run
 
     keep_compiled()
     for line in describe(
