@@ -49,7 +49,8 @@ def _groups(figures: dict[str, Any]) -> Iterator[str]:
     )
     for kind, groups in figures["groups"].items():
         ratio = figures["worst_to_mean"][kind]
-        yield f"  by {kind}" + (f": the worst has {ratio:.2f} times the MAE of all" * bool(ratio))
+        worst = f": the worst has {ratio:.2f} times the MAE of all" if ratio else ""
+        yield f"  by {kind}{worst}"
         for name, of in groups.items():
             interval = _ci(of["mae_interval"], 2).removeprefix("95%: ")
             shares = "".join(f"{_percent(of[key])}" for key in ("cs5", "coverage"))

@@ -102,3 +102,11 @@ def test_the_decade_that_is_guessed_worst_is_told():
     worst = ours["groups"]["decade"]["70+"]
     assert ours["worst_to_mean"]["decade"] == worst["mae"] / ours["age"]["mae"]["median"]
     assert worst["bias"] == pytest.approx(-worst["mae"])
+
+
+def test_groups_too_small_to_be_judged_are_shown_without_a_verdict():
+    raw, faces = predicted(12)
+    ours = evaluation_figures(raw, Calibration(), faces, {})
+    whole = {"n": 12, "step": 1, "split": "test", "left_out": 0, "baseline": baseline(faces, faces)}
+    assert set(ours["worst_to_mean"].values()) == {None}
+    assert "the worst" not in table(ours | whole)
