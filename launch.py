@@ -18,8 +18,10 @@ from agejax import config as configs
 from agejax.errors import UserError, one_line
 from agejax.inference.picture import picture_of_run
 from agejax.runtime.compiled import keep_compiled
-from agejax.runtime.evaluate import evaluate, of_the_run, table
+from agejax.runtime.evaluate import evaluate
 from agejax.runtime.loop import train
+from agejax.runtime.runs import of_the_run
+from agejax.runtime.table import table
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "The experiment: a file of configs/.")

@@ -17,7 +17,7 @@ _COLUMNS = ("path", "age", "age_low", "age_high", "gender", "gender_probability"
 def main() -> None:
     """Entry of the `agejax` command."""
     parser = argparse.ArgumentParser(prog="agejax", description="Age and gender from face crops.")
-    commands = parser.add_subparsers(required=True, metavar="predict | describe")
+    commands = parser.add_subparsers(required=True, metavar="predict | describe | compare")
     command: Any = commands.add_parser("predict", help="read ages and genders from face crops")
     command.add_argument("images", nargs="+", type=Path, help="image files, or folders of them")
     command.add_argument("--checkpoint", required=True, type=Path, help="a run, such as runs/small")
@@ -30,6 +30,16 @@ def main() -> None:
     command.add_argument("config", type=Path, help="a config, or a run, such as runs/small")
     command.add_argument("--dry", action="store_true", help="count only, time nothing")
     command.set_defaults(run=describe)
+    command = commands.add_parser("compare", help="is one run better than another, or was it luck")
+    command.add_argument(
+        "runs", nargs="*", type=Path, help="two runs, or .npz files of predictions"
+    )
+    for side in ("--a", "--b"):
+        text = f"runs of side {side[2:].upper()}, such as seeds: their mean counts"
+        command.add_argument(side, nargs="+", type=Path, default=[], metavar="RUN", help=text)
+    command.add_argument("--split", default="test", help="whose evaluations are compared (test)")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=compare)
     args = vars(parser.parse_args())
     with one_line():
         sys.exit(args.pop("run")(**args))
@@ -72,13 +82,34 @@ def describe(config: Path, dry: bool) -> int:
     from agejax.config import from_file
     from agejax.runtime.compiled import keep_compiled
     from agejax.runtime.describe import describe
-    from agejax.runtime.evaluate import of_the_run
+    from agejax.runtime.runs import of_the_run
 
     keep_compiled()
     for line in describe(
         of_the_run(config, {}) if config.is_dir() else from_file(config), measure=not dry
     ):
         print(line, flush=True)
+    return 0
+
+
+def compare(runs: list[Path], a: list[Path], b: list[Path], split: str, json: bool) -> int:
+    """Prints how two runs, or two sides of several, differ on the same faces.
+
+    Raises:
+      UserError: there are not two sides, or their evaluations are not of the same faces.
+    """
+    from agejax.runtime.compare import compare as compare_runs
+    from agejax.runtime.compare import comparison_table
+
+    if len(runs) == 2 and not a + b:
+        runs, a, b = [], runs[:1], runs[1:]
+    if runs or not (a and b):
+        raise UserError("give two runs to compare, or --a RUN ... --b RUN ...")
+    figures = compare_runs(a, b, split)
+    if json:
+        _print_json(figures)
+    else:
+        print(comparison_table(figures))
     return 0
 
 
@@ -101,7 +132,11 @@ def _quiet(files: list[Path]) -> bool | None:
 
 
 def _show_json(prediction: Any) -> None:
-    print(json.dumps({name: getattr(prediction, name) for name in _COLUMNS}))
+    _print_json({name: getattr(prediction, name) for name in _COLUMNS})
+
+
+def _print_json(figures: dict[str, Any]) -> None:
+    print(json.dumps(figures))
 
 
 def _show_csv():

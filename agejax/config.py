@@ -70,6 +70,7 @@ def default() -> ConfigDict:
                 "normalise": to_unit,
                 "head_width": 0,
                 "dtype": "float32",  # of the computation; weights are float32 always
+                "flip": False,  # predict a face and its mirror image, and average: twice the work
             },
             "augment": {
                 "flip": True,
@@ -109,6 +110,8 @@ def default() -> ConfigDict:
                 "split": "test",  # also looked at, once, when training ends
                 "checkpoint": "best",  # or "latest", or a step
                 "batch_size": 256,
+                # A CSV of `path` and other columns, such as race, to show figures by group
+                "attributes": config_dict.placeholder(str),
             },
         }
     )

@@ -18,6 +18,7 @@ class Faces:
       read: indices into all that was opened, int [n] -> the JPEG bytes of each. Safe to call from
         threads.
       rows: int [N], each face's index for `read`.
+      person: str [N], whose face each is; None where that is not known.
     """
 
     path: np.ndarray
@@ -26,6 +27,7 @@ class Faces:
     sha256: np.ndarray
     read: Callable[[np.ndarray], list[bytes]]
     rows: np.ndarray
+    person: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -39,6 +41,7 @@ class Faces:
             known={task: known[keep] for task, known in self.known.items()},
             sha256=self.sha256[keep],
             rows=self.rows[keep],
+            person=None if self.person is None else self.person[keep],
         )
 
     def without(self, others: "Faces") -> "Faces":

@@ -48,6 +48,7 @@ def imdb_wiki(
         sha256=columns["image_sha256"],
         read=functools.partial(_read, records, columns["image_start"], columns["image_length"]),
         rows=np.arange(len(columns["path"])),
+        person=columns["person"],
     )
     faces = faces.where(columns["face_score"] >= np.float32(min_face_score))
     if not len(faces):

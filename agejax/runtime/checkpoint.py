@@ -2,9 +2,11 @@
 
 A checkpoint, `WORKDIR/checkpoints/STEP/`, holds the `weights` that are evaluated and shipped (the
 averaged ones where there are any), the rest of the state under `training`, the resolved `config`,
-and the validation `metrics`. The latest and the best are kept.
+the validation `metrics`, and the `calibration` that validation fitted. The latest and the best are
+kept.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +17,7 @@ from absl import logging
 from orbax.checkpoint import checkpoint_managers as policies
 
 from agejax.errors import UserError
+from agejax.train.calibration import Calibration
 from agejax.types import TrainState, Tree, Weights, weights_of
 
 logging.set_verbosity(logging.ERROR)  # Orbax tells of every file it touches
@@ -43,15 +46,22 @@ class Checkpoints:
             "weights": ocp.StandardCheckpointHandler(),
             "training": ocp.StandardCheckpointHandler(),
             "config": ocp.JsonCheckpointHandler(),
+            "calibration": ocp.JsonCheckpointHandler(),
         }
         self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
-    def save(self, state: TrainState, config: str, validation_mae: float) -> None:
-        """Saves a state with the JSON of its config; `validation_mae` (years) ranks it."""
+    def save(
+        self, state: TrainState, config: str, validation_mae: float, calibration: Calibration
+    ) -> None:
+        """Saves a state with the JSON of its config and its calibration.
+
+        `validation_mae` (years) ranks it.
+        """
         items = ocp.args.Composite(
             weights=ocp.args.StandardSave(dict(weights_of(state))),
             training=ocp.args.StandardSave(_training(state)),
             config=ocp.args.JsonSave({"json": config}),
+            calibration=ocp.args.JsonSave(dataclasses.asdict(calibration)),
         )
         metrics = {"mae": validation_mae}
         self._manager.save(int(state["step"]), args=items, metrics=metrics, force=True)
@@ -77,6 +87,20 @@ class Checkpoints:
     def config(self, step: int) -> str:
         """The JSON of a checkpoint's config."""
         return self._restore(step, config=ocp.args.JsonRestore())["config"]["json"]
+
+    def calibration(self, step: int) -> Calibration:
+        """A checkpoint's calibration; one that changes nothing where it was saved without.
+
+        Raises:
+          UserError: it is not one of this version.
+        """
+        if not (self.folder / str(step) / "calibration").exists():
+            return Calibration()
+        saved = self._restore(step, calibration=ocp.args.JsonRestore())["calibration"]
+        try:
+            return Calibration(**saved)
+        except TypeError as error:
+            raise UserError(f"{self.folder}/{step}: its calibration is odd ({error})") from error
 
     def weights(self, step: int, like: Weights) -> Weights:
         """A checkpoint's weights as NumPy arrays, for any device; `like` gives their shapes."""

@@ -1,7 +1,6 @@
 """One full masked pass over a split: the same code inside training and under `config.mode=eval`."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,19 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm.auto import tqdm
 
-from agejax.config import LOADER, check, from_json, source_args, update
+from agejax.config import LOADER, check, source_args
+from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
-from agejax.labels import median_age
-from agejax.runtime.checkpoint import Checkpoints
-from agejax.runtime.cpu import compiler_options
+from agejax.runtime.figures import baseline, evaluation_figures
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model
+from agejax.runtime.predicting import predict_step_of
+from agejax.runtime.runs import open_checkpoints
 from agejax.runtime.writers import write_text
-from agejax.train.metrics import compute, metric_sums
-from agejax.train.step import PredictStep, make_predict_step
+from agejax.train.calibration import calibrated
+from agejax.train.step import PredictStep
 from agejax.types import Weights
 
 
@@ -57,41 +57,6 @@ def predict_split(
     return {task: np.concatenate([part[task] for part in parts]) for task in parts[0]}
 
 
-def score(probabilities: dict[str, np.ndarray], faces: Faces) -> dict[str, dict[str, Any]]:
-    """{task: metrics} of predicted faces, as `agejax.train.metrics.compute` gives them."""
-    exact = {task: p.astype(np.float64) for task, p in probabilities.items()}
-    return compute(metric_sums(exact, faces.labels, faces.known))
-
-
-def mae_interval(probabilities: np.ndarray, faces: Faces) -> tuple[float, float]:
-    """The 95% bootstrap interval of the median's MAE in years (Efron, Ann. Statist. 1979).
-
-    Args:
-      probabilities: [N, 101], of the ages of `faces`; 2,000 resamples of these, seeded.
-      faces: with their true ages.
-    """
-    errors = np.abs(median_age(probabilities.astype(np.float64)) - faces.labels["age"])
-    errors = errors[faces.known["age"]]
-    rng = np.random.default_rng(0)
-    means = [rng.choice(errors, len(errors)).mean() for _ in range(2000)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def baseline(train: Faces, faces: Faces) -> dict[str, float]:
-    """What guessing the training median age (years MAE) and majority gender (accuracy) gives."""
-
-    def known(of: Faces, task: str) -> np.ndarray:
-        return of.labels[task][of.known[task]]
-
-    median = np.median(known(train, "age"))
-    majority = round(float(known(train, "gender").mean()))
-    return {
-        "age_mae": float(np.abs(known(faces, "age") - median).mean()),
-        "gender_accuracy": float((known(faces, "gender") == majority).mean()),
-    }
-
-
 def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Evaluates a checkpoint of a run on a split and writes it down.
 
@@ -99,13 +64,23 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
     Args:
       config: the run's own, with `config.eval` and `config.data` as wanted.
-      workdir: the run. `eval/SPLIT.json` gets the figures and `eval/SPLIT.npz` each face's path,
-        labels and probabilities.
+      workdir: the run. `eval/SPLIT.json` gets the figures, `eval/SPLIT.npz` each face's `path`,
+        `person`, `TASK_label`, `TASK_known` and (calibrated) `TASK_probabilities`.
 
     Returns:
-      {"n", "step", "split", "left_out", "age": {"mae": {"argmax", "mean", "median"} (years),
-      "mae_interval" (95%, of the median's), "cs5", "accuracy", "nll"}, "gender": {"accuracy",
-      "nll"}, "baseline": {"age_mae", "gender_accuracy"}}.
+      {"n", "step", "split", "left_out",
+       "age": {"n", "mae": {"argmax", "mean", "median"} (years), "cs5", "accuracy", "nll" (nats),
+         "bias" (mean of the median minus the truth), "interval": {"level", "coverage", "width"},
+         "mae_when_set_aside": {"10%", "20%", "50%"} (of faces, those of the widest intervals)},
+       "gender": {"n", "accuracy", "nll", "ece"},
+       "baseline": {"age_mae", "gender_accuracy"},
+       "uncalibrated": {"age", "gender"}, read from the model's own probabilities,
+       "calibration": {"temperature", "widening", "n"}, what all else is read with,
+       "groups": {"decade" | "gender" | COLUMN: {GROUP: {"n", "mae", "bias", "cs5", "coverage",
+         "gender_accuracy"}}},
+       "worst_to_mean": {KIND: the MAE of its worst group of 30 faces or more over that of all},
+       "interval_over": "persons" or "faces", "persons"}.
+      X_interval stands beside X: its 95% bootstrap interval, [low, high].
 
     Raises:
       UserError: there is no such checkpoint or split, or it is of another model.
@@ -115,6 +90,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     check_batch_size(mesh, "eval.batch_size", config.eval.batch_size)
     checkpoints = open_checkpoints(workdir)
     step = checkpoints.find(str(config.eval.checkpoint))
+    calibration = checkpoints.calibration(step)
     graph, like = abstract_model(config)
     weights = jax.device_put(checkpoints.weights(step, like), replicated(mesh))
     split = config.eval.split
@@ -122,60 +98,25 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     everybody = len(faces)
     if split != "train":
         faces = faces.without(train)
+    table = config.eval.attributes
+    attributes = read_attributes(Path(table), faces.path) if table else {}
     loader = open_loader(config, faces)
-    probabilities = predict_split(
-        make_predict_step(graph, compiler_options()), weights, mesh, loader, config.eval.batch_size
+    raw = predict_split(
+        predict_step_of(config, graph), weights, mesh, loader, config.eval.batch_size
     )
     figures = {
         "n": len(faces),
         "step": step,
         "split": split,
         "left_out": everybody - len(faces),
-        **score(probabilities, faces),
+        **evaluation_figures(raw, calibration, faces, attributes),
         "baseline": baseline(train, faces),
     }
-    figures["age"]["mae_interval"] = mae_interval(probabilities["age"], faces)
     folder = Path(workdir, "eval")
     write_text(folder / f"{split}.json", json.dumps(figures, indent=2) + "\n")
-    arrays = {"path": faces.path}
+    arrays = {"path": faces.path} | ({} if faces.person is None else {"person": faces.person})
     arrays |= {f"{task}_label": labels for task, labels in faces.labels.items()}
-    arrays |= {f"{task}_probabilities": p for task, p in probabilities.items()}
+    arrays |= {f"{task}_known": known for task, known in faces.known.items()}
+    arrays |= {f"{task}_probabilities": p for task, p in calibrated(raw, calibration).items()}
     np.savez_compressed(folder / f"{split}.npz", **arrays)  # type: ignore[arg-type]
     return figures
-
-
-def open_checkpoints(workdir: Path) -> Checkpoints:
-    """The checkpoints of a run.
-
-    Raises:
-      UserError: there is no run in `workdir`.
-    """
-    if not Path(workdir, "checkpoints").is_dir():
-        raise UserError(f"{workdir}: there is no trained run here (no folder checkpoints/)")
-    return Checkpoints(Path(workdir), read_only=True)
-
-
-def of_the_run(workdir: Path, changes: Mapping[str, Any]) -> ConfigDict:
-    """The config that a run was trained with, but for `{"section.key": value}`."""
-    file = Path(workdir, "config.json")
-    open_checkpoints(workdir)
-    config = from_json(file.read_text(encoding="utf-8"), str(file))
-    update(config, changes)
-    return config
-
-
-def table(figures: dict[str, Any]) -> str:
-    """Figures as a few lines for people."""
-    age, gender, base = figures["age"], figures["gender"], figures["baseline"]
-    mae, (low, high) = age["mae"], age["mae_interval"]
-    return "\n".join(
-        [
-            f"{figures['split']}: {figures['n']:,} faces at step {figures['step']:,}"
-            f" ({figures['left_out']} left out, whose images stand in train too)",
-            f"  age MAE  {mae['median']:.2f} years by the median (95%: {low:.2f} to {high:.2f}), "
-            f"{mae['mean']:.2f} by the mean, {mae['argmax']:.2f} by argmax; "
-            f"a constant median has {base['age_mae']:.2f}",
-            f"  age CS@5 {age['cs5']:.1%}, exact age {age['accuracy']:.1%}, NLL {age['nll']:.3f}",
-            f"  gender   {gender['accuracy']:.1%}; the majority {base['gender_accuracy']:.1%}",
-        ]
-    )

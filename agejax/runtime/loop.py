@@ -19,17 +19,20 @@ from agejax.data.stream import RowLoader
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cpu import compiler_options, keep_freed_memory
-from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split, score
+from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split
 from agejax.runtime.feed import feed, pixels_on_device
+from agejax.runtime.figures import validation_figures
 from agejax.runtime.mesh import check_batch_size, make_mesh, replicated
 from agejax.runtime.model import make_model
+from agejax.runtime.predicting import predict_step_of
 from agejax.runtime.pretrained import start_from_published
 from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
 from agejax.runtime.writers import MetricsLog, write_text
 from agejax.train.augment import augment
+from agejax.train.calibration import Calibration
 from agejax.train.optim import make_optimizer
-from agejax.train.step import TrainStep, init_state, make_predict_step, make_train_step
+from agejax.train.step import TrainStep, init_state, make_train_step
 from agejax.types import TrainState, Weights, weights_of
 
 
@@ -97,11 +100,12 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 state["window"] = jax.tree.map(jnp.zeros_like, state["window"])
             figures = None
             if step % settings.eval_every == 0 or step == settings.steps:
-                figures = validate(state)
+                figures, calibration = validate(state)
                 progress.validated(step, figures)
             progress.write(step)  # before the checkpoint, so that a kill between them loses no line
             if figures:
-                checkpoints.save(state, written, figures["age"]["mae"]["median"])
+                mae = figures["age"]["mae"]["median"]
+                checkpoints.save(state, written, mae, calibration)
     return evaluate(config, workdir)
 
 
@@ -143,7 +147,7 @@ def _first_model(config: ConfigDict, *, fresh: bool) -> tuple[nnx.GraphDef, Weig
 
 def _make_steps(
     config: ConfigDict, mesh: Mesh, validation: Faces, graph: nnx.GraphDef, weights: Weights
-) -> tuple[TrainState, TrainStep, Callable[[TrainState], dict[str, Any]]]:
+) -> tuple[TrainState, TrainStep, Callable[[TrainState], tuple[dict[str, Any], Calibration]]]:
     """The first state, the train step, and the validation of a state."""
     optimizer = make_optimizer(steps=config.train.steps, **config.optim)
     train_step = make_train_step(
@@ -158,12 +162,13 @@ def _make_steps(
         steps_per_call=config.train.steps_per_call,
         compiler_options=compiler_options(),
     )
-    predict_step = make_predict_step(graph, compiler_options())
+    predict_step = predict_step_of(config, graph)
     loader = open_loader(config, validation)
 
-    def validate(state: TrainState) -> dict[str, Any]:
+    def validate(state: TrainState) -> tuple[dict[str, Any], Calibration]:
         size = config.eval.batch_size
-        return score(predict_split(predict_step, weights_of(state), mesh, loader, size), validation)
+        raw = predict_split(predict_step, weights_of(state), mesh, loader, size)
+        return validation_figures(raw, validation)
 
     state = init_state(graph, weights, optimizer, ema=config.train.ema > 0)
     return jax.device_put(state, replicated(mesh)), train_step, validate

@@ -7,7 +7,9 @@ import agejax
 from agejax.config import check_key, default, from_json, to_json, update
 from agejax.errors import UserError
 from agejax.labels import median_age
-from agejax.runtime.evaluate import baseline, evaluate, of_the_run, open_split
+from agejax.runtime.evaluate import evaluate, open_split
+from agejax.runtime.figures import baseline
+from agejax.runtime.runs import of_the_run
 
 
 def test_baseline_is_the_training_median_and_majority(tiny):

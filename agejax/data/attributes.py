@@ -1,0 +1,45 @@
+"""What else is known of faces, from a CSV table: for figures by group, never for training."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from agejax.errors import UserError
+
+UNKNOWN = "unknown"
+
+
+def read_attributes(file: Path, paths: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns of a CSV for given faces.
+
+    Args:
+      file: UTF-8, with a header; `path` and one or more other columns, such as `race`.
+      paths: str [N], the faces' own, as `Faces.path`.
+
+    Returns:
+      {column: str [N]}, "unknown" where a face has no row, or an empty cell.
+
+    Raises:
+      UserError: there is no such file or column, or none of the faces is in it.
+    """
+    if not file.is_file():
+        raise UserError(f"{file}: there is no such table of attributes")
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
+            rows = list(csv.reader(opened))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{file}: not a CSV table in UTF-8 ({error})") from error
+    header = rows[0] if rows else []
+    columns = [name for name in header if name != "path"]
+    if "path" not in header or not columns:
+        raise UserError(f"{file}: its columns must be `path` and others, not {header}")
+    if uneven := [i for i, row in enumerate(rows, 1) if row and len(row) != len(header)]:
+        raise UserError(f"{file}, row {uneven[0]}: not {len(header)} cells")
+    at = header.index("path")
+    by_path = {row[at]: dict(zip(header, row, strict=True)) for row in rows[1:] if row}
+    found = [by_path.get(path, {}) for path in paths.tolist()]
+    if not any(found):
+        example = f", such as {paths[0]}" if len(paths) else ""
+        raise UserError(f"{file}: none of the {len(paths):,} faces is in it{example}")
+    return {name: np.array([row.get(name) or UNKNOWN for row in found]) for name in columns}

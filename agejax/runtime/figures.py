@@ -1,0 +1,138 @@
+"""What an evaluation tells: figures from probabilities and labels, as JSON and as a table."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from agejax.data.faces import Faces
+from agejax.labels import GENDERS, median_age
+from agejax.train import calibration as calibrations
+from agejax.train.calibration import Calibration, age_interval
+from agejax.train.groups import Measure, by_group, decades, worst_to_mean
+from agejax.train.metrics import compute, metric_sums
+from agejax.train.reliability import expected_calibration_error, inside, risk_when_set_aside
+
+Probabilities = Mapping[str, np.ndarray]
+
+
+def score(probabilities: Probabilities, faces: Faces) -> dict[str, dict[str, Any]]:
+    """{task: metrics} of predicted faces, as `agejax.train.metrics.compute` gives them."""
+    exact = {task: p.astype(np.float64) for task, p in probabilities.items()}
+    return compute(metric_sums(exact, faces.labels, faces.known))
+
+
+def validation_figures(raw: Probabilities, faces: Faces) -> tuple[dict[str, Any], Calibration]:
+    """`score` of validation faces, and the calibration that they were scored and will ship with.
+
+    `raw` are the model's own probabilities. The log gets the calibration, too, as "calibration".
+    """
+    fitted = calibrations.fit(raw, faces.labels, faces.known)
+    figures: dict[str, Any] = score(calibrations.calibrated(raw, fitted), faces)
+    return figures | {"calibration": dict(vars(fitted))}, fitted
+
+
+def baseline(train: Faces, faces: Faces) -> dict[str, float]:
+    """What guessing the training median age (years MAE) and majority gender (accuracy) gives."""
+
+    def known(of: Faces, task: str) -> np.ndarray:
+        return of.labels[task][of.known[task]]
+
+    median = np.median(known(train, "age"))
+    majority = round(float(known(train, "gender").mean()))
+    return {
+        "age_mae": float(np.abs(known(faces, "age") - median).mean()),
+        "gender_accuracy": float((known(faces, "gender") == majority).mean()),
+    }
+
+
+def evaluation_figures(
+    raw: Probabilities,
+    calibration: Calibration,
+    faces: Faces,
+    attributes: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """All figures of an evaluation; `agejax.runtime.evaluate.evaluate` lists them.
+
+    Args:
+      raw: {task: float32 [N, classes]}, the model's own.
+      calibration: the checkpoint's; an empty one where it has none.
+      faces: the N faces.
+      attributes: {kind: str [N]}, for figures by group.
+    """
+    p = calibrations.calibrated(raw, calibration)
+    measures = _measures(p, calibration, faces)
+    by_face = faces.person is None
+    people = np.arange(len(faces)) if faces.person is None else faces.person
+    kinds = {
+        "all": np.full(len(faces), "all"),
+        "decade": decades(faces.labels["age"], faces.known["age"]),
+        "gender": np.where(
+            faces.known["gender"], np.array(GENDERS)[faces.labels["gender"]], "unknown"
+        ),
+    }
+    groups = by_group(measures, kinds | dict(attributes or {}), people)
+    whole = groups.pop("all")["all"]
+    figures: dict[str, Any] = score(p, faces)
+    uncalibrated = score(raw, faces)
+    for task, numbers in figures.items():
+        numbers |= _reliability(task, p, calibration, faces)
+        uncalibrated[task] |= _reliability(task, raw, Calibration(), faces)
+    age = figures["age"]
+    if age["n"]:
+        age |= {
+            key: whole[key] for key in ("mae_interval", "bias", "bias_interval", "cs5_interval")
+        }
+        age["interval"]["coverage_interval"] = whole["coverage_interval"]
+    for task in figures.keys() - {"age"}:
+        figures[task]["accuracy_interval"] = whole[f"{task}_accuracy_interval"]
+    return {
+        **figures,
+        "uncalibrated": uncalibrated,
+        "calibration": dict(vars(calibration)),
+        "groups": groups,
+        "worst_to_mean": {
+            kind: worst_to_mean(of, whole["mae"] or 0.0) for kind, of in groups.items()
+        },
+        "interval_over": "faces" if by_face else "persons",
+        "persons": None if by_face else len(np.unique(people)),
+    }
+
+
+def _measures(p: Probabilities, calibration: Calibration, faces: Faces) -> dict[str, Measure]:
+    """What is averaged over groups: of ages in years and shares, of other tasks the accuracy."""
+    age, known = faces.labels["age"], faces.known["age"]
+    low, median, high = age_interval(p["age"], calibration.widening.get("age", 0.0))
+    error = median - age
+    values = {
+        "mae": np.abs(error),
+        "bias": error,
+        "cs5": np.abs(error) <= 5 + 1e-3,  # as in agejax.train.metrics
+        "coverage": inside(low, high, age),
+    }
+    measures = {name: (value.astype(np.float64), known) for name, value in values.items()}
+    for task in p.keys() - {"age"}:
+        right = p[task].argmax(-1) == faces.labels[task]
+        measures[f"{task}_accuracy"] = right.astype(np.float64), faces.known[task]
+    return measures
+
+
+def _reliability(
+    task: str, p: Probabilities, calibration: Calibration, faces: Faces
+) -> dict[str, Any]:
+    rows = faces.known[task]
+    p_task, label = p[task][rows], faces.labels[task][rows]
+    if not len(label):
+        return {}
+    if task != "age":
+        return {"ece": expected_calibration_error(p_task, label)}
+    low, _, high = age_interval(p_task, calibration.widening.get("age", 0.0))
+    error = np.abs(median_age(p_task.astype(np.float64)) - label)
+    return {
+        "interval": {
+            "level": calibrations.LEVEL,
+            "coverage": float(inside(low, high, label).mean()),
+            "width": float((high - low).mean()),
+        },
+        "mae_when_set_aside": risk_when_set_aside(error, high - low),
+    }

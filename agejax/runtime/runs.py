@@ -1,0 +1,31 @@
+"""A run's folder as it is found again: its config and its checkpoints."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from agejax.config import from_json, update
+from agejax.errors import UserError
+from agejax.runtime.checkpoint import Checkpoints
+
+
+def open_checkpoints(workdir: Path) -> Checkpoints:
+    """The checkpoints of a run.
+
+    Raises:
+      UserError: there is no run in `workdir`.
+    """
+    if not Path(workdir, "checkpoints").is_dir():
+        raise UserError(f"{workdir}: there is no trained run here (no folder checkpoints/)")
+    return Checkpoints(Path(workdir), read_only=True)
+
+
+def of_the_run(workdir: Path, changes: Mapping[str, Any]) -> ConfigDict:
+    """The config that a run was trained with, but for `{"section.key": value}`."""
+    file = Path(workdir, "config.json")
+    open_checkpoints(workdir)
+    config = from_json(file.read_text(encoding="utf-8"), str(file))
+    update(config, changes)
+    return config

@@ -1,0 +1,153 @@
+"""Calibration: probabilities and age intervals that mean what they say, as validation showed it.
+
+First a temperature for each task sharpens or flattens its distributions. Whatever is reported is
+then read from these, the age (their median) too, so that a printed age is always the median of the
+printed distribution, and training's validation, evaluation and prediction cannot differ. The 90%
+interval of ages comes last: the 5% and 95% quantiles, moved until 90% of validation faces fit in.
+"""
+
+import dataclasses
+import math
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from agejax.labels import quantile_age
+
+LEVEL = 0.9  # of the age interval
+_TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+_COLDEST, _HOTTEST = 0.2, 5.0
+_TINY = 1e-30  # what a probability counts at least, as in the metrics' NLL
+_ALL_AGES = 1000.0  # a widening past 0 and 100 from any quantiles
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What validation taught; an empty one changes nothing. Numbers alone, so that JSON holds it.
+
+    Attributes:
+      temperature: {task: T > 0}; distributions become p**(1/T), normalised.
+      widening: {task: share}, by which each end of the 90% interval moves outwards, in parts of
+        the distance between the 5% and 95% quantiles; negative moves it inwards.
+      n: validation faces it was fitted on.
+    """
+
+    temperature: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    widening: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    n: int = 0
+
+
+def fit(
+    probabilities: Mapping[str, np.ndarray],
+    labels: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
+    ordinal: Collection[str] = ("age",),
+) -> Calibration:
+    """The calibration of validation predictions.
+
+    Args:
+      probabilities: {task: [N, classes]}, as the model gives them.
+      labels: {task: int [N]}.
+      known: {task: bool [N]}; a task without a known label is left as it is.
+      ordinal: the tasks whose classes are years, which get an interval.
+    """
+    temperature, widening, n = {}, {}, 0
+    for task, p in probabilities.items():
+        rows = np.asarray(known[task], bool)
+        p, label = p[rows], labels[task][rows]
+        if not len(p):
+            continue
+        n = max(n, len(p))
+        temperature[task] = fit_temperature(p, label)
+        if task in ordinal:
+            widening[task] = fit_widening(tempered(p, temperature[task]), label)
+    return Calibration(temperature, widening, n)
+
+
+def calibrated(
+    probabilities: Mapping[str, np.ndarray], calibration: Calibration
+) -> dict[str, np.ndarray]:
+    """{task: [..., classes]} -> the same at the calibration's temperatures, float32."""
+    temperature = calibration.temperature
+    return {
+        task: tempered(p, temperature[task]).astype(np.float32) if task in temperature else p
+        for task, p in probabilities.items()
+    }
+
+
+def tempered(p: np.ndarray, temperature: float) -> np.ndarray:
+    """[..., classes] probabilities -> p**(1 / temperature), normalised, float64.
+
+    For a softmax this divides the logits (Guo et al., On Calibration of Modern Neural Networks,
+    ICML 2017); it needs the probabilities alone, so any head will do.
+    """
+    z = _log(p) / temperature
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def fit_temperature(p: np.ndarray, label: np.ndarray) -> float:
+    """The temperature in [0.2, 5] of the least NLL (Guo et al., ICML 2017).
+
+    The NLL is convex in 1 / T, so a golden-section search in log T cannot miss its minimum.
+
+    Args:
+      p: [N, classes] probabilities, N > 0.
+      label: int [N].
+    """
+    z = _log(p)
+    own = np.take_along_axis(z, label[:, None], axis=-1)
+    z = z - own  # then an NLL is log sum exp alone
+
+    def nll(log_t: float) -> float:
+        scaled = z * math.exp(-log_t)
+        top = scaled.max(-1, keepdims=True)
+        return float((top[:, 0] + np.log(np.exp(scaled - top).sum(-1))).mean())
+
+    golden = (math.sqrt(5) - 1) / 2
+    low, high = math.log(_COLDEST), math.log(_HOTTEST)
+    a, b = high - golden * (high - low), low + golden * (high - low)
+    at_a, at_b = nll(a), nll(b)
+    for _ in range(30):  # to 1e-6 of log T
+        if at_a < at_b:
+            high, b, at_b = b, a, at_a
+            a = high - golden * (high - low)
+            at_a = nll(a)
+        else:
+            low, a, at_a = a, b, at_b
+            b = low + golden * (high - low)
+            at_b = nll(b)
+    return math.exp((low + high) / 2)
+
+
+def fit_widening(p: np.ndarray, age: np.ndarray) -> float:
+    """By how much intervals must widen for 90% of ages to lie inside: split-conformal prediction.
+
+    Conformalised quantiles (Romano, Patterson, Candès, NeurIPS 2019) with the score in parts of
+    each interval's own width (CQR-r; Sesia, Candès, Stat 2020): all faces are widened in
+    proportion, so that a child's narrow interval is not given a pensioner's years. A new face of
+    the same kind is then inside with 90% probability at least.
+
+    Args:
+      p: [N, 101] probabilities. Fewer than 9 can promise nothing: the interval is then 0 to 100.
+      age: int [N] years.
+    """
+    low, high = (quantile_age(p, q) for q in _TAILS)
+    score = np.sort(np.maximum(low - age, age - high) / (high - low))
+    rank = math.ceil((len(score) + 1) * LEVEL)
+    return float(score[rank - 1]) if rank <= len(score) else _ALL_AGES
+
+
+def age_interval(p: np.ndarray, widening: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """[..., 101] probabilities -> low, median and high, each float64 [...] years in 0..100.
+
+    low <= median <= high, whatever the widening.
+    """
+    p = p.astype(np.float64)
+    low, median, high = (quantile_age(p, q) for q in (_TAILS[0], 0.5, _TAILS[1]))
+    move = widening * (high - low)
+    return np.clip(low - move, 0, median), median, np.clip(high + move, median, p.shape[-1] - 1)
+
+
+def _log(p: np.ndarray) -> np.ndarray:
+    return np.log(np.clip(p.astype(np.float64), _TINY, None))

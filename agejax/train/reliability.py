@@ -1,0 +1,49 @@
+"""Whether a model knows what it does not know: calibration error, coverage, risk against coverage.
+
+Everything here is read from whole arrays of N faces on the host, once an evaluation.
+"""
+
+import numpy as np
+
+
+def expected_calibration_error(p: np.ndarray, label: np.ndarray, bins: int = 15) -> float:
+    """The gap between confidence and accuracy, 0..1 (Guo et al., ICML 2017, equation 3).
+
+    Faces fall into bins of equal width by the predicted class's probability; the bins' gaps are
+    averaged, each by its faces.
+
+    Args:
+      p: [N, classes] probabilities, N > 0.
+      label: int [N].
+      bins: of [0, 1].
+    """
+    confidence = p.max(-1).astype(np.float64)
+    right = p.argmax(-1) == label
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    gap = np.bincount(bin_of, right - confidence, minlength=bins)
+    return float(np.abs(gap).sum() / len(p))
+
+
+def inside(low: np.ndarray, high: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """bool [N]: whether a true age lies in its interval, [low, high] years."""
+    return (low - 1e-6 <= label) & (label <= high + 1e-6)  # rounding decides no coverage
+
+
+def risk_when_set_aside(
+    error: np.ndarray, uncertainty: np.ndarray, shares: tuple[float, ...] = (0.1, 0.2, 0.5)
+) -> dict[str, float]:
+    """Risk against coverage: the mean error once the least certain are left to somebody else.
+
+    See El-Yaniv and Wiener, JMLR 2010. Where uncertainty tells nothing, the error stays the same.
+
+    Args:
+      error: float [N] >= 0, N > 0.
+      uncertainty: float [N]; ties go by the order of rows.
+      shares: of the N, set aside.
+
+    Returns:
+      {"10%": mean error of the other 90%, ...}.
+    """
+    ordered = error[np.argsort(uncertainty, kind="stable")]
+    kept = {share: len(error) - int(len(error) * share) for share in shares}
+    return {f"{share:.0%}": float(ordered[:n].mean()) for share, n in kept.items()}
