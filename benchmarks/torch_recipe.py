@@ -4,8 +4,8 @@
 
 The same faces, splits and weights: crops of 112 pixels out of 124, flips, brightness, batches of
 64, AdamW with a one-cycle rate up to 1.5e-3, an average of weights over 0.998, label distributions
-of deviation 2. The epoch with the lowest validation MAE, by the median, reads the test split; what it
-says of each face goes to OUT/eval/test.npz, as agejax writes it, for `agejax compare`.
+of deviation 2. The epoch with the lowest validation MAE, by the median, reads the test split; what
+it says of each face goes to OUT/eval/test.npz, as agejax writes it, for `agejax compare`.
 """
 
 import argparse

@@ -14,8 +14,7 @@ from agejax.types import Weights
 def predict_step_of(config: ConfigDict, graph: nnx.GraphDef) -> PredictStep:
     """(weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 
-    With `config.model.flip`, the mean over each face and its mirror image: twice the work for what
-    an ensemble of two gives.
+    With `config.model.flip`, the mean over each face and its mirror image, for twice the work.
     """
     step = make_predict_step(graph, compiler_options())
     return with_mirror(step) if config.model.flip else step

@@ -126,7 +126,8 @@ def fit_widening(p: np.ndarray, age: np.ndarray) -> float:
     Conformalised quantiles (Romano, Patterson, Candès, NeurIPS 2019) with the score in parts of
     each interval's own width (CQR-r; Sesia, Candès, Stat 2020): all faces are widened in
     proportion, so that a child's narrow interval is not given a pensioner's years. A new face of
-    the same kind is then inside with 90% probability at least.
+    the same kind is then inside with 90% probability; a little less where these faces have also
+    chosen the checkpoint and the temperature.
 
     Args:
       p: [N, 101] probabilities. Fewer than 9 can promise nothing: the interval is then 0 to 100.
