@@ -1,15 +1,16 @@
 """What a run is: all settings with their defaults, and how they are written down."""
 
 import difflib
-import importlib
 import json
 import runpy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
+from agejax import tasks
+from agejax.callables import name_of, resolve
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.errors import UserError
 from agejax.models.cnn import SmallCNN
@@ -57,10 +58,9 @@ def default() -> ConfigDict:
                 "device_mib": config_dict.placeholder(int),  # and all of them on the devices, if
                 # they fit into this; by default 8192 on an accelerator, and never on a CPU
             },
-            "tasks": {
-                "age": {"classes": 101, "weight": 1.0},
-                "gender": {"classes": 2, "weight": 1.0},
-            },
+            # Of each: classes, weight, head, loss and loss_args, balance and balance_args. All but
+            # the first have defaults; see agejax.tasks.Task.
+            "tasks": tasks.settable({"age": {"classes": 101}, "gender": {"classes": 2}}),
             "model": {
                 "trunk": SmallCNN,  # an nnx.Module: (size, dtype, rngs, **args)
                 "args": {},
@@ -162,8 +162,7 @@ def check(config: ConfigDict) -> None:
             )
     if not 0 <= config.train.ema < 1:
         raise UserError(f"config.train.ema is {config.train.ema}; it must be in [0, 1)")
-    if not sum(task.weight for task in config.tasks.values()) > 0:
-        raise UserError("config.tasks: no task has a weight above 0")
+    tasks.check(config.tasks)
 
 
 def source_args(config: ConfigDict) -> dict[str, Any]:
@@ -199,14 +198,14 @@ def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
         holder = _get(config, section)
         try:
             old = holder[name]
-            setattr(holder, name, resolve(value) if callable(old) else value)
+            setattr(holder, name, _resolved(value) if callable(old) else value)
         except (TypeError, AttributeError, KeyError) as error:
             raise UserError(f"config.{key} cannot be {value!r}: {error}") from error
 
 
 def to_json(config: ConfigDict) -> str:
     """A config as JSON; callables are written as "module:name"."""
-    return json.dumps(_plain(config.to_dict()), indent=2) + "\n"
+    return json.dumps(_plain(config), indent=2) + "\n"
 
 
 def from_json(text: str, where: str) -> ConfigDict:
@@ -219,7 +218,7 @@ def from_json(text: str, where: str) -> ConfigDict:
     try:
         loaded = json.loads(text)
         with config.unlocked():
-            config.tasks = loaded.pop("tasks")
+            config.tasks = tasks.settable(loaded.pop("tasks"))
             config.model.args = loaded["model"].pop("args")
         update(config, dict(_flat(loaded)))
     except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
@@ -229,7 +228,7 @@ def from_json(text: str, where: str) -> ConfigDict:
 
 def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
     """The keys in which two configs say that they are different runs."""
-    a, b = (dict(_flat(_plain(config.to_dict()))) for config in (ours, theirs))
+    a, b = (dict(_flat(_plain(config))) for config in (ours, theirs))
     for key in sorted(a.keys() | b.keys()):
         if a.get(key) != b.get(key) and not f"{key}.".startswith(_FREE):
             yield f"config.{key} was {b.get(key)!r} and is now {a.get(key)!r}"
@@ -249,32 +248,21 @@ def _get(config: ConfigDict, key: str) -> Any:
     return config
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(v) for key, v in value.items()}
+def _plain(config: ConfigDict) -> dict[str, Any]:
+    """Mappings, lists, numbers and strings alone, with the tasks' defaults said."""
+    return _named(config.to_dict() | {"tasks": tasks.plain(config.tasks)})
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, Mapping | ConfigDict):
+        return {key: _named(v) for key, v in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    if callable(value):
-        name = f"{value.__module__}:{getattr(value, '__qualname__', '')}"
-        if resolve(name) is not value:
-            raise UserError(f"config: {name} is not what that name means; give it one of its own")
-        return name
-    return value
+        return [_named(v) for v in value]
+    return name_of(value) if callable(value) else value
 
 
-def resolve(name: str) -> Callable[..., Any]:
-    """What "module:name" names.
-
-    Raises:
-      UserError: it cannot be imported.
-    """
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"config: {name!r} cannot be imported; define it at the top of a module that can be"
-        ) from error
+def _resolved(value: Any) -> Any:
+    return resolve(value) if isinstance(value, str) else value
 
 
 def _either(choices: tuple[str, ...]) -> str:

@@ -22,8 +22,6 @@ def get_config():
     config.augment.update(
         shift=0.08, zoom=0.15, stretch=0.1, brightness=0.1, contrast=0.2, saturation=0.2, cutout=0.2
     )
-    config.optim.update(
-        learning_rate=1.5e-3, schedule=cosine, warmup_steps=150, weight_decay=0.02
-    )
+    config.optim.update(learning_rate=1.5e-3, schedule=cosine, warmup_steps=150, weight_decay=0.02)
     config.train.update(steps=1920, batch_size=64, ema=0.998, log_every=16, eval_every=192)
     return config

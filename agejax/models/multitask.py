@@ -1,4 +1,4 @@
-"""One shared trunk and a softmax head for each task."""
+"""One shared trunk and a head for each task."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from agejax.models.heads import Head, Softmax
 from agejax.models.layers import Key
 
 
@@ -55,6 +56,7 @@ class MultiTask(nnx.Module):
         trunk: Trunk,
         classes: Mapping[str, int],
         *,
+        heads: Mapping[str, Callable[..., Head]] | None = None,
         normalise: Callable[[jax.Array], jax.Array] = to_unit,
         head_width: int = 0,
         dtype: Any = jnp.float32,
@@ -65,6 +67,7 @@ class MultiTask(nnx.Module):
         Args:
           trunk: the shared part.
           classes: the number of classes of each task.
+          heads: the class of each task's head, of agejax.models.heads; `Softmax` where none is.
           normalise: float32 [B, H, W, 3] in 0..255 -> what the trunk is fed.
           head_width: the width of a linear layer before each head's logits (the tutorial's 1024),
             or 0 for none.
@@ -84,7 +87,9 @@ class MultiTask(nnx.Module):
         )
         self.heads = nnx.Dict(
             {
-                task: nnx.Linear(head_width or width, n, dtype=dtype, rngs=rngs)
+                task: (heads or {}).get(task, Softmax)(
+                    head_width or width, n, dtype=dtype, rngs=rngs
+                )
                 for task, n in classes.items()
             }
         )
@@ -97,7 +102,7 @@ class MultiTask(nnx.Module):
           key: a PRNG key in training (dropout, batch statistics), None at inference.
 
         Returns:
-          {task: float32 [B, classes]}.
+          {task: float32 [B, ...]}, as the task's head and loss understand them.
         """
         x = self.normalise(image.astype(jnp.float32)).astype(self.dtype)
         x = self.trunk(x, key)
@@ -105,3 +110,7 @@ class MultiTask(nnx.Module):
         return {
             task: head(hidden.get(task, x)).astype(jnp.float32) for task, head in self.heads.items()
         }
+
+    def probabilities(self, logits: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        """Logits of each task -> {task: float32 [B, classes]}, each row with the sum one."""
+        return {task: head.probabilities(logits[task]) for task, head in self.heads.items()}

@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax import config as configs
+from agejax import tasks
 from agejax.runtime.cpu import compiler_options, keep_freed_memory
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model, make_model
@@ -81,11 +82,13 @@ def _measured(config: ConfigDict, train_step: TrainStep, flops: float) -> Iterat
 def _train_step(config: ConfigDict, shapes: bool = True) -> tuple[TrainStep, TrainState, Batch]:
     """The train step without augmentation, and a state and a batch for it, or their shapes."""
     graph, weights = abstract_model(config) if shapes else make_model(config)
+    learnt = tasks.read(config.tasks)
     optimizer = make_optimizer(steps=config.train.steps, **config.optim)
     train_step = make_train_step(
         graph,
         optimizer,
-        task_weights={name: task.weight for name, task in config.tasks.items()},
+        task_weights={name: task.weight for name, task in learnt.items()},
+        losses={name: task.row_loss for name, task in learnt.items()},
         seed=0,
         ema=config.train.ema,
         remat=config.train.remat,

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from agejax import config as configs
+from agejax import tasks
 from agejax.data.faces import Faces
 from agejax.data.stream import RowLoader
 from agejax.errors import UserError
@@ -60,7 +61,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     graph, weights = _first_model(config, fresh=saved is None)
     faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
-    state, train_step, validate = _make_steps(config, mesh, validation, graph, weights)
+    state, train_step, validate = _make_steps(config, mesh, faces, validation, graph, weights)
     del weights  # or the first ones would be held as long as training runs
     if saved is not None:
         state = checkpoints.state(saved, like=state)
@@ -146,14 +147,22 @@ def _first_model(config: ConfigDict, *, fresh: bool) -> tuple[nnx.GraphDef, Weig
 
 
 def _make_steps(
-    config: ConfigDict, mesh: Mesh, validation: Faces, graph: nnx.GraphDef, weights: Weights
+    config: ConfigDict,
+    mesh: Mesh,
+    faces: Faces,
+    validation: Faces,
+    graph: nnx.GraphDef,
+    weights: Weights,
 ) -> tuple[TrainState, TrainStep, Callable[[TrainState], tuple[dict[str, Any], Calibration]]]:
     """The first state, the train step, and the validation of a state."""
+    learnt = tasks.read(config.tasks)
     optimizer = make_optimizer(steps=config.train.steps, **config.optim)
     train_step = make_train_step(
         graph,
         optimizer,
-        task_weights={name: task.weight for name, task in config.tasks.items()},
+        task_weights={name: task.weight for name, task in learnt.items()},
+        losses={name: task.row_loss for name, task in learnt.items()},
+        class_weights=tasks.class_weights(learnt, faces.labels, faces.known),
         seed=config.seed,
         augment=functools.partial(augment, **config.augment),
         accumulate=config.train.accumulate,

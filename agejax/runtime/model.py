@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from ml_collections import ConfigDict
 
+from agejax import tasks
 from agejax.errors import UserError
 from agejax.models.multitask import MultiTask
 from agejax.train.step import split_model
@@ -34,6 +35,7 @@ def _built(config: ConfigDict, run: Callable[..., Weights]) -> tuple[nnx.GraphDe
     if not (isinstance(trunk, type) and issubclass(trunk, nnx.Module)):
         raise UserError(f"config.model.trunk is {trunk!r}; it must be an nnx.Module class")
     make_trunk: Callable[..., Any] = trunk
+    learnt = tasks.read(config.tasks)
     graphs = []
 
     def build() -> Weights:
@@ -42,10 +44,10 @@ def _built(config: ConfigDict, run: Callable[..., Weights]) -> tuple[nnx.GraphDe
             made = make_trunk(size=config.data.size, dtype=dtype, rngs=rngs, **model.args)
         except (TypeError, ValueError) as error:
             raise UserError(f"config.model.args do not suit {trunk.__name__}: {error}") from error
-        classes = {name: task.classes for name, task in config.tasks.items()}
         multitask = MultiTask(
             made,
-            classes,
+            {name: task.classes for name, task in learnt.items()},
+            heads={name: task.head for name, task in learnt.items()},
             normalise=model.normalise,
             head_width=model.head_width,
             dtype=dtype,

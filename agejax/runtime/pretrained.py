@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from agejax.config import resolve
+from agejax.callables import resolve
 from agejax.errors import UserError
 from agejax.models.pretrained import Report, load_pretrained
 from agejax.runtime.weight_files import read_weights

@@ -9,7 +9,7 @@ import optax
 from flax import nnx
 
 from agejax.models.layers import products
-from agejax.train.losses import counted, multitask_loss
+from agejax.train.losses import RowLoss, counted, multitask_loss
 from agejax.train.metrics import metric_sums
 from agejax.types import Batch, TrainState, Tree, Weights
 
@@ -28,15 +28,15 @@ def init_state(
 ) -> TrainState:
     """The state before the first step."""
     tasks = nnx.merge(graph, *weights.values()).heads
-    logits = {task: jnp.zeros((1, head.out_features)) for task, head in tasks.items()}
-    nothing = dict.fromkeys(logits, jnp.zeros(1, jnp.int32))
+    flat = {task: jnp.zeros((1, head.classes)) for task, head in tasks.items()}
+    nothing = dict.fromkeys(flat, jnp.zeros(1, jnp.int32))
     return TrainState(
         step=jnp.int32(0),
         params=weights["params"],
         stats=weights["stats"],
         opt=optimizer.init(weights["params"]),
         ema=jax.tree.map(jnp.copy, dict(weights)) if ema else {},
-        window={"loss": jnp.float32(0), "tasks": metric_sums(logits, nothing, nothing)},
+        window={"loss": jnp.float32(0), "tasks": metric_sums(flat, nothing, nothing)},
     )
 
 
@@ -45,6 +45,8 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     *,
     task_weights: Mapping[str, float],
+    losses: Mapping[str, RowLoss] | None = None,
+    class_weights: Mapping[str, Any] | None = None,
     seed: int,
     augment: Callable[[jax.Array, jax.Array], jax.Array] = lambda key, image: image,
     accumulate: int = 1,
@@ -61,6 +63,8 @@ def make_train_step(
       graph: the model's structure.
       optimizer: what turns gradients into updates.
       task_weights: each task's weight in the loss.
+      losses: {task: (logits, label [B]) -> [B]}; the cross-entropy where there is none.
+      class_weights: {task: [classes]}, what the loss of a row of each class is multiplied by.
       seed: with the step, the source of all randomness.
       augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255.
       accumulate: parts in which a batch is worked through, to save memory.
@@ -81,8 +85,10 @@ def make_train_step(
             model = nnx.merge(graph, params, stats)
             image = part["image"] if pixels is None else pixels[part["image"]]
             logits = model(augment(augment_key, image), model_key)
-            loss = multitask_loss(logits, part, task_weights, counts)
-            probabilities = jax.tree.map(jax.nn.softmax, jax.lax.stop_gradient(logits))
+            loss = multitask_loss(
+                logits, part, task_weights, counts, losses=losses, class_weights=class_weights
+            )
+            probabilities = model.probabilities(jax.lax.stop_gradient(logits))
             sums = metric_sums(probabilities, part["labels"], counted(part))
             stats = nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
             return loss, (stats, {"loss": loss, "tasks": sums})
@@ -127,8 +133,8 @@ def make_predict_step(
     """
 
     def predict_step(weights: Weights, image: jax.Array) -> dict[str, jax.Array]:
-        logits = nnx.merge(graph, weights["params"], weights["stats"])(image)
-        return jax.tree.map(jax.nn.softmax, logits)
+        model = nnx.merge(graph, weights["params"], weights["stats"])
+        return model.probabilities(model(image))
 
     return jax.jit(predict_step, compiler_options=compiler_options)
 

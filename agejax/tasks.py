@@ -1,0 +1,169 @@
+"""What a model learns to read: the tasks of a config, each with its head, loss and balance."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from ml_collections import FieldReference
+
+from agejax.callables import resolve
+from agejax.errors import UserError
+from agejax.models.heads import Softmax
+from agejax.train.losses import RowLoss, cross_entropy
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One task. A config gives `classes`, and of the rest what it wants otherwise.
+
+    Attributes:
+      classes: how many there are; labels are 0 to classes - 1.
+      weight: in the loss, relative to the other tasks'.
+      head: an nnx.Module class, of agejax.models.heads.
+      loss: (logits [B, ...], label [B], **loss_args) -> [B], of agejax.train.losses.
+      loss_args: its settings.
+      balance: None, or (counts [classes], **balance_args) -> weights [classes], of
+        agejax.train.balance.
+      balance_args: its settings.
+    """
+
+    classes: int
+    weight: float = 1.0
+    head: Any = Softmax
+    loss: Any = cross_entropy
+    loss_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    balance: Any = None
+    balance_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def row_loss(self) -> RowLoss:
+        """(logits, label) -> [B], its settings given."""
+        return functools.partial(self.loss, **self.loss_args)
+
+
+_CALLABLE = ("head", "loss", "balance")
+
+
+def read(tasks: Mapping[str, Any]) -> dict[str, Task]:
+    """{name: Task} of `config.tasks`; callables may be given as "module:name".
+
+    Raises:
+      UserError: a task has no `classes`, or a key that there is not.
+    """
+    return {name: _read(name, task) for name, task in tasks.items()}
+
+
+def _read(name: str, given: Mapping[str, Any]) -> Task:
+    settings = dict(given.items())
+    for key in _CALLABLE:
+        if isinstance(settings.get(key), str):
+            settings[key] = resolve(settings[key])
+    for key in ("loss_args", "balance_args"):
+        settings[key] = dict(settings.get(key, {}))
+    try:
+        return Task(**settings)
+    except TypeError as error:
+        keys = ", ".join(field.name for field in dataclasses.fields(Task))
+        raise UserError(f"config.tasks.{name} takes {keys}, of which classes is needed") from error
+
+
+def plain(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`config.tasks` with everything said that they leave to defaults."""
+    return {
+        name: {field.name: getattr(task, field.name) for field in dataclasses.fields(Task)}
+        for name, task in read(tasks).items()
+    }
+
+
+def settable(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`plain`, for a ConfigDict whose callables a command line may name."""
+    whole = plain(tasks)
+    for task in whole.values():
+        for key in _CALLABLE:  # of `object`: what absl's flags of ml_collections take strings for
+            task[key] = FieldReference(task[key], field_type=object)
+    return whole
+
+
+def check(tasks: Mapping[str, Any]) -> None:
+    """Raises a `UserError` for a task that cannot be meant, or whose parts do not suit."""
+    for name, task in read(tasks).items():
+        where = f"config.tasks.{name}"
+        if not (isinstance(task.classes, int) and task.classes >= 2):
+            raise UserError(f"{where}.classes is {task.classes!r}; it must be at least 2")
+        if not task.weight >= 0:
+            raise UserError(f"{where}.weight is {task.weight!r}; it must be at least 0")
+        if not (isinstance(task.head, type) and issubclass(task.head, nnx.Module)):
+            raise UserError(f"{where}.head is {task.head!r}; it must be an nnx.Module class")
+        if not callable(task.loss):
+            raise UserError(f"{where}.loss is {task.loss!r}; it must be a function")
+        if not (task.balance is None or callable(task.balance)):
+            raise UserError(f"{where}.balance is {task.balance!r}; it must be None or a function")
+        _check_loss(where, task)
+        if task.balance:
+            _weights(where, task, np.ones(task.classes, int))
+    if not sum(task.weight for task in read(tasks).values()) > 0:
+        raise UserError("config.tasks: no task has a weight above 0")
+
+
+def _check_loss(where: str, task: Task) -> None:
+    loss, head = (getattr(x, "__name__", repr(x)) for x in (task.loss, task.head))
+    if (heads := getattr(task.loss, "heads", None)) and not issubclass(task.head, heads):
+        suited = " or ".join(x.__name__ for x in heads)
+        raise UserError(f"{where}: the loss {loss} suits a head {suited}, not {head}")
+
+    def rows() -> jax.Array:
+        made = task.head(1, task.classes, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        return task.row_loss(made(jnp.zeros((3, 1))), jnp.zeros(3, jnp.int32))
+
+    try:
+        shape = jax.eval_shape(rows).shape  # tried on nothing: it costs milliseconds
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        line = str(error).partition("\n")[0]
+        raise UserError(
+            f"{where}: the loss {loss}, with its loss_args, does not suit {head}: {line}"
+        ) from error
+    if shape != (3,):
+        raise UserError(f"{where}: the loss {loss} gives {shape} for 3 faces, not one for each")
+
+
+def class_weights(
+    tasks: Mapping[str, Task], labels: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """{task: float32 [classes]} of the tasks that are balanced.
+
+    Args:
+      tasks: as `read` gives them.
+      labels: {task: int [N]} of the training faces.
+      known: {task: bool [N]}; the others are not counted.
+
+    Raises:
+      UserError: the balance does not take its settings or these counts.
+    """
+    return {
+        name: _weights(
+            f"config.tasks.{name}",
+            task,
+            np.bincount(labels[name][known[name]], minlength=task.classes),
+        )
+        for name, task in tasks.items()
+        if task.balance
+    }
+
+
+def _weights(where: str, task: Task, counts: np.ndarray) -> np.ndarray:
+    balance: Callable[..., np.ndarray] = task.balance
+    try:
+        weights = np.asarray(balance(counts, **task.balance_args), np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{where}: the balance {getattr(balance, '__name__', balance)!r}, with its "
+            f"balance_args, fails: {error}"
+        ) from error
+    if weights.shape != counts.shape or not np.isfinite(weights).all() or (weights < 0).any():
+        raise UserError(f"{where}: the balance gives no finite weight for each class")
+    return weights
