@@ -11,9 +11,11 @@ shapes, once, on whatever there is.
 import argparse
 import importlib.util
 import statistics
+import subprocess
+import sys
 
 from networks import NETWORKS
-from turns import Peer, ratio, take_turns
+from turns import Peer, ratio, take_turns, versions
 
 NAMES = ("tutorial_cnn", "small_cnn", "resnet50", "vgg16", "vit_s16")
 
@@ -27,6 +29,7 @@ def main():
     args = parser.parse_args()
     rounds, n, dtype = (1, 1, "float32") if args.smoke else (args.rounds, args.steps, "bfloat16")
     with_torch = importlib.util.find_spec("torch") is not None
+    print(versions("jax", "flax", "torch", "torchvision", "timm"))
     print("network       size batch  img/s agejax, torch   TFLOP/s   of peak   torch / agejax")
     for name in args.networks:
         size, batch_size = (32, 2) if args.smoke else NETWORKS[name].gpu
@@ -59,9 +62,6 @@ def tutorial(rounds, smoke, dtype):
 
 def cost(name, size, batch_size, dtype):
     """FLOPs of a step, and FLOP/s of a matrix product; in a child, for the GPU is the peers'."""
-    import subprocess
-    import sys
-
     code = (
         "from agejax.runtime.describe import cost, peak; from steps_agejax import prepare; "
         f"step, *args = prepare({name!r}, {size}, {batch_size}, {dtype!r}); "

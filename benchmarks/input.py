@@ -8,11 +8,10 @@ are in `input_peers.py`, have them in memory. All keep freed memory. Above 1, ag
 """
 
 import argparse
-import platform
+import os
 import statistics
-from importlib.metadata import version
 
-from turns import KEEP_MEMORY, Peer, ratio, take_turns
+from turns import KEEP_MEMORY, Peer, ratio, take_turns, versions
 
 PEERS = ("simplejpeg", "torch", "tf.data", "grain")
 
@@ -26,10 +25,11 @@ def main():
     parser.add_argument("--batches", type=int, default=40, help="of each in a round")
     parser.add_argument("peers", nargs="*", default=PEERS, help=", ".join(PEERS))
     args = parser.parse_args()
-    libraries = ("grain", "simplejpeg", "opencv-python-headless", "torch", "tensorflow-cpu")
+    libraries = ("simplejpeg", "opencv-python-headless", "torch", "tensorflow-cpu", "tensorflow")
     print(
-        *(f"{name} {version(name)}," for name in libraries),
-        f"Python {platform.python_version()}; {args.rounds} rounds of {args.batches} batches",
+        versions("grain", *libraries),
+        f"{os.cpu_count()} cores, {args.rounds} rounds of {args.batches} batches",
+        sep="; ",
     )
     print(f"{args.size} px     agejax / peer           median faces a second: peer, agejax")
     for name in args.peers:

@@ -8,12 +8,11 @@ and both peers glibc's allocator told to keep freed memory, as agejax tells it b
 """
 
 import argparse
-import platform
+import os
 import statistics
-from importlib.metadata import version
 
 from networks import NETWORKS
-from turns import KEEP_MEMORY, Peer, ratio, take_turns
+from turns import KEEP_MEMORY, Peer, ratio, take_turns, versions
 
 NAMES = ("tutorial_cnn", "small_cnn", "resnet18", "efficientnet_lite0")
 
@@ -27,8 +26,9 @@ def main():
     args = parser.parse_args()
     env = {} if args.plain_malloc else KEEP_MEMORY
     print(
-        *(f"{name} {version(name)}," for name in ("jax", "torch", "tensorflow-cpu", "keras")),
-        f"Python {platform.python_version()}; {args.rounds} rounds of {args.steps} steps",
+        versions("jax", "torch", "tensorflow-cpu", "tensorflow", "keras"),
+        f"{os.cpu_count()} cores, {args.rounds} rounds of {args.steps} steps",
+        sep="; ",
     )
     print("network              size batch  peer   peer / agejax         median ms: peer, agejax")
     for name in args.networks:

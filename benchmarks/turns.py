@@ -4,18 +4,30 @@ Alone in its process, none suffers from another's threads or heap; and as the tu
 else goes on on the machine hits all of them alike.
 """
 
+import contextlib
 import os
+import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _HERE = Path(__file__).parent
 
 # What tells glibc's allocator to keep freed memory, as agejax does by itself.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_ARENA_MAX": "1"}
+
+
+def versions(*packages: str) -> str:
+    """What is installed of them."""
+    found = []
+    for name in packages:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return ", ".join([*found, f"Python {platform.python_version()}"])
 
 
 def serve(work: Callable[[int], None]) -> None:
