@@ -20,14 +20,8 @@ from agejax.train.optim import cosine
 # What a resumed run may change; any other change would make it a different run.
 _FREE = (
     *("mode.", "profile.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
-    *(
-        "train.deterministic.",
-        "train.keep_memory.",
-        "data.workers.",
-        "data.cache_mib.",
-        "data.cache_dir.",
-    ),
-    *("data.manual_dir.", "data.data_dir."),
+    *("train.deterministic.", "train.keep_memory.", "data.manual_dir.", "data.data_dir."),
+    *("data.workers.", "data.cache_mib.", "data.cache_dir.", "data.device_mib."),
 )
 LOADER = ("size", "workers", "cache_mib", "cache_dir")  # of `data`: how faces become pixels
 _OPEN = ("tasks.", "model.args.")  # whose keys are the experiment's own
@@ -137,10 +131,9 @@ def from_file(path: Path) -> ConfigDict:
 
 def check(config: ConfigDict) -> None:
     """Raises a `UserError` for a value that cannot be meant."""
-    positive = "data.size data.workers train.steps train.batch_size train.log_every"
-    for key in (
-        positive + " train.accumulate train.steps_per_call train.eval_every eval.batch_size"
-    ).split():
+    positive = ["data.size", "data.workers", "eval.batch_size"]
+    of_training = "steps batch_size accumulate steps_per_call log_every eval_every"
+    for key in [*positive, *(f"train.{name}" for name in of_training.split())]:
         if _get(config, key) < 1:
             raise UserError(f"config.{key} is {_get(config, key)}; it must be at least 1")
     for key, choices in {
@@ -162,6 +155,10 @@ def check(config: ConfigDict) -> None:
             )
     if not 0 <= config.train.ema < 1:
         raise UserError(f"config.train.ema is {config.train.ema}; it must be in [0, 1)")
+    if config.eval.attributes and not Path(config.eval.attributes).is_file():
+        raise UserError(
+            f"config.eval.attributes is {config.eval.attributes}; there is no such file"
+        )
     tasks.check(config.tasks)
 
 

@@ -8,10 +8,11 @@ from networks import NETWORKS, faces
 from turns import serve
 
 from agejax import config as configs
-from agejax.runtime.cpu import compiler_options, keep_freed_memory
+from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.model import make_model
-from agejax.train.optim import constant, make_optimizer
-from agejax.train.step import init_state, make_train_step
+from agejax.runtime.steps import train_step_of
+from agejax.train.optim import constant
+from agejax.train.step import init_state
 
 
 def prepare(name, size, batch_size, dtype="float32", steps_per_call=1):
@@ -24,17 +25,11 @@ def prepare(name, size, batch_size, dtype="float32", steps_per_call=1):
     with config.unlocked():
         config.model.args.update(network.args)
     keep_freed_memory()
+    config.augment.flip = False
+    config.train.steps_per_call = steps_per_call
     graph, weights = make_model(config)
-    optimizer = make_optimizer(steps=1000, **config.optim)
+    optimizer, train_step = train_step_of(config, graph)
     state = init_state(graph, weights, optimizer, ema=False)
-    train_step = make_train_step(
-        graph,
-        optimizer,
-        task_weights={"age": 1.0, "gender": 1.0},
-        seed=0,
-        steps_per_call=steps_per_call,
-        compiler_options=compiler_options(),
-    )
     image, labels = faces(size, batch_size)
     mask = np.ones(len(image), bool)
     batch = {"image": image, "labels": labels, "known": dict.fromkeys(labels, mask), "mask": mask}

@@ -72,7 +72,7 @@ class _File:
         self.pixels: np.ndarray | None = None
         self.whole = False
         if self._path.exists():
-            self.pixels, self.whole = np.load(self._path, mmap_mode="r"), True
+            self.pixels, self.whole = _opened(self._path, shape), True
             return
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(self._partial, os.O_RDWR | os.O_CREAT)
@@ -95,6 +95,16 @@ class _File:
             self.whole = True
             self.pixels.flush()
             self._partial.rename(self._path)
+
+
+def _opened(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        pixels = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{path} is damaged ({error}); remove it") from error
+    if (pixels.shape, pixels.dtype) != (shape, np.uint8):
+        raise UserError(f"{path} is damaged (it holds {pixels.dtype} {pixels.shape}); remove it")
+    return pixels
 
 
 def _name(faces: Faces, size: int) -> str:

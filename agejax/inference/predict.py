@@ -17,8 +17,8 @@ from agejax.data.parallel import in_order
 from agejax.errors import UserError
 from agejax.labels import GENDERS
 from agejax.runtime.model import abstract_model
-from agejax.runtime.predicting import predict_step_of
 from agejax.runtime.runs import open_checkpoints
+from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
 

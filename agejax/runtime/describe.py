@@ -10,12 +10,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax import config as configs
-from agejax import tasks
-from agejax.runtime.cpu import compiler_options, keep_freed_memory
+from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model, make_model
-from agejax.train.optim import make_optimizer
-from agejax.train.step import TrainStep, init_state, make_predict_step, make_train_step
+from agejax.runtime.steps import train_step_of
+from agejax.train.step import TrainStep, init_state, make_predict_step
 from agejax.types import Batch, TrainState
 
 
@@ -80,20 +79,11 @@ def _measured(config: ConfigDict, train_step: TrainStep, flops: float) -> Iterat
 
 
 def _train_step(config: ConfigDict, shapes: bool = True) -> tuple[TrainStep, TrainState, Batch]:
-    """The train step without augmentation, and a state and a batch for it, or their shapes."""
+    """The config's train step, one a call, and a state and a batch for it, or their shapes."""
     graph, weights = abstract_model(config) if shapes else make_model(config)
-    learnt = tasks.read(config.tasks)
-    optimizer = make_optimizer(steps=config.train.steps, **config.optim)
-    train_step = make_train_step(
-        graph,
-        optimizer,
-        task_weights={name: task.weight for name, task in learnt.items()},
-        losses={name: task.row_loss for name, task in learnt.items()},
-        seed=0,
-        ema=config.train.ema,
-        remat=config.train.remat,
-        compiler_options=compiler_options(),
-    )
+    config = config.copy_and_resolve_references()
+    config.train.steps_per_call = 1
+    optimizer, train_step = train_step_of(config, graph)
     n, size = config.train.batch_size, config.data.size
     make: Callable[..., TrainState] = lambda w: init_state(
         graph, w, optimizer, config.train.ema > 0

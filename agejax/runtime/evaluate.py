@@ -18,8 +18,8 @@ from agejax.errors import UserError
 from agejax.runtime.figures import baseline, evaluation_figures
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model
-from agejax.runtime.predicting import predict_step_of
 from agejax.runtime.runs import open_checkpoints
+from agejax.runtime.steps import predict_step_of
 from agejax.runtime.writers import write_text
 from agejax.train.calibration import calibrated
 from agejax.train.step import PredictStep

@@ -1,7 +1,6 @@
 """Training, from a config to an evaluated checkpoint."""
 
 import contextlib
-import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,21 +18,19 @@ from agejax.data.faces import Faces
 from agejax.data.stream import RowLoader
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
-from agejax.runtime.cpu import compiler_options, keep_freed_memory
+from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split
 from agejax.runtime.feed import feed, pixels_on_device
 from agejax.runtime.figures import validation_figures
 from agejax.runtime.mesh import check_batch_size, make_mesh, replicated
 from agejax.runtime.model import make_model
-from agejax.runtime.predicting import predict_step_of
 from agejax.runtime.pretrained import start_from_published
 from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
+from agejax.runtime.steps import predict_step_of, train_step_of
 from agejax.runtime.writers import MetricsLog, write_text
-from agejax.train.augment import augment
 from agejax.train.calibration import Calibration
-from agejax.train.optim import make_optimizer
-from agejax.train.step import TrainStep, init_state, make_train_step
+from agejax.train.step import TrainStep, init_state
 from agejax.types import TrainState, Weights, weights_of
 
 
@@ -155,22 +152,8 @@ def _make_steps(
     weights: Weights,
 ) -> tuple[TrainState, TrainStep, Callable[[TrainState], tuple[dict[str, Any], Calibration]]]:
     """The first state, the train step, and the validation of a state."""
-    learnt = tasks.read(config.tasks)
-    optimizer = make_optimizer(steps=config.train.steps, **config.optim)
-    train_step = make_train_step(
-        graph,
-        optimizer,
-        task_weights={name: task.weight for name, task in learnt.items()},
-        losses={name: task.row_loss for name, task in learnt.items()},
-        class_weights=tasks.class_weights(learnt, faces.labels, faces.known),
-        seed=config.seed,
-        augment=functools.partial(augment, **config.augment),
-        accumulate=config.train.accumulate,
-        ema=config.train.ema,
-        remat=config.train.remat,
-        steps_per_call=config.train.steps_per_call,
-        compiler_options=compiler_options(),
-    )
+    weights_of_classes = tasks.class_weights(tasks.read(config.tasks), faces.labels, faces.known)
+    optimizer, train_step = train_step_of(config, graph, weights_of_classes)
     predict_step = predict_step_of(config, graph)
     loader = open_loader(config, validation)
 

@@ -67,3 +67,12 @@ def test_a_full_disk_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="do not fit on the disk"):
         Pixels(faces(), 8, cache_dir=str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("cut", [0, 50, -1])
+def test_a_damaged_file_is_told(tmp_path, cut):
+    fill(Pixels(faces(), 8, cache_dir=str(tmp_path)))
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:cut])
+    with pytest.raises(UserError, match=r"npy is damaged.*remove it"):
+        Pixels(faces(), 8, cache_dir=str(tmp_path))

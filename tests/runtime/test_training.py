@@ -1,5 +1,6 @@
 import json
 import random
+import shutil
 import signal
 import time
 import warnings
@@ -192,3 +193,16 @@ def test_steps_that_do_not_come_in_whole_calls_are_refused(tiny, tmp_path):
     tiny.train.steps_per_call = 4
     with pytest.raises(UserError, match=r"train\.steps is 30, no multiple of"):
         train(tiny, tmp_path)
+
+
+def test_where_pixels_are_kept_may_change_when_a_run_goes_on(run, tiny, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    tiny.data.update(device_mib=100, cache_dir=str(tmp_path / "cache"))
+    train(tiny, tmp_path / "run")  # finished: only evaluated again
+
+
+def test_a_table_of_attributes_that_is_not_there_is_told_before_training(tiny, tmp_path):
+    tiny.eval.attributes = str(tmp_path / "none.csv")
+    with pytest.raises(UserError, match=r"none\.csv; there is no such file"):
+        train(tiny, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,40 @@
+"""The size of every trunk that reads published weights: features, weights, operations.
+
+    python benchmarks/trunks.py
+
+Operations are those of reading a face, heads included; a multiplication and its addition are two.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from agejax import config as configs
+from agejax.models.convnext import ConvNeXtT
+from agejax.models.efficientnet_lite import EfficientNetLite0
+from agejax.models.resnet import ResNet18, ResNet50
+from agejax.models.vgg import VGG16
+from agejax.models.vit import ViTS16
+from agejax.runtime.describe import cost
+from agejax.runtime.model import abstract_model
+from agejax.train.step import make_predict_step
+
+
+def main():
+    print("trunk               features   million weights   GFLOP at 112 px   at 224 px")
+    for trunk in (EfficientNetLite0, ResNet18, ResNet50, ViTS16, ConvNeXtT, VGG16):
+        config, operations = configs.default(), []
+        config.model.trunk = trunk
+        for config.data.size in (112, 224):
+            graph, weights = abstract_model(config)
+            face = jax.ShapeDtypeStruct((1, config.data.size, config.data.size, 3), jnp.uint8)
+            operations.append(cost(make_predict_step(graph), weights, face)["flops"] / 1e9)
+        count = sum(x.size for x in jax.tree.leaves(weights["params"]["trunk"])) / 1e6
+        features = weights["params"]["heads"]["age"]["kernel"].shape[0]
+        print(
+            f"{trunk.__name__:18} {features:9,} {count:17.1f}",
+            *(f"{n:15.2f}" for n in operations),
+        )
+
+
+if __name__ == "__main__":
+    main()
