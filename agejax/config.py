@@ -70,11 +70,14 @@ def default() -> ConfigDict:
                 "flip": True,
                 "shift": 0.0,
                 "zoom": 0.0,
+                "crop": 0.0,
+                "crop_share": 0.25,
                 "brightness": 0.0,
                 "contrast": 0.0,
                 "stretch": 0.0,
                 "saturation": 0.0,
                 "cutout": 0.0,
+                "mixup": 0.0,  # alpha; 0: none
             },
             "optim": {
                 "learning_rate": 1e-3,
@@ -83,6 +86,7 @@ def default() -> ConfigDict:
                 "weight_decay": 0.0,
                 "clip_norm": 0.0,  # 0: no clipping
                 "trunk_rate": 1.0,  # the trunk's learning rate, as a share of the heads'
+                "layer_decay": 1.0,  # a stage's learning rate, as a share of the next stage's
                 "frozen_steps": 0,  # steps before the trunk begins to learn
                 "b1": 0.9,
                 "b2": 0.999,
@@ -90,6 +94,8 @@ def default() -> ConfigDict:
             },
             "train": {
                 "steps": 1000,
+                # The first ones on smaller faces: ((pixels a side, steps), ...), then data.size
+                "stages": (),
                 "batch_size": 64,  # over all devices
                 "accumulate": 1,  # parts in which a batch is worked through
                 "steps_per_call": 1,  # more spare a small network on an accelerator its launches
@@ -153,6 +159,7 @@ def check(config: ConfigDict) -> None:
                 f"config.{key} is {_get(config, key)}, no multiple of config.train.steps_per_call, "
                 f"{config.train.steps_per_call}"
             )
+    _check_stages(config)
     if not 0 <= config.train.ema < 1:
         raise UserError(f"config.train.ema is {config.train.ema}; it must be in [0, 1)")
     if config.eval.attributes and not Path(config.eval.attributes).is_file():
@@ -160,6 +167,40 @@ def check(config: ConfigDict) -> None:
             f"config.eval.attributes is {config.eval.attributes}; there is no such file"
         )
     tasks.check(config.tasks)
+
+
+def stages(config: ConfigDict) -> list[tuple[int, int]]:
+    """[(steps done before a stage begins, its pixels a side)], the last one at data.size."""
+    result, start = [], 0
+    for size, steps in config.train.stages:
+        result.append((start, size))
+        start += steps
+    return [*result, (start, config.data.size)]
+
+
+def _check_stages(config: ConfigDict) -> None:
+    given, most = config.train.stages, config.data.size
+    for pair in given:
+        if not (
+            isinstance(pair, tuple | list)
+            and len(pair) == 2
+            and all(type(n) is int and n > 0 for n in pair)
+            and pair[0] <= most
+        ):
+            raise UserError(
+                f"config.train.stages holds {pair!r}; it must hold pairs of (pixels a side, up to "
+                f"config.data.size, {most}; steps)"
+            )
+        if pair[1] % config.train.steps_per_call:
+            raise UserError(
+                f"config.train.stages holds {pair!r}, whose steps are no multiple of "
+                f"config.train.steps_per_call, {config.train.steps_per_call}"
+            )
+    if (before := sum(steps for _, steps in given)) >= config.train.steps:
+        raise UserError(
+            f"config.train.stages take {before} steps of config.train.steps, "
+            f"{config.train.steps}: none is left at {most} pixels"
+        )
 
 
 def source_args(config: ConfigDict) -> dict[str, Any]:

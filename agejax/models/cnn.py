@@ -33,6 +33,10 @@ class TutorialCNN(nnx.Module):
             x = dropout(max_pool_2x2(nnx.relu(conv(x))), k)
         return self.dropout(nnx.relu(self.dense(x.reshape(len(x), -1))), last)
 
+    def by_depth(self) -> list[tuple[str, ...]]:
+        """The names of its parts: three convolutions and the dense layer."""
+        return [*((f"convs.{i}",) for i in range(len(self.convs))), ("dense",)]
+
 
 class SmallCNN(nnx.Module):
     """A strided stem, stages of 3x3 convolutions with batch norm, and an average at the end.
@@ -73,6 +77,10 @@ class SmallCNN(nnx.Module):
             for block in blocks:
                 x = block(x, key)
         return self.dropout(x.mean((1, 2)), key)
+
+    def by_depth(self) -> list[tuple[str, ...]]:
+        """The names of its parts, stage by stage."""
+        return [(f"stages.{i}",) for i in range(len(self.stages))]
 
 
 class _ConvNorm(nnx.Module):

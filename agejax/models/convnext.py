@@ -82,6 +82,12 @@ class ConvNeXtT(nnx.Module):
                 x = block(x, next(keys))
         return self.norm(x.mean((1, 2)))
 
+    def by_depth(self) -> list[tuple[str, ...]]:
+        """The names of its parts: four stages, each with what shrinks its map, and the norm."""
+        names = ("shrinks", "shrink_norms", "stages")
+        stages = [tuple(f"{name}.{i}" for name in names) for i in range(len(_DEPTHS))]
+        return [*stages, ("norm",)]
+
     @classmethod
     def published(cls) -> list[Published]:
         """The names of torchvision and of timm."""

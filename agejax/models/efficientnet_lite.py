@@ -5,6 +5,7 @@ the Lite variants are TensorFlow's, 2020.
 """
 
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any
 
 import jax
@@ -106,6 +107,12 @@ class EfficientNetLite0(nnx.Module):
             x = block(x, key)
         x = nnx.relu6(self.last_norm(self.last(x), key is None))
         return self.dropout(x.mean((1, 2)), key)
+
+    def by_depth(self) -> list[tuple[str, ...]]:
+        """The names of its parts, stage by stage: the stem, seven of blocks, and what follows."""
+        ends = [0, *accumulate(depth for _, _, depth, _, _ in _STAGES)]
+        stages = [tuple(f"blocks.{i}" for i in range(a, b)) for a, b in pairwise(ends)]
+        return [("stem", "stem_norm"), *stages, ("last", "last_norm")]
 
     @classmethod
     def published(cls) -> list[Published]:

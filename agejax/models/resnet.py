@@ -5,6 +5,7 @@ As in torchvision: the stride of a bottleneck is in its 3x3 convolution.
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate, pairwise
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +54,11 @@ class ResNet18(nnx.Module):
         for block in self.blocks:
             x = block(x, key)
         return x.mean((1, 2))
+
+    def by_depth(self) -> list[tuple[str, ...]]:
+        """The names of its parts, stage by stage: the stem, and four of blocks."""
+        ends = pairwise([0, *accumulate(self.depths)])
+        return [("stem", "norm"), *(tuple(f"blocks.{i}" for i in range(a, b)) for a, b in ends)]
 
     @classmethod
     def published(cls) -> list[Published]:

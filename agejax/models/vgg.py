@@ -65,6 +65,10 @@ class VGG16(nnx.Module):
             x = self.dropout(nnx.relu(dense(x)), k)
         return x
 
+    def by_depth(self) -> list[tuple[str, ...]]:
+        """The names of its parts: five stages of convolutions, and two dense layers."""
+        return [*((f"stages.{i}",) for i in range(len(_DEPTHS))), ("dense.0",), ("dense.1",)]
+
     @classmethod
     def published(cls) -> list[Published]:
         """The names of torchvision and of timm."""

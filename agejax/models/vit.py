@@ -62,6 +62,11 @@ class ViTS16(nnx.Module):
             x = block(x, k)
         return self.norm(x[:, 0])
 
+    def by_depth(self) -> list[tuple[str, ...]]:
+        """The names of its parts by depth: what makes tokens, each block, and the norm."""
+        blocks = [(f"blocks.{i}",) for i in range(_DEPTH)]
+        return [("patches", "class_token", "position"), *blocks, ("norm",)]
+
     @classmethod
     def published(cls) -> list[Published]:
         """The names of timm, which are DeiT's too."""

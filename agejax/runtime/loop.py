@@ -27,11 +27,13 @@ from agejax.runtime.model import make_model
 from agejax.runtime.pretrained import start_from_published
 from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
-from agejax.runtime.steps import predict_step_of, train_step_of
+from agejax.runtime.steps import predict_step_of, train_steps_of
 from agejax.runtime.writers import MetricsLog, write_text
 from agejax.train.calibration import Calibration
 from agejax.train.step import TrainStep, init_state
 from agejax.types import TrainState, Weights, weights_of
+
+_Validation = tuple[dict[str, Any], Calibration]
 
 
 def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     graph, weights = _first_model(config, fresh=saved is None)
     faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
-    state, train_step, validate = _make_steps(config, mesh, faces, validation, graph, weights)
+    state, step_at, validate = _make_steps(config, mesh, faces, validation, graph, weights)
     del weights  # or the first ones would be held as long as training runs
     if saved is not None:
         state = checkpoints.state(saved, like=state)
@@ -90,7 +92,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         for step in range(
             done + settings.steps_per_call, settings.steps + 1, settings.steps_per_call
         ):
-            state, loss = train_step(state, progress.next(batches), pixels)
+            state, loss = step_at(step)(state, progress.next(batches), pixels)
             progress.step(loss)
             trace.step(loss)
             if step % settings.log_every == 0:
@@ -150,20 +152,20 @@ def _make_steps(
     validation: Faces,
     graph: nnx.GraphDef,
     weights: Weights,
-) -> tuple[TrainState, TrainStep, Callable[[TrainState], tuple[dict[str, Any], Calibration]]]:
-    """The first state, the train step, and the validation of a state."""
+) -> tuple[TrainState, Callable[[int], TrainStep], Callable[[TrainState], _Validation]]:
+    """The first state, the train step of each step, and the validation of a state."""
     weights_of_classes = tasks.class_weights(tasks.read(config.tasks), faces.labels, faces.known)
-    optimizer, train_step = train_step_of(config, graph, weights_of_classes)
+    optimizer, step_at = train_steps_of(config, graph, weights_of_classes)
     predict_step = predict_step_of(config, graph)
     loader = open_loader(config, validation)
 
-    def validate(state: TrainState) -> tuple[dict[str, Any], Calibration]:
+    def validate(state: TrainState) -> _Validation:
         size = config.eval.batch_size
         raw = predict_split(predict_step, weights_of(state), mesh, loader, size)
         return validation_figures(raw, validation)
 
     state = init_state(graph, weights, optimizer, ema=config.train.ema > 0)
-    return jax.device_put(state, replicated(mesh)), train_step, validate
+    return jax.device_put(state, replicated(mesh)), step_at, validate
 
 
 def _say_what_runs(

@@ -1,28 +1,45 @@
 """The train step and the predict step that a config asks for."""
 
+import bisect
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import nnx
 from ml_collections import ConfigDict
 
+from agejax import config as configs
 from agejax import tasks
+from agejax.errors import UserError
 from agejax.runtime.cpu import compiler_options
-from agejax.train.augment import augment
+from agejax.runtime.model import abstract_model
+from agejax.train.augment import augment, mixup
 from agejax.train.optim import make_optimizer
 from agejax.train.step import PredictStep, TrainStep, make_predict_step, make_train_step
 from agejax.types import Weights
 
 
 def train_step_of(
-    config: ConfigDict, graph: nnx.GraphDef, class_weights: Mapping[str, Any] | None = None
+    config: ConfigDict,
+    graph: nnx.GraphDef,
+    class_weights: Mapping[str, Any] | None = None,
+    size: int | None = None,
 ) -> tuple[optax.GradientTransformation, TrainStep]:
-    """The optimiser and the train step of a config; `class_weights` as in `make_train_step`."""
+    """The optimiser and the train step of a config.
+
+    Args:
+      config: see `agejax.config.default`.
+      graph: the structure of its model.
+      class_weights: as in `make_train_step`.
+      size: pixels a side to which faces are resampled; None for those of `config.data.size`.
+    """
     learnt = tasks.read(config.tasks)
-    optimizer = make_optimizer(steps=config.train.steps, **config.optim)
+    optimizer = _optimizer_of(config)
+    changes = dict(config.augment)
+    alpha = changes.pop("mixup")
     train_step = make_train_step(
         graph,
         optimizer,
@@ -30,7 +47,8 @@ def train_step_of(
         losses={name: task.row_loss for name, task in learnt.items()},
         class_weights=class_weights,
         seed=config.seed,
-        augment=functools.partial(augment, **config.augment),
+        augment=functools.partial(augment, size=size, **changes),
+        mix=functools.partial(mixup, alpha=alpha) if alpha else None,
         accumulate=config.train.accumulate,
         ema=config.train.ema,
         remat=config.train.remat,
@@ -38,6 +56,56 @@ def train_step_of(
         compiler_options=compiler_options(),
     )
     return optimizer, train_step
+
+
+def train_steps_of(
+    config: ConfigDict, graph: nnx.GraphDef, class_weights: Mapping[str, Any] | None = None
+) -> tuple[optax.GradientTransformation, Callable[[int], TrainStep]]:
+    """The optimiser, and which train step the n-th step is, n from 1 on.
+
+    Progressive resizing: a run sees small faces first, for a fraction of the work, and only its
+    last steps at full size (Howard's fast.ai, 2018; Tan and Le, EfficientNetV2, ICML 2021). Faces
+    are resampled on the device, so that a stage is one more program and nothing else.
+
+    Raises:
+      UserError: the trunk does not take faces of a stage's size.
+    """
+    stages = configs.stages(config)
+    for _, size in stages[:-1]:
+        _check_size(config, size)
+    steps = {size: train_step_of(config, graph, class_weights, size) for _, size in stages}
+    starts = [start for start, _ in stages]
+
+    def at(step: int) -> TrainStep:
+        return steps[stages[bisect.bisect_left(starts, step) - 1][1]][1]
+
+    return steps[config.data.size][0], at
+
+
+def _optimizer_of(config: ConfigDict) -> optax.GradientTransformation:
+    settings: dict[str, Any] = dict(config.optim)
+    if config.optim.layer_decay != 1:
+        graph, weights = abstract_model(config)
+        trunk = nnx.merge(graph, *weights.values()).trunk
+        if not hasattr(trunk, "by_depth"):
+            raise UserError(
+                f"config.optim.layer_decay needs to know the depth of the parts of "
+                f"{type(trunk).__name__}, which has no by_depth()"
+            )
+        settings["by_depth"] = trunk.by_depth()
+    return make_optimizer(steps=config.train.steps, **settings)
+
+
+def _check_size(config: ConfigDict, size: int) -> None:
+    graph, weights = abstract_model(config)
+    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.uint8)
+    try:
+        jax.eval_shape(make_predict_step(graph), weights, image)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"config.train.stages: {config.model.trunk.__name__} made for {config.data.size} "
+            f"pixels does not take {size}"
+        ) from error
 
 
 def predict_step_of(config: ConfigDict, graph: nnx.GraphDef) -> PredictStep:

@@ -8,9 +8,12 @@ def augment(
     key: jax.Array,
     image: jax.Array,
     *,
+    size: int | None = None,
     flip: bool = True,
     shift: float = 0.0,
     zoom: float = 0.0,
+    crop: float = 0.0,
+    crop_share: float = 0.25,
     brightness: float = 0.0,
     contrast: float = 0.0,
     stretch: float = 0.0,
@@ -20,14 +23,20 @@ def augment(
     """Flips, moves, zooms, relights and covers each image by its own random amounts.
 
     Shift, zoom and stretch together are a random resized crop (Szegedy et al., CVPR 2015) that may
-    also look beyond the border.
+    also look beyond the border. All of it, and the change of size, is one resampling, which keeps
+    what it shrinks from aliasing.
 
     Args:
       key: PRNG key; the result is a pure function of it and the images.
       image: uint8 [B, H, W, 3].
+      size: pixels a side of the result; None for those of the images.
       flip: mirror every second image left to right.
       shift: the largest move, as a share of the side; uncovered pixels repeat the border.
       zoom: the largest change of scale, e.g. 0.1 for 0.9 to 1.1.
+      crop: the largest share of the side by which some crops are cut at each edge, or padded there
+        with the border's pixels, as by a looser or tighter face detector: 0.3 for windows of 0.4
+        to 1.6 sides. The same that `agejax crops` asks of a run.
+      crop_share: of the images, how many that happens to.
       brightness: the largest offset, as a share of 255.
       contrast: the largest change of contrast, e.g. 0.2 for 0.8 to 1.2.
       stretch: the largest change of the ratio of width to height, e.g. 0.2 for 0.8 to 1.2.
@@ -36,17 +45,21 @@ def augment(
         Taylor, 2017); its centre is anywhere in the image.
 
     Returns:
-      float32 [B, H, W, 3] in 0..255.
+      float32 [B, H, W, 3] in 0..255, or [B, size, size, 3].
     """
     b, h, w, _ = image.shape
-    keys = jax.random.split(key, 9)
+    to_h, to_w = (size, size) if size else (h, w)
+    keys = jax.random.split(key, 11)
     signed = lambda k, most: jax.random.uniform(keys[k], (b,), minval=-most, maxval=most)
     mirror = jnp.where(jax.random.bernoulli(keys[0], 0.5, (b,)) & flip, -1.0, 1.0)
     x = image.astype(jnp.float32)
-    if shift or zoom or stretch:
+    if shift or zoom or stretch or crop or (h, w) != (to_h, to_w):
         scale, wider = 1 + signed(3, zoom), jnp.sqrt(1 + signed(6, stretch))
-        rows = _bilinear(h, scale * wider, signed(1, shift) * h)
-        columns = _bilinear(w, scale / wider * mirror, signed(2, shift) * w)
+        if crop:
+            chosen = jax.random.bernoulli(keys[9], crop_share, (b,))
+            scale *= jnp.where(chosen, 1 - 2 * signed(10, crop), 1.0)
+        rows = _resampling(h, to_h, scale * wider, signed(1, shift) * h)
+        columns = _resampling(w, to_w, scale / wider * mirror, signed(2, shift) * w)
         x = jnp.einsum("bij,bjwc->biwc", rows, x)
         x = jnp.einsum("bkw,biwc->bikc", columns, x)
     elif flip:
@@ -64,17 +77,41 @@ def augment(
         near = lambda n, at: (
             jnp.abs((jnp.arange(n, dtype=jnp.float32) + 0.5)[None] - at * n) < cutout * n / 2
         )
-        covered = near(h, centre[0])[:, :, None, None] & near(w, centre[1])[:, None, :, None]
+        covered = near(to_h, centre[0])[:, :, None, None] & near(to_w, centre[1])[:, None, :, None]
         x = jnp.where(covered, 127.5, x)
     return x
 
 
-def _bilinear(n: int, scale: jax.Array, shift: jax.Array) -> jax.Array:
-    """[B, n, n] matrices that resample n pixels about their centre; a negative scale mirrors.
+def mixup(key: jax.Array, image: jax.Array, *, alpha: float) -> tuple[jax.Array, jax.Array]:
+    """Fades each image into the one before it, as its loss then fades (Zhang et al., ICLR 2018).
 
-    Resampling as a matrix product runs at full speed on every platform, which gathers do not.
+    Batches are shuffled, so the one before is a random one. An image keeps the larger part of
+    itself, which changes nothing but who is called the first of a pair.
+
+    Args:
+      key: PRNG key.
+      image: float32 [B, H, W, 3].
+      alpha: of the Beta(alpha, alpha) from which the parts are drawn; theirs is 0.2 to 0.4.
+
+    Returns:
+      The images, and float32 [B], the part that each has kept of itself: 0.5 to 1.
     """
-    centred = jnp.arange(n, dtype=jnp.float32) - (n - 1) / 2
+    kept = jax.random.beta(key, alpha, alpha, (len(image),))
+    kept = jnp.maximum(kept, 1 - kept)
+    own = kept[:, None, None, None]
+    return own * image + (1 - own) * jnp.roll(image, 1, axis=0), kept
+
+
+def _resampling(n: int, to: int, scale: jax.Array, shift: jax.Array) -> jax.Array:
+    """[B, to, n] matrices that resample n pixels about their centre; a negative scale mirrors.
+
+    Bilinear where pixels are spread, and a wider triangle where they are drawn together. Resampling
+    as a matrix product runs at full speed on every platform, which gathers do not.
+    """
+    centred = ((jnp.arange(to, dtype=jnp.float32) + 0.5) / to - 0.5) * n
     source = centred[None] * scale[:, None] + (shift + (n - 1) / 2)[:, None]
     source = jnp.clip(source, 0, n - 1)[:, :, None]
-    return jnp.maximum(0, 1 - jnp.abs(source - jnp.arange(n, dtype=jnp.float32)[None, None]))
+    reach = jnp.maximum(1, abs(scale) * (n / to))[:, None, None]
+    distance = abs(source - jnp.arange(n, dtype=jnp.float32)[None, None])
+    weight = jnp.maximum(0, 1 - distance / reach)
+    return weight / weight.sum(-1, keepdims=True)

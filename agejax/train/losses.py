@@ -160,6 +160,7 @@ def multitask_loss(
     *,
     losses: Mapping[str, RowLoss] | None = None,
     class_weights: Mapping[str, Any] | None = None,
+    part: jax.Array | None = None,
 ) -> jax.Array:
     """The weighted average over tasks of the mean losses of their rows, a scalar.
 
@@ -173,11 +174,13 @@ def multitask_loss(
       class_weights: {task: float32 [classes]}, by which the loss of a row is multiplied. Their mean
         is 1 over the training faces and not over a batch, of which the sum is still divided by
         the number of labels: a batch of rare ages is to count for more.
+      part: float32 [B], how much of each row's loss counts; None for all of it.
     """
     losses, class_weights = losses or {}, class_weights or {}
     total = jnp.float32(0)
     for task, rows in counted(batch).items():
         label = batch["labels"][task]
+        rows = rows if part is None else rows * part
         if task in class_weights:
             rows = rows * jnp.asarray(class_weights[task], jnp.float32)[label]
         of_rows = losses.get(task, cross_entropy)(logits[task], label)

@@ -1,6 +1,6 @@
 """Optimiser and learning-rate schedules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import optax
@@ -28,6 +28,8 @@ def make_optimizer(
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
     trunk_rate: float = 1.0,
+    layer_decay: float = 1.0,
+    by_depth: Sequence[Sequence[str]] = (),
     frozen_steps: int = 0,
     b1: float = 0.9,
     b2: float = 0.999,
@@ -43,6 +45,12 @@ def make_optimizer(
       weight_decay: on matrices and kernels alone, not on biases and norms.
       clip_norm: the largest global norm of a gradient; 0 for no limit.
       trunk_rate: the trunk's learning rate, as a share of the heads'; 0 trains the heads alone.
+      layer_decay: each of the trunk's stages learns at this share of the rate of the one after it,
+        the last one at this share of the heads' (and all at `trunk_rate` of that): the first layers
+        of a published network serve any task (ULMFiT: Howard and Ruder, ACL 2018; for images Bao et
+        al., BEiT, ICLR 2022, who took 0.65 to 0.75 for each of 12 or 24 blocks).
+      by_depth: the names of the trunk's parts, stage by stage, as its `by_depth()` gives them; for
+        `layer_decay` alone.
       frozen_steps: steps before the trunk begins to learn, so that new heads do not spoil it.
       b1: decay of the first moment.
       b2: decay of the second moment.
@@ -54,12 +62,33 @@ def make_optimizer(
         rate = optax.join_schedules([warmup, rate], [warmup_steps])
     clip = optax.clip_by_global_norm(clip_norm) if clip_norm else optax.identity()
     adam = optax.adamw(rate, b1, b2, eps, weight_decay=weight_decay, mask=_kernels)
-    if trunk_rate == 1.0 and not frozen_steps:
-        return optax.chain(clip, adam)
-    share = optax.join_schedules(
-        [optax.constant_schedule(0.0), optax.constant_schedule(trunk_rate)], [frozen_steps]
-    )
-    return optax.chain(clip, adam, optax.masked(optax.scale_by_schedule(share), _trunk))
+    steps_of: list[optax.GradientTransformation] = [clip, adam]
+    if trunk_rate != 1.0 or frozen_steps:
+        share = optax.join_schedules(
+            [optax.constant_schedule(0.0), optax.constant_schedule(trunk_rate)], [frozen_steps]
+        )
+        steps_of.append(optax.masked(optax.scale_by_schedule(share), _trunk))
+    if layer_decay != 1.0:
+        steps_of.append(_scale_by_depth(layer_decay, by_depth))
+    return optax.chain(*steps_of)
+
+
+def _scale_by_depth(decay: float, stages: Sequence[Sequence[str]]) -> optax.GradientTransformation:
+    def share(path: tuple) -> float:
+        first, *rest = (str(key.key) for key in path)
+        if first != "trunk":
+            return 1.0
+        name = ".".join(rest) + "."
+        places = [i for i, parts in enumerate(stages) for p in parts if name.startswith(f"{p}.")]
+        if len(places) != 1:
+            raise ValueError(f"the trunk's stages name {name[:-1]} {len(places)} times, not once")
+        return decay ** (len(stages) - places[0])
+
+    def scaled(updates: Tree, params: Tree) -> Tree:
+        del params
+        return jax.tree_util.tree_map_with_path(lambda path, x: x * share(path), updates)
+
+    return optax.stateless(scaled)
 
 
 def _trunk(params: Tree) -> Tree:

@@ -1,5 +1,6 @@
 """The train step and the predict step: the only code that is jitted."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,6 +50,7 @@ def make_train_step(
     class_weights: Mapping[str, Any] | None = None,
     seed: int,
     augment: Callable[[jax.Array, jax.Array], jax.Array] = lambda key, image: image,
+    mix: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]] | None = None,
     accumulate: int = 1,
     ema: float = 0.0,
     remat: bool = False,
@@ -66,7 +68,11 @@ def make_train_step(
       losses: {task: (logits, label [B]) -> [B]}; the cross-entropy where there is none.
       class_weights: {task: [classes]}, what the loss of a row of each class is multiplied by.
       seed: with the step, the source of all randomness.
-      augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255.
+      augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255, perhaps of another size.
+      mix: None, or (key, what `augment` gave) -> the images, each mixed with the one before it, and
+        float32 [B], how much of itself each has kept: that much of the loss asks for its own
+        label, the rest for the other's. Any loss takes this, and for those that are linear in
+        their target, as the cross-entropy, it is that of the mixed target.
       accumulate: parts in which a batch is worked through, to save memory.
       ema: decay of the running average of weights; 0 keeps none.
       remat: keep only what convolutions and matrix products gave for the backward pass, and work
@@ -76,18 +82,31 @@ def make_train_step(
       compiler_options: for `jax.jit`.
     """
 
+    def loss_of(logits: Tree, batch: Batch, counts: Tree, kept: jax.Array | None) -> jax.Array:
+        loss = functools.partial(
+            multitask_loss,
+            logits,
+            weights=task_weights,
+            counts=counts,
+            losses=losses,
+            class_weights=class_weights,
+        )
+        if kept is None:
+            return loss(batch)
+        before = jax.tree.map(lambda x: jnp.roll(x, 1, axis=0), batch | {"image": ()})
+        return loss(batch, part=kept) + loss(before, part=1 - kept)
+
     def train_step(state: TrainState, batch: Batch, pixels: jax.Array | None = None):
         key = jax.random.fold_in(jax.random.key(seed), state["step"])
         counts = {task: rows.sum() for task, rows in counted(batch).items()}
 
         def loss_fn(params: Tree, stats: Tree, part: Batch, key: jax.Array):
-            augment_key, model_key = jax.random.split(key)
+            augment_key, model_key, mix_key = jax.random.split(key, 3)
             model = nnx.merge(graph, params, stats)
-            image = part["image"] if pixels is None else pixels[part["image"]]
-            logits = model(augment(augment_key, image), model_key)
-            loss = multitask_loss(
-                logits, part, task_weights, counts, losses=losses, class_weights=class_weights
-            )
+            image = augment(augment_key, part["image"] if pixels is None else pixels[part["image"]])
+            image, kept = mix(mix_key, image) if mix else (image, None)
+            logits = model(image, model_key)
+            loss = loss_of(logits, part, counts, kept)
             probabilities = model.probabilities(jax.lax.stop_gradient(logits))
             sums = metric_sums(probabilities, part["labels"], counted(part))
             stats = nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))

@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import pytest
 
-from agejax.train.augment import augment
+from agejax.train.augment import augment, mixup
 
 KEY = jax.random.key(3)
 
@@ -80,3 +80,41 @@ def test_it_is_a_pure_function_of_the_key():
     a, b = (augment(KEY, images(), **options) for _ in range(2))
     np.testing.assert_array_equal(a, b)
     assert (a != augment(jax.random.key(4), images(), **options)).any()
+
+
+def centred_square(n=64, size=32):
+    x = np.zeros((n, size, size, 3), np.uint8)
+    x[:, 12:20, 12:20] = 255
+    return x
+
+
+def test_a_crop_is_cut_or_padded_evenly_for_some_images():
+    y = np.asarray(augment(KEY, centred_square(256), flip=False, crop=0.3, crop_share=0.5))
+    width = np.sqrt(y[..., 0].sum((1, 2)) / 255)  # of the square, 8 before
+    changed = abs(width - 8) > 0.1
+    assert 0.35 < changed.mean() < 0.6
+    assert 8 / 1.6 - 0.1 < width.min() < 6
+    assert 16 < width.max() < 8 / 0.4 + 0.1
+    centre = (y[..., 0].sum(1) * np.arange(32)).sum(1) / y[..., 0].sum((1, 2))
+    np.testing.assert_allclose(centre, 15.5, atol=0.05)
+
+
+def test_a_smaller_size_is_the_mean_of_what_it_covers():
+    x = images(4, size=16)
+    y = augment(KEY, x, size=8, flip=False)
+    assert y.shape == (4, 8, 8, 3)
+    np.testing.assert_allclose(np.mean(y), x.mean(), atol=2)
+    stripes = np.zeros((1, 16, 16, 3), np.uint8)
+    stripes[:, ::2] = 200  # finer than 4 pixels can show: grey, and no moire
+    np.testing.assert_allclose(augment(KEY, stripes, size=4, flip=False)[:, 1:-1], 100, atol=13)
+
+
+def test_mixing_fades_each_image_into_the_one_before():
+    x = images(64).astype(np.float32)
+    y, kept = mixup(KEY, x, alpha=0.4)
+    kept = np.asarray(kept)
+    assert (kept >= 0.5).all()
+    assert (kept <= 1).all()
+    assert kept.std() > 0.05
+    own = kept[:, None, None, None]
+    np.testing.assert_allclose(y, own * x + (1 - own) * np.roll(x, 1, 0), rtol=1e-4)

@@ -10,7 +10,7 @@ from agejax.models.cnn import SmallCNN
 from agejax.models.layers import products
 from agejax.models.multitask import MultiTask
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
-from agejax.train.augment import augment
+from agejax.train.augment import augment, mixup
 from agejax.train.optim import constant, cosine, make_optimizer
 from agejax.train.step import init_state, make_train_step, split_model
 from agejax.types import weights_of
@@ -99,6 +99,35 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(parts):
 def test_accumulation_runs_sharded_and_with_batch_norm():
     _, losses = trained(small_model(dropout=0.2), mesh=make_mesh(), accumulate=2)
     assert np.isfinite(losses).all()
+
+
+def all_of(kept):
+    """Mixes nothing, and says that `kept` of each face was."""
+    return lambda key, image: (image, jnp.full(len(image), kept, jnp.float32))
+
+
+def test_the_loss_of_mixed_faces_asks_for_both_labels():
+    faces = batch()
+    before = {key: jax.tree.map(lambda x: np.roll(x, 1, 0), faces[key]) for key in faces}
+    plain = {}
+    for name, other in (("own", faces), ("before", before)):
+        graph, weights = split_model(linear_model())
+        optimizer = make_optimizer(steps=1, learning_rate=1e-2)
+        step = make_train_step(graph, optimizer, task_weights=TASKS, seed=1)
+        state = init_state(graph, weights, optimizer, ema=False)
+        plain[name] = float(step(state, other | {"image": faces["image"]})[1])
+    assert plain["own"] != plain["before"]
+    for kept in (1.0, 0.7):
+        _, (loss,) = trained(linear_model(), steps=1, mix=all_of(kept))
+        assert loss == pytest.approx(kept * plain["own"] + (1 - kept) * plain["before"], rel=1e-5)
+
+
+def test_mixing_trains_and_is_the_same_on_four_devices():
+    options = {"augment": augment, "mix": functools.partial(mixup, alpha=0.4), "steps": 5}
+    _, losses = trained(small_model(), **options)
+    _, sharded = trained(small_model(), mesh=make_mesh(), **options)
+    assert losses == pytest.approx(sharded, rel=1e-4)
+    assert min(losses) < losses[0]
 
 
 def test_the_window_counts_known_labels_only():
