@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from agejax.commands import compare, describe, predict
+from agejax.commands import compare, crops, describe, predict
 from agejax.errors import one_line
 
-_COMMANDS = (predict, describe, compare)
+_COMMANDS = (predict, describe, compare, crops)
 
 
 def main() -> None:

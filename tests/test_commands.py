@@ -198,3 +198,38 @@ def test_what_cannot_be_described_is_told_in_one_line(agejax_, tmp_path, text, t
     assert err.count("\n") == 1
     assert "x.py" in err
     assert told in err
+
+
+def test_crops_prints_what_each_crop_costs(agejax_, run):
+    code, out, err = agejax_("crops", run, "--by", "0.3", "0", "-0.2")
+    assert (code, err) == (0, "")
+    first, head, cut, whole, padded = out.splitlines()
+    assert first.startswith("test: ")
+    assert "change" in head
+    assert [line.split("  ")[1].strip() for line in (cut, whole, padded)] == [
+        *("cut by 30%", "as it is", "padded by 20%")
+    ]
+    code, out, _ = agejax_("crops", run, "--by", "0.1", "0", "--json")
+    cut, whole = map(json.loads, out.splitlines())
+    assert whole["change"] == 0
+    assert cut["change"] == pytest.approx(cut["mae"] - whole["mae"])
+    assert cut["change_interval"][0] <= cut["change"] <= cut["change_interval"][1]
+    evaluated = json.loads((run / "eval" / "test.json").read_text())
+    assert whole["mae"] == pytest.approx(evaluated["age"]["mae"]["median"], abs=1e-3)
+    assert whole["gender_accuracy"] == pytest.approx(evaluated["gender"]["accuracy"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--by", "0.5"), "a crop of 0.5 cannot be"),
+        (("--by", "nan"), "a crop of nan cannot be"),
+        (("--split", "tset"), "there is no split 'tset'"),
+        (("--checkpoint", "7"), "there is no checkpoint '7'"),
+    ],
+)
+def test_crops_that_cannot_be(agejax_, run, args, said):
+    code, out, err = agejax_("crops", run, *args)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1

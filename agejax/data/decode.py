@@ -1,6 +1,7 @@
 """JPEG bytes -> uint8 pixels, the same way for training, evaluation and prediction."""
 
 import io
+import math
 
 import cv2
 import numpy as np
@@ -37,7 +38,9 @@ def canonical(data: bytes) -> bytes:
     return data
 
 
-def decode(data: bytes, size: int, out: np.ndarray | None = None) -> np.ndarray:
+def decode(
+    data: bytes, size: int, out: np.ndarray | None = None, *, crop: float = 0.0
+) -> np.ndarray:
     """A whole image as uint8 [size, size, 3], RGB; one that is not square is squeezed.
 
     The pixels are the same on every machine: libjpeg-turbo's, by bilinear interpolation in fixed
@@ -47,17 +50,31 @@ def decode(data: bytes, size: int, out: np.ndarray | None = None) -> np.ndarray:
       data: a colour JPEG, as `canonical` gives it.
       size: pixels a side.
       out: where to put it, uint8 [size, size, 3], or None for an array of its own.
+      crop: the share of its sides that is cut off at each edge first, below 0.5; where negative, it
+        is added there instead, by repeating the border.
 
     Raises:
       BadImage: it is not, or is damaged.
     """
     try:
         # The decoder scales down by eighths for next to nothing; the filter does the rest.
-        pixels = simplejpeg.decode_jpeg(data, min_height=size, min_width=size, strict=True)
+        least = math.ceil(size / (1 - 2 * crop))
+        pixels = simplejpeg.decode_jpeg(data, min_height=least, min_width=least, strict=True)
     except ValueError as error:
         raise BadImage(f"not a whole JPEG ({error})") from error
+    if crop:
+        pixels = _cropped(pixels, crop)
     # Where the sizes agree, this copies.
     return cv2.resize(pixels, (size, size), dst=out, interpolation=cv2.INTER_LINEAR_EXACT)
+
+
+def _cropped(pixels: np.ndarray, crop: float) -> np.ndarray:
+    dy, dx = (round(abs(crop) * side) for side in pixels.shape[:2])
+    if crop < 0:
+        return cv2.copyMakeBorder(pixels, dy, dy, dx, dx, cv2.BORDER_REPLICATE)
+    h, w = pixels.shape[:2]
+    dy, dx = min(dy, (h - 1) // 2), min(dx, (w - 1) // 2)  # a pixel is left
+    return np.ascontiguousarray(pixels[dy : h - dy, dx : w - dx])
 
 
 def verify(data: bytes) -> tuple[int, int]:

@@ -43,12 +43,16 @@ class RowLoader:
 class Loader(RowLoader):
     """Decodes faces on threads, each once if there is room to keep its pixels."""
 
-    def __init__(self, faces: Faces, *, size: int, workers: int, **keep):
-        """Pixels are `size` a side, decoded on `workers` threads; `keep` is for `Pixels`."""
+    def __init__(self, faces: Faces, *, size: int, workers: int, crop: float = 0.0, **keep):
+        """Pixels are `size` a side, decoded on `workers` threads; `keep` is for `Pixels`.
+
+        With a `crop`, as `decode` has it, nothing is kept.
+        """
         super().__init__(faces)
         self.size = size
+        self._crop = crop
         self._pool = ThreadPoolExecutor(workers)
-        self._pixels = Pixels(faces, size, **keep)
+        self._pixels = Pixels(faces, size, **({} if crop else keep))
 
     def __call__(self, indices: Sequence[int] | np.ndarray, rows: int | None = None) -> Batch:
         """The faces of `indices`, padded with masked black ones up to `rows`."""
@@ -66,7 +70,7 @@ class Loader(RowLoader):
         jpegs = self.faces.read(self.faces.rows[indices[places]])
         for place, jpeg in zip(places, jpegs, strict=True):
             try:
-                decode(jpeg, self.size, image[place])
+                decode(jpeg, self.size, image[place], crop=self._crop)
             except BadImage as error:
                 path = self.faces.path[indices[place]]
                 raise UserError(

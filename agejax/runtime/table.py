@@ -44,9 +44,10 @@ def _whole(figures: dict[str, Any]) -> Iterator[str]:
 
 def _groups(figures: dict[str, Any]) -> Iterator[str]:
     yield (
-        f"  {'':22}{'n':>7}{'MAE':>7}  {'95% over ' + figures['interval_over']:16}"
+        f"  {'':22}{'n':>7}{'MAE':>7}{'/all':>6}  {'95% over ' + figures['interval_over']:16}"
         f"{'bias':>7}{'CS@5':>8}{'inside':>8}{'gender':>8}"
     )
+    mean = figures["age"].get("mae", {}).get("median")
     for kind, groups in figures["groups"].items():
         ratio = figures["worst_to_mean"][kind]
         worst = f": the worst has {ratio:.2f} times the MAE of all" if ratio else ""
@@ -55,7 +56,7 @@ def _groups(figures: dict[str, Any]) -> Iterator[str]:
             interval = _ci(of["mae_interval"], 2).removeprefix("95%: ")
             shares = "".join(f"{_percent(of[key])}" for key in ("cs5", "coverage"))
             yield (
-                f"    {name[:20]:20}{of['n']:7,}{_years(of['mae'], '')}  {interval:16}"
+                f"    {name[:20]:20}{of['n']:7,}{_years(of['mae'], '')}{_share(of['mae'], mean)}  {interval:16}"
                 f"{_years(of['bias'], '+')}{shares}{_percent(of['gender_accuracy'])}"
             )
 
@@ -68,6 +69,10 @@ def _ci(interval: list[float] | None, digits: int, scale: float = 1) -> str:
 
 def _years(value: float | None, sign: str) -> str:
     return f"{'-':>7}" if value is None else f"{value:{sign}7.2f}"
+
+
+def _share(value: float | None, of: float | None) -> str:
+    return f"{value / of:6.2f}" if value is not None and of else f"{'-':>6}"
 
 
 def _percent(value: float | None) -> str:

@@ -102,6 +102,18 @@ def test_the_decade_that_is_guessed_worst_is_told():
     worst = ours["groups"]["decade"]["70+"]
     assert ours["worst_to_mean"]["decade"] == worst["mae"] / ours["age"]["mae"]["median"]
     assert worst["bias"] == pytest.approx(-worst["mae"])
+    held = {
+        "n": 2000,
+        "step": 1,
+        "split": "test",
+        "left_out": 0,
+        "baseline": baseline(faces, faces),
+    }
+    lines = {line.split()[0]: line for line in table(ours | held).splitlines()[6:]}
+    assert float(lines["70+"].split()[3]) == pytest.approx(
+        ours["worst_to_mean"]["decade"], abs=0.01
+    )
+    assert max(map(len, lines.values())) <= 100
 
 
 def test_groups_too_small_to_be_judged_are_shown_without_a_verdict():

@@ -1,0 +1,50 @@
+"""`agejax crops`: what a looser or a tighter crop costs."""
+
+from json import dumps
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    command = commands.add_parser("crops", help="what a looser or a tighter crop costs a run")
+    command.add_argument("run_dir", metavar="RUN", type=Path, help="a run, such as runs/small")
+    command.add_argument("--split", default="test", help="whose faces are read (test)")
+    command.add_argument("--checkpoint", default="best", help="best (default), latest or a step")
+    text = "shares of the side to cut at each edge, negative to pad (0.3 ... -0.3)"
+    command.add_argument("--by", nargs="+", type=float, metavar="SHARE", help=text)
+    for name, of in (("manual", "the archives"), ("data", "built data")):
+        command.add_argument(f"--{name}-dir", help=f"of {of}, where not that of the run")
+    command.add_argument("--json", action="store_true", help="print JSON, a line for each crop")
+    command.set_defaults(run=run)
+
+
+def run(
+    run_dir: Path,
+    split: str,
+    checkpoint: str,
+    by: list[float] | None,
+    manual_dir: str | None,
+    data_dir: str | None,
+    json: bool,
+) -> int:
+    """Prints a run's error for faces that are cut or padded before it reads them.
+
+    Raises:
+      UserError: there is no such run, checkpoint or split, or a crop leaves nothing.
+    """
+    from agejax.inference.crops import CROPS, crop_lines, under_crops
+    from agejax.runtime.compiled import keep_compiled
+
+    keep_compiled()
+    places = {"data.manual_dir": manual_dir, "data.data_dir": data_dir}
+    figures = under_crops(
+        run_dir,
+        by or CROPS,
+        split=split,
+        checkpoint=checkpoint,
+        changes={key: value for key, value in places.items() if value is not None},
+    )
+    for line in map(dumps, figures) if json else crop_lines(figures):
+        print(line, flush=True)
+    return 0
