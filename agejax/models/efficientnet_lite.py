@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models.layers import Conv, Dropout, Key, Make, batch_norm
+from agejax.models.layers import Conv, Dropout, Key, Make, StochasticDepth, batch_norm, split_key
 from agejax.models.pretrained import Published, expand
 
 # expansion, width, depth, stride, kernel of each stage of inverted residuals
@@ -67,6 +67,7 @@ class EfficientNetLite0(nnx.Module):
         self,
         *,
         dropout: float = 0.2,
+        stochastic_depth: float = 0.0,
         same: bool = True,
         epsilon: float = 1e-3,
         size: int,
@@ -77,6 +78,8 @@ class EfficientNetLite0(nnx.Module):
 
         Args:
           dropout: that of the features.
+          stochastic_depth: the share of faces that skip the last block, in training; fewer skip
+            those before. Theirs is 0.2.
           same: pad strided convolutions as TensorFlow, where the network and its weights are from;
             torch's own has a pixel more before the map.
           epsilon: of batch norm; timm's own weights were trained with 1e-5.
@@ -90,11 +93,13 @@ class EfficientNetLite0(nnx.Module):
         norm = partial(batch_norm, epsilon=epsilon, dtype=dtype, rngs=rngs)
         self.stem, self.stem_norm = conv(3, 32, 3, 2), norm(32)
         self.blocks: nnx.List = nnx.List()
+        count = sum(depth for _, _, depth, _, _ in _STAGES)
         channels = 32
         for widening, width, depth, stride, k in _STAGES:
             for j in range(depth):
                 s = 1 if j else stride
-                self.blocks.append(_Block(channels, width, widening, s, k, conv, norm))
+                rate = stochastic_depth * len(self.blocks) / (count - 1)
+                self.blocks.append(_Block(channels, width, widening, s, k, rate, conv, norm))
                 channels = width
         self.features = 1280
         self.last, self.last_norm = conv(channels, self.features, 1), norm(self.features)
@@ -103,10 +108,11 @@ class EfficientNetLite0(nnx.Module):
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:
         """[B, H, W, 3] normalised pixels -> [B, 1280] features."""
         x = nnx.relu6(self.stem_norm(self.stem(x), key is None))
-        for block in self.blocks:
-            x = block(x, key)
+        *keys, last = split_key(key, len(self.blocks) + 1)
+        for block, k in zip(self.blocks, keys, strict=True):
+            x = block(x, k)
         x = nnx.relu6(self.last_norm(self.last(x), key is None))
-        return self.dropout(x.mean((1, 2)), key)
+        return self.dropout(x.mean((1, 2)), last)
 
     def by_depth(self) -> list[tuple[str, ...]]:
         """The names of its parts, stage by stage: the stem, seven of blocks, and what follows."""
@@ -133,7 +139,7 @@ class EfficientNetLite0(nnx.Module):
 class _Block(nnx.Module):
     """Expand by a pointwise convolution, filter each channel, project by a pointwise one."""
 
-    def __init__(self, channels, width, expand, stride, k, conv, norm):
+    def __init__(self, channels, width, expand, stride, k, rate, conv, norm):
         inner = channels * expand
         self.expand = conv(channels, inner, 1) if expand > 1 else None
         self.expand_norm = norm(inner) if expand > 1 else None
@@ -141,6 +147,7 @@ class _Block(nnx.Module):
         self.depthwise_norm = norm(inner)
         self.project, self.project_norm = conv(inner, width, 1), norm(width)
         self.residual = stride == 1 and channels == width
+        self.drop = StochasticDepth(rate)
 
     def __call__(self, x, key):
         y = x
@@ -148,4 +155,4 @@ class _Block(nnx.Module):
             y = nnx.relu6(self.expand_norm(self.expand(y), key is None))  # type: ignore[misc]
         y = nnx.relu6(self.depthwise_norm(self.depthwise(y), key is None))
         y = self.project_norm(self.project(y), key is None)
-        return x + y if self.residual else y
+        return x + self.drop(y, key) if self.residual else y

@@ -56,8 +56,8 @@ def _groups(figures: dict[str, Any]) -> Iterator[str]:
             interval = _ci(of["mae_interval"], 2).removeprefix("95%: ")
             shares = "".join(f"{_percent(of[key])}" for key in ("cs5", "coverage"))
             yield (
-                f"    {name[:20]:20}{of['n']:7,}{_years(of['mae'], '')}{_share(of['mae'], mean)}  {interval:16}"
-                f"{_years(of['bias'], '+')}{shares}{_percent(of['gender_accuracy'])}"
+                f"    {name[:20]:20}{of['n']:7,}{_years(of['mae'], '')}{_share(of['mae'], mean)}"
+                f"  {interval:16}{_years(of['bias'], '+')}{shares}{_percent(of['gender_accuracy'])}"
             )
 
 

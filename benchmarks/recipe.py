@@ -1,0 +1,102 @@
+"""The candidates for configs/efficientnet_lite0.py, to be chosen from on validation.
+
+    python benchmarks/recipe.py base --manual_dir DIR --out runs/recipe [--seed 0]
+
+Each differs from that config in what `CANDIDATES` says. A run goes to OUT/NAME-SEED and goes on
+where it was stopped; then it is read on validation: by decade, and with its crops cut and padded.
+The peer is benchmarks/torch_recipe.py, and `agejax compare --a TORCH ... --b OURS ...` the verdict.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from agejax import config as configs
+from agejax.inference.crops import crop_lines, under_crops
+from agejax.runtime.compiled import keep_compiled
+from agejax.runtime.evaluate import evaluate
+from agejax.runtime.loop import train
+from agejax.runtime.table import table
+from agejax.train.balance import smoothed_inverse
+from agejax.train.losses import expected_label_distribution
+
+EPOCH = 192  # steps
+CONFIG = Path(__file__).parent.parent / "configs" / "efficientnet_lite0.py"
+
+
+def base(config):
+    """The config as it is: 11 epochs at 64, 96 and 128 pixels, the work of 8.2 at 112."""
+
+
+def plain(config):
+    """The control: the same settings in 8 epochs at 112 pixels, without stages."""
+    config.data.size = 112
+    config.train.update(stages=(), steps=8 * EPOCH)
+
+
+def long(config):
+    """18 epochs, 6 of each size, the work of 14.3 at 112 pixels; more stochastic depth for it."""
+    config.train.update(stages=((64, 6 * EPOCH), (96, 6 * EPOCH)), steps=18 * EPOCH)
+    config.model.args.stochastic_depth = 0.2
+
+
+def mixed(config):
+    """`long` with mixup of 0.2 (Zhang et al.)."""
+    long(config)
+    config.augment.mixup = 0.2
+
+
+def fine(config):
+    """`long` with a step more of size: 96, 128 and 160 pixels, the work of 29 epochs at 112."""
+    long(config)
+    config.data.size = 160
+    config.train.update(stages=((96, 6 * EPOCH), (128, 6 * EPOCH)), steps=20 * EPOCH)
+
+
+def expected(config):
+    """DLDL-v2: the error of the mean beside the label distribution, a quarter nat a year."""
+    with config.unlocked():
+        config.tasks.age.update(loss=expected_label_distribution, loss_args={"weight": 0.25})
+
+
+def balanced(config):
+    """Rare ages count for more, by the fourth root of their smoothed rarity: twice at 75."""
+    with config.unlocked():
+        config.tasks.age.update(balance=smoothed_inverse, balance_args={"power": 0.25})
+
+
+def uncropped(config):
+    """Without crop jitter: what that costs on whole crops, and what it saves on others."""
+    config.augment.crop = 0.0
+
+
+CANDIDATES = {
+    f.__name__: f for f in (base, plain, long, mixed, fine, expected, balanced, uncropped)
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("name", choices=CANDIDATES)
+    parser.add_argument("--manual_dir", required=True)
+    parser.add_argument("--data_dir", default=None)
+    parser.add_argument("--out", type=Path, default=Path("runs/recipe"))
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    keep_compiled()
+    config = configs.from_file(CONFIG)
+    config.seed = args.seed
+    config.data.update(manual_dir=args.manual_dir, data_dir=args.data_dir)
+    CANDIDATES[args.name](config)
+    workdir, start = args.out / f"{args.name}-{args.seed}", time.perf_counter()
+    figures = train(config, workdir)
+    print(f"{args.name}, seed {args.seed}: {(time.perf_counter() - start) / 60:.0f} minutes")
+    config.eval.split = "validation"
+    for split in (evaluate(config, workdir), figures):
+        print(table(split))
+    for line in crop_lines(under_crops(workdir, split="validation")):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
