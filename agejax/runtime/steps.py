@@ -13,15 +13,10 @@ from ml_collections import ConfigDict
 
 from agejax import config as configs
 from agejax import tasks
-<<<<<<< HEAD
 from agejax.errors import UserError
-from agejax.runtime.cpu import compiler_options
+from agejax.runtime.cpu import compiler_options, use_onednn
 from agejax.runtime.model import abstract_model
 from agejax.train.augment import augment, mixup
-=======
-from agejax.runtime.cpu import compiler_options, use_onednn
-from agejax.train.augment import augment
->>>>>>> main
 from agejax.train.optim import make_optimizer
 from agejax.train.step import PredictStep, TrainStep, make_predict_step, make_train_step
 from agejax.types import Weights
@@ -33,7 +28,6 @@ def train_step_of(
     class_weights: Mapping[str, Any] | None = None,
     size: int | None = None,
 ) -> tuple[optax.GradientTransformation, TrainStep]:
-<<<<<<< HEAD
     """The optimiser and the train step of a config.
 
     Args:
@@ -42,10 +36,7 @@ def train_step_of(
       class_weights: as in `make_train_step`.
       size: pixels a side to which faces are resampled; None for those of `config.data.size`.
     """
-=======
-    """The optimiser and the train step of a config; `class_weights` as in `make_train_step`."""
     use_onednn()
->>>>>>> main
     learnt = tasks.read(config.tasks)
     optimizer = _optimizer_of(config)
     changes = dict(config.augment)
