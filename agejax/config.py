@@ -160,6 +160,14 @@ def check(config: ConfigDict) -> None:
                 f"{config.train.steps_per_call}"
             )
     _check_stages(config)
+    for key, fits, wanted in (
+        ("augment.crop", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
+        ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
+        ("augment.mixup", lambda x: x >= 0, "0 or above"),
+        ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
+    ):
+        if not fits(_get(config, key)):
+            raise UserError(f"config.{key} is {_get(config, key)}; it must be {wanted}")
     if not 0 <= config.train.ema < 1:
         raise UserError(f"config.train.ema is {config.train.ema}; it must be in [0, 1)")
     if config.eval.attributes and not Path(config.eval.attributes).is_file():

@@ -17,7 +17,7 @@ from agejax.errors import UserError
 from agejax.runtime.cpu import compiler_options, use_onednn
 from agejax.runtime.model import abstract_model
 from agejax.train.augment import augment, mixup
-from agejax.train.optim import make_optimizer
+from agejax.train.optim import make_optimizer, shares_by_depth
 from agejax.train.step import PredictStep, TrainStep, make_predict_step, make_train_step
 from agejax.types import Weights
 
@@ -94,6 +94,10 @@ def _optimizer_of(config: ConfigDict) -> optax.GradientTransformation:
                 f"{type(trunk).__name__}, which has no by_depth()"
             )
         settings["by_depth"] = trunk.by_depth()
+        try:
+            shares_by_depth(weights["params"], config.optim.layer_decay, settings["by_depth"])
+        except ValueError as error:
+            raise UserError(f"config.optim.layer_decay: {type(trunk).__name__}: {error}") from error
     return make_optimizer(steps=config.train.steps, **settings)
 
 

@@ -1,8 +1,10 @@
 """Optimiser and learning-rate schedules."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from agejax.types import Tree
@@ -73,20 +75,39 @@ def make_optimizer(
     return optax.chain(*steps_of)
 
 
-def _scale_by_depth(decay: float, stages: Sequence[Sequence[str]]) -> optax.GradientTransformation:
-    def share(path: tuple) -> float:
+def shares_by_depth(params: Tree, decay: float, by_depth: Sequence[Sequence[str]]) -> Tree:
+    """What part of the learning rate each array of a model gets, as its trunk's depth says.
+
+    Args:
+      params: the model's, a pure dict.
+      decay: from each stage to the one before it.
+      by_depth: the names of the trunk's parts, stage by stage; all arrays but the trunk's get 1.
+
+    Raises:
+      ValueError: an array of the trunk has no stage, or several.
+    """
+
+    def share(path: tuple, _: Any) -> float:
         first, *rest = (str(key.key) for key in path)
         if first != "trunk":
             return 1.0
-        name = ".".join(rest) + "."
-        places = [i for i, parts in enumerate(stages) for p in parts if name.startswith(f"{p}.")]
+        name = ".".join(rest)
+        places = [
+            i for i, parts in enumerate(by_depth) for p in parts if f"{name}.".startswith(f"{p}.")
+        ]
         if len(places) != 1:
-            raise ValueError(f"the trunk's stages name {name[:-1]} {len(places)} times, not once")
-        return decay ** (len(stages) - places[0])
+            raise ValueError(f"by_depth() has {name} {len(places)} times, not once")
+        return decay ** (len(by_depth) - places[0])
 
+    return jax.tree_util.tree_map_with_path(share, params)
+
+
+def _scale_by_depth(
+    decay: float, by_depth: Sequence[Sequence[str]]
+) -> optax.GradientTransformation:
     def scaled(updates: Tree, params: Tree) -> Tree:
         del params
-        return jax.tree_util.tree_map_with_path(lambda path, x: x * share(path), updates)
+        return jax.tree.map(jnp.multiply, updates, shares_by_depth(updates, decay, by_depth))
 
     return optax.stateless(scaled)
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from agejax.config import stages
+from agejax.config import stages, update
 from agejax.errors import UserError
 from agejax.models.multitask import to_unit
 from agejax.models.vit import ViTS16
@@ -79,7 +79,7 @@ def test_a_trunk_of_one_size_alone_is_told(tiny, tmp_path):
         train(tiny, tmp_path)
 
 
-def test_a_rate_by_depth_needs_a_trunk_that_tells_it(tiny, tmp_path):
+def test_a_rate_by_depth_needs_a_trunk_that_tells_it(tiny, tmp_path, monkeypatch):
     from tests.runtime.test_start_from_published import Dense
 
     with tiny.unlocked():
@@ -87,4 +87,22 @@ def test_a_rate_by_depth_needs_a_trunk_that_tells_it(tiny, tmp_path):
     tiny.model.trunk = Dense
     tiny.optim.layer_decay = 0.8
     with pytest.raises(UserError, match=r"Dense, which has no by_depth\(\)"):
+        train(tiny, tmp_path)
+    monkeypatch.setattr(Dense, "by_depth", lambda self: [("layers",)], raising=False)
+    with pytest.raises(UserError, match=r"Dense: by_depth\(\) has layer\.\w+ 0 times, not once"):
+        train(tiny, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("augment.crop", 0.5, r"in \[0, 0.5\)"),
+        ("augment.crop_share", 1.5, r"in \[0, 1\]"),
+        ("augment.mixup", -1.0, "0 or above"),
+        ("optim.layer_decay", 0.0, r"in \(0, 1\]"),
+    ],
+)
+def test_amounts_that_cannot_be_meant(tiny, tmp_path, key, value, said):
+    update(tiny, {key: value})
+    with pytest.raises(UserError, match=f"config.{key} is {value}; it must be {said}"):
         train(tiny, tmp_path)

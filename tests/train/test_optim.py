@@ -90,6 +90,6 @@ def test_every_part_of_a_trunk_stands_at_one_depth(trunk):
 def test_a_part_whose_depth_is_not_told_is_named():
     params = {"trunk": {"stem": jnp.ones(2), "last": jnp.ones(2)}}
     optimizer = make_optimizer(steps=1, learning_rate=1.0, layer_decay=0.5, by_depth=[("stem",)])
-    with pytest.raises(ValueError, match="name last 0 times"):  # noqa: SIM117
+    with pytest.raises(ValueError, match=r"by_depth\(\) has last 0 times"):  # noqa: SIM117
         with jax.numpy_dtype_promotion("standard"):
             optimizer.update(params, optimizer.init(params), params)
