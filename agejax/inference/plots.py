@@ -3,7 +3,7 @@
     chart(Axis("true age, years", 0, 100), Axis("MAE, years", 0, 15),
           band(ages, low, high), line(ages, mae), alt="...")
 
-Marks are drawn in their order. Each takes a style: "a" and "b" are a dark blue and a lighter orange,
+Marks are drawn in their order. Each takes a style: "a" and "b" are a dark blue and a light orange,
 which also the colour-blind and a grey printer tell apart; "muted" is for references. Colours come
 from `STYLE`, which a page holds once and `standalone` puts into a file. Numbers that are NaN or
 None are gaps. Text must fit two pixels larger, too: that is what a phone, which shrinks it, shows.
