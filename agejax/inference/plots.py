@@ -169,7 +169,7 @@ def line(x: Numbers, y: Numbers, style: str = "a", *, dashed: bool = False) -> M
 
 def band(x: Numbers, low: Numbers, high: Numbers, style: str = "a") -> Mark:
     """The area between two lines, such as an interval at each x."""
-    rows = [row for row in zip(x, low, high, strict=True) if _all_finite(row)]
+    rows = _finite_rows(x, low, high)
 
     def draw(frame: Frame) -> Markup:
         edge = [_at(frame, at, top) for at, _, top in rows]
@@ -182,66 +182,66 @@ def band(x: Numbers, low: Numbers, high: Numbers, style: str = "a") -> Mark:
 def dots(
     x: Numbers, y: Numbers, style: str = "a", *, radius: float = 3.5, tips: Iterable[str] = ()
 ) -> Mark:
-    """A dot at each point; `tips` are shown where a mouse rests on it."""
+    """A dot at each point; `tips`, one for each, are shown where a mouse rests on it."""
     points = [*zip(x, y, strict=True)]
-    told = [*tips] or [None] * len(points)
+    rows = _finite_rows(*zip(*points, strict=True), tips or [""] * len(points)) if points else []
 
     def draw(frame: Frame) -> Markup:
         return join(
             el(
                 "circle",
-                el("title", tip) if tip else None,
+                _tip(tip),
                 cx=_px(frame.x(at)),
                 cy=_px(frame.y(value)),
                 r=radius,
                 class_=f"dot {style}",
             )
-            for (at, value), tip in zip(points, told, strict=True)
-            if at is not None and value is not None and _all_finite((at, value))
+            for at, value, tip in rows
         )
 
     return draw
 
 
 def whiskers(
-    x: Numbers, y: Iterable[Sequence[float] | None], style: str = "a", *, across: bool = False
+    at: Numbers, intervals: Iterable[Any], style: str = "a", *, across: bool = False
 ) -> Mark:
-    """The interval (low, high) at each x; with `across`, x are the intervals and y the places."""
-    rows = [*zip(x, y, strict=True)] if not across else [*zip(y, x, strict=True)]
-    kept = [(at, ends) for at, ends in rows if ends is not None and _all_finite((at, *ends))]
+    """An interval (low, high) at each place; None is a gap. They stand; with `across`, they lie."""
+    rows = [(place, *ends) for place, ends in zip(at, intervals, strict=True) if ends is not None]
+    rows = _finite_rows(*zip(*rows, strict=True)) if rows else []
 
     def draw(frame: Frame) -> Markup:
-        strokes = []
-        for at, (low, high) in kept:
-            if across:
-                place = _px(frame.y(at))
-                strokes.append(f"M{_px(frame.x(low))} {place}H{_px(frame.x(high))}")
-            else:
-                place = _px(frame.x(at))
-                strokes.append(f"M{place} {_px(frame.y(low))}V{_px(frame.y(high))}")
-        return el("path", d="".join(strokes), class_=f"whisker {style}") if kept else Markup()
+        d = "".join(
+            f"M{_px(frame.x(low))} {_px(frame.y(place))}H{_px(frame.x(high))}"
+            if across
+            else f"M{_px(frame.x(place))} {_px(frame.y(low))}V{_px(frame.y(high))}"
+            for place, low, high in rows
+        )
+        return el("path", d=d, class_=f"whisker {style}") if rows else Markup()
 
     return draw
 
 
 def bars(
-    x: Iterable[float],
-    y: Iterable[float],
+    at: Iterable[float],
+    values: Iterable[float],
     wide: float,
     style: str = "a",
     *,
     across: bool = False,
     tips: Iterable[str] = (),
 ) -> Mark:
-    """A bar from zero to each y, `wide` on the x axis; with `across`, it lies on its side."""
-    points = [*zip(x, y, strict=True)]
-    told = [*tips] or [None] * len(points)
+    """A bar from zero to each value, `wide` in units of the axis on which it stands at `at`.
+
+    They stand on the x axis; with `across`, they lie from the y axis.
+    """
+    points = [*zip(at, values, strict=True)]
+    told = [*tips] or [""] * len(points)
 
     def draw(frame: Frame) -> Markup:
         drawn = []
-        for (at, value), tip in zip(points, told, strict=True):
-            ends = (0.0, value) if value > 0 else (value, 0.0)
-            sides = (at - wide / 2, at + wide / 2)
+        for (place, value), tip in zip(points, told, strict=True):
+            ends = (min(0.0, value), max(0.0, value))
+            sides = (place - wide / 2, place + wide / 2)
             xs, ys = (ends, sides) if across else (sides, ends)
             drawn.append(_rect(frame, xs, ys, f"bar {style}", tip))
         return join(drawn)
@@ -313,13 +313,13 @@ def _key(keys: Sequence[tuple[str, str]]) -> Markup:
 
 
 def _rect(
-    frame: Frame, xs: Sequence[float], ys: Sequence[float], name: str, tip: str | None, **more: Any
+    frame: Frame, xs: Sequence[float], ys: Sequence[float], name: str, tip: str, **more: Any
 ) -> Markup:
     left, right = frame.x(xs[0]), frame.x(xs[1])
     bottom, top = frame.y(ys[0]), frame.y(ys[1])
     return el(
         "rect",
-        el("title", tip) if tip else None,
+        _tip(tip),
         x=_px(left),
         y=_px(top),
         width=_px(right - left),
@@ -329,16 +329,20 @@ def _rect(
     )
 
 
+def _tip(text: str) -> Markup | None:
+    return el("title", text) if text else None
+
+
 def _text(x: float, y: float, text: str, anchor: str, **more: Any) -> Markup:
     return el("text", text, x=_px(x), y=_px(y), text_anchor=anchor, **more)
 
 
-def _runs(frame: Frame, points: Sequence[tuple[Any, Any]]) -> list[list[str]]:
+def _runs(frame: Frame, points: Iterable[tuple[Any, Any]]) -> list[list[str]]:
     """The points in pixels, in parts between the gaps."""
     runs: list[list[str]] = [[]]
-    for x, y in points:
-        if _all_finite((x, y)):
-            runs[-1].append(_at(frame, x, y))
+    for point in points:
+        if _all_finite(point):
+            runs[-1].append(_at(frame, *point))
         elif runs[-1]:
             runs.append([])
     return [run for run in runs if run]
@@ -352,8 +356,12 @@ def _px(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _all_finite(row: Iterable[float | None]) -> bool:
-    return all(value is not None and math.isfinite(value) for value in row)
+def _finite_rows(*columns: Iterable[Any]) -> list[tuple[Any, ...]]:
+    return [row for row in zip(*columns, strict=True) if _all_finite(row)]
+
+
+def _all_finite(row: Iterable[Any]) -> bool:
+    return all(isinstance(v, str) or (v is not None and math.isfinite(v)) for v in row)
 
 
 def _round_step(about: float) -> float:
