@@ -53,6 +53,16 @@ def baseline(train: Faces, faces: Faces) -> dict[str, Any]:
     }
 
 
+def label_counts(faces: Faces) -> dict[str, Any]:
+    """{"n", "persons" (None where not known), TASK: [faces of each label]}."""
+    known = {task: labels[faces.known[task]] for task, labels in faces.labels.items()}
+    return {
+        "n": len(faces),
+        "persons": None if faces.person is None else len(np.unique(faces.person)),
+        **{task: np.bincount(labels).tolist() for task, labels in known.items()},
+    }
+
+
 def evaluation_figures(
     raw: Probabilities,
     calibration: Calibration,
