@@ -285,14 +285,15 @@ def note(x: float, y: float, text: str, style: str = "muted", anchor: str = "sta
 
 
 def _grid(frame: Frame) -> Markup:
-    levels = [_px(frame.y(value)) for value, _ in frame.y_axis.named_ticks(5)]
+    levels = [_px(frame.y(value)) for value, _ in frame.y_axis.named_ticks(_y_ticks(frame))]
     path = "".join(f"M{_px(frame.left)} {at}H{_px(frame.right)}" for at in levels)
     return el("path", d=path, class_="grid")
 
 
 def _axes(frame: Frame) -> Markup:
     base = _px(frame.bottom)
-    below, beside = frame.x_axis.named_ticks(8), frame.y_axis.named_ticks(5)
+    below = frame.x_axis.named_ticks(round((frame.right - frame.left) / 55))
+    beside = frame.y_axis.named_ticks(_y_ticks(frame))
     ticks = "".join(f"M{_px(frame.x(value))} {base}v4" for value, _ in below)
     middle = (frame.left + frame.right) / 2
     return join(
@@ -302,6 +303,10 @@ def _axes(frame: Frame) -> Markup:
         _text(middle, frame.bottom + 40, frame.x_axis.label, "middle", class_="name"),
         _text(4, frame.top - 12, frame.y_axis.label, "start", class_="name"),
     )
+
+
+def _y_ticks(frame: Frame) -> int:
+    return min(5, round((frame.bottom - frame.top) / 36))
 
 
 def _key(keys: Sequence[tuple[str, str]]) -> Markup:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from agejax.labels import quantile_age
+from agejax.labels import AGES, quantile_age
 from agejax.train.bootstrap import ratio_intervals
 from agejax.train.reliability import confidence_bins, inside
 
@@ -23,17 +23,21 @@ _KEPT = tuple(i / 20 for i in range(20, 1, -1))  # all, 95%, ... 10%
 def error_by_age(error: np.ndarray, age: np.ndarray, people: np.ndarray, years: int = 5) -> Curve:
     """MAE and bias of ages `low` to `high`, `years` of them at a time, where there are faces.
 
+    The last group reaches to 100.
+
     Args:
       error: float [N], predicted minus true, years.
       age: int [N], true, years.
       people: see above.
       years: in a group.
     """
-    starts = np.unique(age // years)
-    members = (age // years)[:, None] == starts
+    last = (AGES - 2) // years
+    group = np.minimum(age // years, last)
+    there = np.unique(group)
+    members = group[:, None] == there
     return {
-        "low": (starts * years).tolist(),
-        "high": (starts * years + years - 1).tolist(),
+        "low": (there * years).tolist(),
+        "high": [AGES - 1 if i == last else (i + 1) * years - 1 for i in there.tolist()],
         "n": members.sum(0).tolist(),
         **_means("mae", np.abs(error)[:, None], members, people),
         **_means("bias", error[:, None], members, people),
