@@ -38,7 +38,9 @@ def error_by_age(curve: Curve, mae: float, test: Sequence[int], train: Sequence[
     )
     ages = np.arange(2, 100, 5)
     shares = [_by_five(counts) / max(1, sum(counts)) for counts in (test, train)]
-    numbers = [f"{a - 2} to {a + 2} years: {n:,.0f}" for a, n in zip(ages, _by_five(test), strict=True)]
+    numbers = [
+        f"{a - 2} to {a + 2} years: {n:,.0f}" for a, n in zip(ages, _by_five(test), strict=True)
+    ]
     counts = chart(
         _AGE,
         axis_around("share of the faces", *shares, form=".0%", zero=True),
