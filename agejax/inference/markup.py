@@ -10,7 +10,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def el(name: str, *children: Any, **attributes: Any) -> Markup:
+def el(name: str, /, *children: Any, **attributes: Any) -> Markup:
     """An element of HTML or SVG.
 
     Args:

@@ -138,7 +138,7 @@ def chart(
       height: pixels.
       left: pixels for the names of the y axis' ticks.
     """
-    top = 46 if keys else 26
+    top = 52 if keys else 32
     frame = Frame(x, y, left, width - 14, top, height - 48)
     drawn = [mark(frame) for mark in marks]
     return el(
@@ -301,7 +301,7 @@ def _axes(frame: Frame) -> Markup:
         (_text(frame.x(value), frame.bottom + 18, name, "middle") for value, name in below),
         (_text(frame.left - 8, frame.y(value) + 4, name, "end") for value, name in beside),
         _text(middle, frame.bottom + 40, frame.x_axis.label, "middle", class_="name"),
-        _text(4, frame.top - 12, frame.y_axis.label, "start", class_="name"),
+        _text(4, frame.top - 16, frame.y_axis.label, "start", class_="name"),
     )
 
 

@@ -20,7 +20,7 @@ from agejax.inference.plots import (
 )
 
 X, Y = Axis("age, years", 0, 100), Axis("MAE, years", 0, 10)
-# The frame of a chart without keys: 58 to 466 across, 252 up to 26.
+# The frame of a chart without keys: 58 to 466 across, 252 up to 32.
 
 
 def drawn(*marks, **more):
@@ -76,16 +76,16 @@ def test_an_axis_holds_its_values(values, zero, ends):
 def test_marks_lie_where_the_axes_say():
     found = drawn(dots([0, 100, 50], [0, 10, None], tips=["a<b", "", ""]), line([0, 100], [10, 0]))
     at = [(float(e.get("cx")), float(e.get("cy"))) for e in found["dot a"]]
-    assert at == [(58, 252), (466, 26)]
+    assert at == [(58, 252), (466, 32)]
     assert found["dot a"][0][0].text == "a<b"
-    assert found["line a"][0].get("d") == "M58 26L466 252"
+    assert found["line a"][0].get("d") == "M58 32L466 252"
 
 
 def test_gaps_stay_gaps():
     found = drawn(line([0, 25, 50, 75, 100], [1, 2, math.nan, 4, 5], "b", dashed=True))
     assert [e.get("d").count("L") for e in found["line b dashed"]] == [1, 1]
     found = drawn(band([0, 50, 100], [1, None, 1], [2, 2, 2]), whiskers([0, 1], [None, (1, 2)]))
-    assert found["band a"][0].get("d") == "M58 206.8L466 206.8L466 229.4L58 229.4Z"
+    assert found["band a"][0].get("d") == "M58 208L466 208L466 230L58 230Z"
     assert found["whisker a"][0].get("d").count("M") == 1
     found = drawn(line([], []), band([], [], []), dots([], []), whiskers([], []), heat([], [], []))
     assert not {"line a", "band a", "dot a", "whisker a", "cell a"} & found.keys()
@@ -95,8 +95,8 @@ def test_bars_and_cells_fill_their_share_of_the_frame():
     found = drawn(bars([50], [5], 20), bars([5], [100], 2, "b", across=True))
     up, across = ({k: float(v.get(k)) for k in ("x", "y", "width", "height")} for v in (
         found["bar a"][0], found["bar b"][0]))  # fmt: skip
-    assert (up["x"], up["y"], up["width"], up["height"]) == (221.2, 139, 81.6, 113)
-    assert (across["x"], across["y"], across["width"]) == (58, 116.4, 408)
+    assert (up["x"], up["y"], up["width"], up["height"]) == (221.2, 142, 81.6, 110)
+    assert (across["x"], across["y"], across["width"]) == (58, 120, 408)
     cells = drawn(heat([0, 50, 100], [0, 5, 10], [[0, 4], [1, 0]], tip="{:d} faces"))["cell a"]
     assert [cell[0].text for cell in cells] == ["4 faces", "1 faces"]
     assert [float(cell.get("fill-opacity")) for cell in cells] == [1, 0.56]

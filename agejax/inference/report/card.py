@@ -8,20 +8,29 @@ from typing import Any
 
 from agejax.inference.markup import Markup, el, join
 from agejax.inference.report.evaluation import Evaluation
+from agejax.train.groups import FEW, UNKNOWN
 
-_USE = """Research on reading age and gender from face crops: comparing models, measuring bias, and \
-figures of many faces together. It takes crops of one face each, with the margin of its training \
-data."""
-_NOT = """Any decision about a person: who may buy, enter, work, travel or be insured, who is of \
-age, or who is suspect. Telling who somebody is. Watching people who did not agree."""
-_APPARENT = """The labels are real ages, reckoned from a date of birth and a photo’s year; the \
-model sees how old a face looks. Make-up, lighting, illness and retouching move the one and not the \
-other, so that some error would remain in a perfect model. The year of a photo is itself sometimes \
-that of a film’s release, and the age then wrong by years."""
-_GENDER = """Gender is what the data set says, one of two; it is no statement about how somebody \
-identifies."""
-_INTERVALS = """An interval holds nine true ages in ten among faces like those of validation. For \
-other cameras, ages, places or crops nobody has tested that; evaluate on faces of yours first."""
+_USE = """
+Research on reading age and gender from face crops: comparing models, measuring bias, and figures of
+many faces together. It takes crops of one face each, with the margin of its training data.
+"""
+_NOT = """
+Any decision about a person: who may buy, enter, work, travel or be insured, who is of age, or who
+is suspect. Telling who somebody is. Watching people who did not agree.
+"""
+_APPARENT = """
+A label is somebody’s real age when the photo was taken, as far as the data set knows it, and labels
+of photos from films and the press can be wrong by years. The model sees how old a face looks.
+Make-up, light, illness and retouching move the one and not the other, so that some error would
+remain in a perfect model.
+"""
+_GENDER = """
+Gender is what the data set says, one of two; it is no statement about how somebody identifies.
+"""
+_INTERVALS = """
+An interval holds nine true ages in ten among faces like those of validation. For other cameras,
+ages, places or crops nobody has tested that: evaluate on faces of yours first.
+"""
 
 
 def model_card(evaluation: Evaluation) -> Markup:
@@ -44,29 +53,25 @@ def model_card(evaluation: Evaluation) -> Markup:
 
 
 def _limits(figures: Mapping[str, Any]) -> Iterator[str]:
+    mae = figures["age"]["mae"]["median"]
     yield (
-        f"On average an age is {figures['age']['mae']['median']:.1f} years off, and one face in "
-        f"{_one_in(1 - figures['age']['cs5'])} by more than five years."
+        f"On average an age is {mae:.1f} years off, {1 - figures["age"]["cs5"]:.0%} of ages "
+        "by more than five years."
     )
     for kind, groups in figures["groups"].items():
-        ratio = figures["worst_to_mean"][kind]
-        if ratio:
-            name, worst = max(
-                (
-                    (name, of)
-                    for name, of in groups.items()
-                    if of["mae"] is not None and of["n"] >= 30 and name != "unknown"
-                ),
-                key=lambda item: item[1]["mae"],
-            )
+        judged = {
+            name: of
+            for name, of in groups.items()
+            if name != UNKNOWN and of["n"] >= FEW and of["mae_interval"]
+        }
+        if not judged:
+            continue
+        name, worst = max(judged.items(), key=lambda item: item[1]["mae"])
+        if worst["mae_interval"][0] > mae:  # more than chance
             yield (
-                f"By {kind}, {name} fares worst: {worst['mae']:.1f} years, {ratio:.2f} times the "
-                f"error of all ({worst['n']:,} faces)."
+                f"By {kind}, {name} fares worst: {worst['mae']:.1f} years over {worst['n']:,} "
+                f"faces, {worst['mae'] / mae:.2f} times the error of all."
             )
-
-
-def _one_in(share: float) -> str:
-    return f"{1 / share:.1f}".removesuffix(".0") if share > 0 else "none"
 
 
 def _data(data: Mapping[str, Any]) -> Iterator[Any]:

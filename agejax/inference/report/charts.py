@@ -21,7 +21,6 @@ from agejax.inference.plots import (
 from agejax.train.curves import Curve
 
 _AGE = Axis("true age, years", 0, 100)
-_SHARE = {"low": 0, "high": 1, "form": ".0%"}
 
 
 def error_by_age(curve: Curve, mae: float, test: Sequence[int], train: Sequence[int]) -> Markup:
@@ -93,7 +92,7 @@ def cumulative_score(curve: Curve, constant: Sequence[float]) -> Markup:
     years = curve["years"]
     return chart(
         Axis("error of at most, years", 0, 20),
-        Axis("share of faces", **_SHARE),
+        Axis("share of faces", 0, 1, ".0%"),
         line(years, constant, "muted", dashed=True),
         *_with_band(years, curve, "share"),
         dots([5], [curve["share"][5]], tips=[f"CS@5 {curve['share'][5]:.1%}"]),
@@ -106,8 +105,8 @@ def coverage(curve: Curve, raw: Curve, shipped: dict[str, Any]) -> Markup:
     """How many true ages lie in the intervals of each level; the printed interval's beside it."""
     level, width = shipped["level"], f"{shipped['width']:.1f} years wide"
     return chart(
-        Axis("level of the interval", **_SHARE),
-        Axis("true ages inside", **_SHARE),
+        Axis("level of the interval", 0, 1, ".0%"),
+        Axis("true ages inside", 0, 1, ".0%"),
         line([0, 1], [0, 1], "muted", dashed=True),
         line(raw["level"], raw["share"], "muted"),
         *_with_band(curve["level"], curve, "share"),
@@ -141,7 +140,14 @@ def reliability(curve: Curve, raw: Curve, classes: int) -> Markup:
     confidence = Axis("confidence", 1 / classes, 1, ".0%")
     diagram = chart(
         confidence,
-        axis_around("accuracy", [1.0], curve["accuracy"], raw["accuracy"], form=".0%"),
+        axis_around(
+            "accuracy",
+            [1.0],
+            curve["accuracy"],
+            raw["accuracy"],
+            _ends(curve["accuracy_interval"]),
+            form=".0%",
+        ),
         line([1 / classes, 1], [1 / classes, 1], "muted", dashed=True),
         line(raw["confidence"], raw["accuracy"], "muted"),
         whiskers(curve["confidence"], curve["accuracy_interval"]),
@@ -203,7 +209,7 @@ def _panel(
     y = axis_around(label, [value for _, value in trained + validated], form=form, zero=zero)
     keys = [("a", "training"), ("b", "validation")]
     return chart(
-        axis_around("step", [entry["step"] for entry in log], [step], zero=True),
+        Axis("step", 0, max(step, *(entry["step"] for entry in log))),
         y,
         line([step, step], [y.low, y.high], "muted", dashed=True),
         line(*_columns(trained)),
@@ -211,8 +217,8 @@ def _panel(
         dots(*_columns(validated), "b", radius=2.5),
         keys=keys if validated else keys[:1],
         alt=f"{label} by training step.",
-        width=400,
-        height=270,
+        width=350,
+        height=250,
     )
 
 

@@ -15,7 +15,7 @@ from agejax.inference.report.evaluation import Evaluation
 from agejax.inference.report.strip import strip
 from agejax.labels import GENDERS
 
-_SIDE = 128  # pixels of a thumbnail
+_SIDE = 160  # pixels of a thumbnail
 
 
 def worth_a_look(evaluation: Evaluation, count: int) -> dict[str, np.ndarray]:

@@ -27,7 +27,7 @@ def group_table(
       mae: of all faces, years.
     """
     names = _COLUMNS | {
-        key: (key.replace("_", " "), "{:.1%}")
+        key: (key.replace("_accuracy", " acc."), "{:.1%}")
         for key in next(iter(groups.values()), {})
         if key.endswith("_accuracy")
     }

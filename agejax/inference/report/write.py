@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from agejax.inference.markup import Markup, el, join
+from agejax.inference.markup import Markup, el
 from agejax.inference.plots import STYLE
-from agejax.inference.report import sections
+from agejax.inference.report import sections, tasks
+from agejax.inference.report.card import model_card
 from agejax.inference.report.evaluation import Evaluation, open_evaluation
 from agejax.inference.report.faces import thumbnails, worth_a_look
+from agejax.inference.report.section import Section
 from agejax.runtime.evaluate import open_split
 from agejax.runtime.writers import write_text
 
@@ -54,18 +56,14 @@ def write_report(
 def page(evaluation: Evaluation, pictures: dict[str, str], faces: int) -> str:
     """The HTML of a report; `pictures` as `thumbnails` gives them, of `faces` of each kind."""
     figures = evaluation.figures
-    body = [
-        sections.ages(evaluation),
-        *(
-            sections.other_task(task, figures)
-            for task in figures["curves"]
-            if task not in ("age", "uncalibrated")
-        ),
+    parts = [
+        tasks.ages(evaluation),
+        *(tasks.other_task(task, figures) for task in sections.other_tasks(figures)),
         sections.groups(figures),
-        sections.faces(evaluation, pictures, faces) if pictures else None,
+        *([sections.faces(evaluation, pictures, faces)] if pictures else []),
         sections.training(evaluation),
         sections.data(figures),
-        sections.card(evaluation),
+        Section("Model card", model_card(evaluation)),
         sections.settings(figures),
     ]
     title = f"{evaluation.name}: age and gender, {figures['split']}"
@@ -79,15 +77,16 @@ def page(evaluation: Evaluation, pictures: dict[str, str], faces: int) -> str:
         el("link", rel="icon", href="data:,"),
         el("style", Markup(STYLE + style)),
     )
-    content = el("main", _header(evaluation, body), sections.summary(figures), body, _footer())
+    body = (el("section", el("h2", title), of, id=_anchor(title)) for title, of in parts)
+    header = _header(evaluation, [part.title for part in parts])
+    content = el("main", header, sections.summary(figures), body, _footer())
     return f"<!doctype html>\n{el('html', head, el('body', content), lang='en')}\n"
 
 
-def _header(evaluation: Evaluation, body: list[Markup | None]) -> Markup:
+def _header(evaluation: Evaluation, titles: list[str]) -> Markup:
     figures, config = evaluation.figures, evaluation.config
     people = f" of {figures['persons']:,} persons" if figures["persons"] else ""
     title = figures["data"]["about"].get("title", "")
-    names = [part.split('id="')[1].split('"')[0] for part in body if part]
     return el(
         "header",
         el("p", "agejax report", class_="eyebrow"),
@@ -105,11 +104,15 @@ def _header(evaluation: Evaluation, body: list[Markup | None]) -> Markup:
             "decision about a person.",
             class_="caution",
         ),
-        el("nav", (el("a", name.capitalize(), href=f"#{name}") for name in names)),
+        el("nav", (el("a", title, href=f"#{_anchor(title)}") for title in titles)),
     )
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
 
 
 def _footer() -> Markup:
     day = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return el("footer", join(f"Written by agejax report on {day}. The figures are those of "
-              "mode=eval, in the JSON file beside it."))  # fmt: skip
+    text = "The figures are those that mode=eval writes into the JSON file of the same name."
+    return el("footer", f"Written by agejax report, {day}. {text}")
