@@ -55,8 +55,8 @@ def model_card(evaluation: Evaluation) -> Markup:
 def _limits(figures: Mapping[str, Any]) -> Iterator[str]:
     mae = figures["age"]["mae"]["median"]
     yield (
-        f"On average an age is {mae:.1f} years off, {1 - figures["age"]["cs5"]:.0%} of ages "
-        "by more than five years."
+        f"On average an age is {mae:.1f} years off, and {1 - figures['age']['cs5']:.0%} of ages by "
+        "more than five years."
     )
     for kind, groups in figures["groups"].items():
         judged = {

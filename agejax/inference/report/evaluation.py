@@ -15,6 +15,8 @@ from agejax.runtime.evaluate import evaluate
 from agejax.runtime.runs import of_the_run, open_checkpoints
 from agejax.train.calibration import age_interval
 
+_NEEDED = {"calibration", "groups", "worst_to_mean", "curves", "baseline", "data", "versions"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
@@ -74,7 +76,8 @@ def open_evaluation(
             return _of(workdir, *saved)
     config = _config(saved[0]) if saved else of_the_run(workdir, {})
     update(config, changes)
-    evaluate(config, workdir)
+    if not evaluate(config, workdir)["age"]["n"]:
+        raise UserError(f"{workdir}: no age of {split} is known; there is nothing to report")
     written = _saved(workdir, split)
     if written is None:
         raise UserError(f"{workdir}/eval: another process writes there; try again")
@@ -102,7 +105,7 @@ def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndar
         mae = np.abs(median_age(p) - arrays["age_label"][known]).mean()
         # Both files are of one evaluation, and it is not one that was interrupted between them.
         same = len(known) == figures["n"] and abs(mae - figures["age"]["mae"]["median"]) < 1e-6
-        return (figures, arrays) if same and "versions" in figures else None
+        return (figures, arrays) if same and figures.keys() >= _NEEDED else None
     except Exception:  # missing, damaged, or of a version that wrote something else
         return None
 

@@ -75,10 +75,11 @@ def _honesty(figures: Mapping[str, Any]) -> Iterator[Markup]:
     )
 
 
-def other_task(task: str, figures: Mapping[str, Any]) -> Section:
+def other_task(task: str, evaluation: Evaluation) -> Section:
     """Whether the probabilities of a task are honest, and what they are worth."""
+    figures = evaluation.figures
     curves, raw = figures["curves"][task], figures["curves"]["uncalibrated"][task]
-    classes = len(figures["data"]["splits"]["train"][task])
+    classes = evaluation.arrays[f"{task}_probabilities"].shape[1]
     columns = {"n": ("faces", "{:,}"), "confidence": ("confidence", "{:.1%}")}
     columns |= {"accuracy": ("accuracy", "{:.1%}"), "accuracy_interval": ("95%", "{:.1%}")}
     return Section(
@@ -95,7 +96,10 @@ def other_task(task: str, figures: Mapping[str, Any]) -> Section:
             ),
             figure(
                 charts.risk(
-                    curves["risk"], "errors among the others", ".1%", "least confident first"
+                    curves["risk"],
+                    "errors among the others",
+                    ".0%" if curves["risk"]["risk"][0] > 0.05 else ".1%",
+                    "least confident first",
                 ),
                 "Risk against coverage: the share of errors among the faces that are kept when "
                 "the least confident are left to somebody else.",

@@ -58,7 +58,7 @@ def page(evaluation: Evaluation, pictures: dict[str, str], faces: int) -> str:
     figures = evaluation.figures
     parts = [
         tasks.ages(evaluation),
-        *(tasks.other_task(task, figures) for task in sections.other_tasks(figures)),
+        *(tasks.other_task(task, evaluation) for task in sections.other_tasks(figures)),
         sections.groups(figures),
         *([sections.faces(evaluation, pictures, faces)] if pictures else []),
         sections.training(evaluation),
