@@ -1,5 +1,6 @@
 """The report: its figures are the evaluation's, and it is one page that needs nothing else."""
 
+import dataclasses
 import functools
 import html
 import http.server
@@ -16,9 +17,12 @@ from agejax.errors import UserError
 from agejax.inference.report.evaluation import open_evaluation
 from agejax.inference.report.faces import worth_a_look
 from agejax.inference.report.settings import changed
-from agejax.inference.report.write import write_report
+from agejax.inference.report.write import page, write_report
 from agejax.runtime.evaluate import evaluate, open_split
+from agejax.runtime.figures import baseline, evaluation_figures, label_counts
 from agejax.runtime.runs import of_the_run
+from agejax.train.calibration import Calibration
+from tests.runtime.test_figures import predicted
 from tests.test_commands import agejax_command
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -166,6 +170,37 @@ def test_the_faces_worth_a_look_are_the_best_and_the_worst(reported):
     assert (np.diff(ages) >= 0).all()
     assert error[found[1]].mean() < error.mean()
     assert all(len(rows) >= 1 for rows in worth_a_look(evaluation, 10_000).values())
+
+
+@pytest.mark.parametrize("about", [{}, {"dropped": {}, "rows": 9}, {"dropped": {"odd": 3}}])
+@pytest.mark.parametrize("n", [1, 12, 400])
+def test_few_faces_strange_tasks_and_silent_data_are_reported_too(reported, n, about):
+    raw, faces = predicted(n, person=n > 1)
+    raw |= {"race": np.eye(5, dtype=np.float32)[np.arange(n) % 5]}
+    labels = faces.labels | {"race": np.zeros(n, np.int32)}
+    known = {"age": np.arange(n) < 200, "gender": np.zeros(n, bool), "race": np.ones(n, bool)}
+    faces = dataclasses.replace(faces, labels=labels, known=known)
+    train = predicted(50)[1]
+    splits = {"train": label_counts(train), "test": label_counts(faces)}
+    splits["train"]["race"] = [50]
+    figures = {
+        **open_evaluation(reported[0]).figures,
+        **evaluation_figures(raw, Calibration(), faces),
+        **{"n": n, "data": {"about": about, "splits": splits}, "baseline": baseline(train, train)},
+    }
+    arrays = {"path": faces.path}
+    for task in raw:
+        arrays |= {f"{task}_probabilities": raw[task], f"{task}_label": labels[task]}
+        arrays |= {f"{task}_known": known[task]}
+    evaluation = dataclasses.replace(
+        open_evaluation(reported[0]), figures=json.loads(json.dumps(figures)), arrays=arrays
+    )
+    told = page(evaluation, dict.fromkeys(faces.path, "data:,"), 3)
+    assert "Reliability of race" in told
+    assert "Reliability of gender" not in told
+    assert "None" not in re.sub(r"<code>.*?</code>", "", told)
+    assert "nan" not in re.findall(r' d="([^"]*)"', told)
+    assert ("does not tell what it dropped" in told) == ("rows" not in about)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The figures of an evaluation as charts."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -126,7 +127,9 @@ def risk(curve: Curve, label: str, form: str, certain: str) -> Markup:
     aside = [1 - kept for kept in curve["kept"]]
     return chart(
         Axis(f"faces set aside, {certain}", 0, 0.9, ".0%"),
-        axis_around(label, curve["risk"], _ends(curve["risk_interval"]), form=form, zero=True),
+        axis_around(
+            label, [0.02], curve["risk"], _ends(curve["risk_interval"]), form=form, zero=True
+        ),
         line([0, 0.9], [curve["risk"][0]] * 2, "muted", dashed=True),
         line(aside, curve["best"], "b", dashed=True),
         *_with_band(aside, curve, "risk"),
@@ -138,16 +141,11 @@ def risk(curve: Curve, label: str, form: str, certain: str) -> Markup:
 def reliability(curve: Curve, raw: Curve, classes: int) -> Markup:
     """Accuracy by confidence, over how many faces there are of each confidence."""
     confidence = Axis("confidence", 1 / classes, 1, ".0%")
+    ends = _ends(curve["accuracy_interval"])
+    least = min([1 / classes, *curve["accuracy"], *raw["accuracy"], *ends])
     diagram = chart(
         confidence,
-        axis_around(
-            "accuracy",
-            [1.0],
-            curve["accuracy"],
-            raw["accuracy"],
-            _ends(curve["accuracy_interval"]),
-            form=".0%",
-        ),
+        Axis("accuracy", math.floor(least * 10) / 10, 1, ".0%"),
         line([1 / classes, 1], [1 / classes, 1], "muted", dashed=True),
         line(raw["confidence"], raw["accuracy"], "muted"),
         whiskers(curve["confidence"], curve["accuracy_interval"]),

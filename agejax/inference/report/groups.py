@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agejax.inference.markup import Markup, el, join
+from agejax.inference.markup import Markup, el
 from agejax.inference.plots import axis_around
 from agejax.inference.report.strip import strip
 
@@ -118,8 +118,3 @@ def _number(value: Any, form: str) -> Markup:
     if isinstance(value, list):
         return el("td", f"{form.format(value[0])} to {form.format(value[1])}")
     return el("td", _said(value, form))
-
-
-def definitions(rows: Mapping[str, Any]) -> Markup:
-    """Terms with what they are."""
-    return el("dl", (join(el("dt", term), el("dd", text)) for term, text in rows.items()))

@@ -71,7 +71,7 @@ def training(evaluation: Evaluation) -> Section:
         return Section("Training", el("p", "The run has no log of its training."))
     caption = (
         f"Training and validation by step; the dashed line is the checkpoint of this report, "
-        f"{step:,}. Training’s own figures are of augmented faces, with dropout, and so look worse."
+        f"{step:,}. Training’s own figures are of augmented faces, and of each step’s own weights."
     )
     return Section("Training", figure(el("div", drawn, class_="figures thirds"), caption))
 
@@ -86,13 +86,13 @@ def data(figures: Mapping[str, Any]) -> Section:
     text = f"{about.get('title', 'A data set that does not say what it is')}. {counts}."
     if left := figures["left_out"]:
         text += f" Of {figures['split']}, {left:,} more were left out: train has these very images."
-    dropped = about.get("dropped")
-    if dropped is None:
+    dropped, rows = about.get("dropped"), about.get("rows")
+    if dropped is None or not rows:
         told = "It does not tell what it dropped."
         return Section("Data", el("p", f"{text} {told}"))
-    total, rows = sum(dropped.values()), about["rows"]
+    total = sum(dropped.values())
     text += f" Of {rows:,} rows, the build dropped {total:,} ({total / rows:.1%}):"
-    most, reasons = max(1, *dropped.values()), about.get("reasons", {})
+    most, reasons = max([1, *dropped.values()]), about.get("reasons", {})
     body = (_dropped(name, reasons.get(name, ""), n, rows, most) for name, n in dropped.items())
     return Section("Data", join(el("p", text), el("table", el("tbody", body), class_="dropped")))
 
