@@ -3,10 +3,16 @@
 import argparse
 import sys
 
-from agejax.commands import compare, crops, describe, predict
+from agejax.commands import (
+    compare,
+    crops,
+    describe,
+    predict,
+    report,
+)
 from agejax.errors import one_line
 
-_COMMANDS = (predict, describe, compare, crops)
+_COMMANDS = (predict, report, describe, compare, crops)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import pytest
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
-@pytest.mark.parametrize("name", ["restore"])
+@pytest.mark.parametrize("name", ["restore", "errors"])
 def test_a_notebook_runs_from_top_to_bottom(name, run, archives, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Jupyter's own

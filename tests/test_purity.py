@@ -24,7 +24,7 @@ def imports(file):
 def files(*rooms):
     for room in rooms:
         path = PACKAGE / room
-        yield from path.glob("*.py") if path.is_dir() else [path.with_suffix(".py")]
+        yield from path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
 
 
 def test_the_pure_rooms_touch_no_file_and_no_framework_but_jax():
@@ -77,5 +77,5 @@ def test_a_plain_import_is_thin():
 
 def test_nothing_needs_tensorflow():
     everything = "import agejax.cli, agejax.inference.predict, agejax.runtime.loop"
-    everything += ", agejax.inference.picture, tfds_imdb_wiki.build"
+    everything += ", agejax.inference.picture, agejax.inference.report.write, tfds_imdb_wiki.build"
     assert not modules_after(everything) & {"tensorflow", "matplotlib", "apache_beam", "torch"}

@@ -11,17 +11,17 @@ from tfds_imdb_wiki.imdb_mat import Columns
 
 # In the order in which they are looked for; the first that holds is a row's reason. The last three
 # are found in the image file.
-REASONS = [
-    "no_face",
-    "low_score",
-    "second_face",
-    "no_gender",
-    "bad_dob",
-    "age_range",
-    "missing_file",
-    "undecodable",
-    "too_small",
-]
+REASONS = {
+    "no_face": "no face was found in the photo",
+    "low_score": "the detector's score is below the least that counts",
+    "second_face": "a second face is in the photo, and which one is meant is not known",
+    "no_gender": "the gender is not known",
+    "bad_dob": "the date of birth is no date",
+    "age_range": "the age is below 0 or above 100 years",
+    "missing_file": "the file is not there",
+    "undecodable": "the file is no JPEG that can be read whole",
+    "too_small": "the image is too small to show a face",
+}
 SPLITS = ("train", "validation", "test")
 
 

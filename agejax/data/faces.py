@@ -1,7 +1,8 @@
 """Labelled faces: their labels in memory, their images read when they are asked for."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,9 @@ class Faces:
         threads.
       rows: int [N], each face's index for `read`.
       person: str [N], whose face each is; None where that is not known.
+      about: what is known of the whole data set, as JSON has it, for people: any of "title",
+        "licence", "citation", "homepage", "rows" (before any was dropped), "dropped" ({reason:
+        rows}) and "reasons" ({reason: what it means}).
     """
 
     path: np.ndarray
@@ -28,6 +32,7 @@ class Faces:
     read: Callable[[np.ndarray], list[bytes]]
     rows: np.ndarray
     person: np.ndarray | None = None
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,13 +1,17 @@
 """IMDB-WIKI as `Faces`: built by `tfds_imdb_wiki` where it is not built yet."""
 
 import functools
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from agejax.data.faces import Faces
 from agejax.data.records import Records, shards_of
 from agejax.errors import UserError
+
+_TITLES = {"imdb": "IMDB", "wiki": "Wikipedia", "imdb_wiki": "IMDB and Wikipedia"}
 
 
 def imdb_wiki(
@@ -49,6 +53,7 @@ def imdb_wiki(
         read=functools.partial(_read, records, columns["image_start"], columns["image_length"]),
         rows=np.arange(len(columns["path"])),
         person=columns["person"],
+        about=_about(folder, name, painted > 0),
     )
     faces = faces.where(columns["face_score"] >= np.float32(min_face_score))
     if not len(faces):
@@ -57,6 +62,28 @@ def imdb_wiki(
             f"lower config.data.min_face_score"
         )
     return faces
+
+
+def _about(folder: Path, name: str, painted: bool) -> dict[str, Any]:
+    """For people; see `Faces.about`. What the build dropped is counted over all splits."""
+    from tfds_imdb_wiki.rows import REASONS
+
+    report = json.loads((folder / "drop_report.json").read_text(encoding="utf-8"))
+    counts = {"rows": report["rows"], "dropped": report["dropped"], "reasons": REASONS}
+    if painted:
+        return {
+            "title": "faces painted by agejax, in the layout of IMDB-WIKI",
+            "licence": "Apache-2.0, as agejax; they show nobody",
+            **counts,
+        }
+    return {
+        "title": f"IMDB-WIKI, the faces of {_TITLES[name]} celebrities",
+        "licence": "for academic research only; the photos belong to their owners",
+        "citation": "Rothe, Timofte, Van Gool, Deep expectation of real and apparent age from a "
+        "single image without facial landmarks, IJCV 2018",
+        "homepage": "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/",
+        **counts,
+    }
 
 
 @functools.cache

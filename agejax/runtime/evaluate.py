@@ -10,16 +10,17 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm.auto import tqdm
 
-from agejax.config import LOADER, check, source_args
+from agejax.config import LOADER, check, source_args, to_json
 from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
-from agejax.runtime.figures import baseline, evaluation_figures
+from agejax.runtime.figures import baseline, evaluation_figures, label_counts
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import open_checkpoints
 from agejax.runtime.steps import predict_step_of
+from agejax.runtime.versions import versions
 from agejax.runtime.writers import write_text
 from agejax.train.calibration import calibrated
 from agejax.train.step import PredictStep
@@ -73,13 +74,17 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
          "bias" (mean of the median minus the truth), "interval": {"level", "coverage", "width"},
          "mae_when_set_aside": {"10%", "20%", "50%"} (of faces, those of the widest intervals)},
        "gender": {"n", "accuracy", "nll", "ece"},
-       "baseline": {"age_mae", "gender_accuracy"},
+       "baseline": {"age_mae", "gender_accuracy", "age_median", "age_cumulative"},
        "uncalibrated": {"age", "gender"}, read from the model's own probabilities,
        "calibration": {"temperature", "widening", "n"}, what all else is read with,
        "groups": {"decade" | "gender" | COLUMN: {GROUP: {"n", "mae", "bias", "cs5", "coverage",
          "gender_accuracy"}}},
        "worst_to_mean": {KIND: the MAE of its worst group of 30 faces or more over that of all},
-       "interval_over": "persons" or "faces", "persons"}.
+       "interval_over": "persons" or "faces", "persons",
+       "curves": {"age": {"by_age", "cumulative", "coverage", "risk"}, "gender": {"reliability",
+         "risk"}, "uncalibrated"}, each as a function of agejax.train.curves gives it,
+       "data": {"about" (see Faces), "splits": {"train", SPLIT: label_counts of it}},
+       "config": what was evaluated, and how, "versions"}.
       X_interval stands beside X: its 95% bootstrap interval, [low, high].
 
     Raises:
@@ -111,6 +116,14 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "left_out": everybody - len(faces),
         **evaluation_figures(raw, calibration, faces, attributes),
         "baseline": baseline(train, faces),
+        "data": {
+            "about": dict(faces.about),
+            "splits": {
+                name: label_counts(of) for name, of in {"train": train, split: faces}.items()
+            },
+        },
+        "config": json.loads(to_json(config)),
+        "versions": versions(),
     }
     folder = Path(workdir, "eval")
     write_text(folder / f"{split}.json", json.dumps(figures, indent=2) + "\n")

@@ -8,6 +8,7 @@ import numpy as np
 from agejax.data.faces import Faces
 from agejax.labels import GENDERS, median_age
 from agejax.train import calibration as calibrations
+from agejax.train import curves
 from agejax.train.calibration import Calibration, age_interval
 from agejax.train.groups import Measure, by_group, decades, worst_to_mean
 from agejax.train.metrics import compute, metric_sums
@@ -32,17 +33,33 @@ def validation_figures(raw: Probabilities, faces: Faces) -> tuple[dict[str, Any]
     return figures | {"calibration": dict(vars(fitted))}, fitted
 
 
-def baseline(train: Faces, faces: Faces) -> dict[str, float]:
-    """What guessing the training median age (years MAE) and majority gender (accuracy) gives."""
+def baseline(train: Faces, faces: Faces) -> dict[str, Any]:
+    """What guessing the training median age (years MAE) and majority gender (accuracy) gives.
+
+    "age_cumulative" are the shares of faces within 0, 1, ... 20 years of that median.
+    """
 
     def known(of: Faces, task: str) -> np.ndarray:
         return of.labels[task][of.known[task]]
 
     median = np.median(known(train, "age"))
+    error = known(faces, "age") - median
     majority = round(float(known(train, "gender").mean()))
     return {
-        "age_mae": float(np.abs(known(faces, "age") - median).mean()),
+        "age_mae": float(np.abs(error).mean()),
         "gender_accuracy": float((known(faces, "gender") == majority).mean()),
+        "age_median": float(median),
+        "age_cumulative": curves.within(error).mean(0).tolist(),
+    }
+
+
+def label_counts(faces: Faces) -> dict[str, Any]:
+    """{"n", "persons" (None where not known), TASK: [faces of each label]}."""
+    known = {task: labels[faces.known[task]] for task, labels in faces.labels.items()}
+    return {
+        "n": len(faces),
+        "persons": None if faces.person is None else len(np.unique(faces.person)),
+        **{task: np.bincount(labels).tolist() for task, labels in known.items()},
     }
 
 
@@ -96,6 +113,10 @@ def evaluation_figures(
         },
         "interval_over": "faces" if by_face else "persons",
         "persons": None if by_face else len(np.unique(people)),
+        "curves": {
+            **_curves(p, calibration, faces, people),
+            "uncalibrated": _honesty(raw, faces, people),
+        },
     }
 
 
@@ -115,6 +136,42 @@ def _measures(p: Probabilities, calibration: Calibration, faces: Faces) -> dict[
         right = p[task].argmax(-1) == faces.labels[task]
         measures[f"{task}_accuracy"] = right.astype(np.float64), faces.known[task]
     return measures
+
+
+def _curves(
+    p: Probabilities, calibration: Calibration, faces: Faces, people: np.ndarray
+) -> dict[str, dict[str, curves.Curve]]:
+    """{task: {name: curve}}, of tasks with a known label."""
+    found = _honesty(p, faces, people)
+    for task in found:
+        rows = faces.known[task]
+        exact, label, who = p[task][rows].astype(np.float64), faces.labels[task][rows], people[rows]
+        if task == "age":
+            low, median, high = age_interval(exact, calibration.widening.get("age", 0.0))
+            error, uncertainty = median - label, high - low
+            found[task]["by_age"] = curves.error_by_age(error, label, who)
+            found[task]["cumulative"] = curves.cumulative_score(error, who)
+            loss = np.abs(error)
+        else:
+            loss, uncertainty = (exact.argmax(-1) != label).astype(np.float64), -exact.max(-1)
+        found[task]["risk"] = curves.risk_by_coverage(loss, uncertainty, who)
+    return found
+
+
+def _honesty(
+    p: Probabilities, faces: Faces, people: np.ndarray
+) -> dict[str, dict[str, curves.Curve]]:
+    """The curves that calibration is to straighten."""
+    found = {}
+    for task, of in p.items():
+        if (rows := faces.known[task]).any():
+            args = of[rows].astype(np.float64), faces.labels[task][rows], people[rows]
+            found[task] = (
+                {"coverage": curves.coverage_by_level(*args)}
+                if task == "age"
+                else {"reliability": curves.reliability(*args)}
+            )
+    return found
 
 
 def _reliability(

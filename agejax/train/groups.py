@@ -8,7 +8,7 @@ import numpy as np
 from agejax.train.bootstrap import ratio_intervals
 
 UNKNOWN = "unknown"
-_FEW = 30  # faces, below which a group's mean is mostly noise
+FEW = 30  # faces, below which a group's mean is mostly noise
 
 Measure = tuple[np.ndarray, np.ndarray]  # float [N] values, bool [N] whether they count
 Groups = dict[str, dict[str, dict[str, Any]]]
@@ -59,7 +59,7 @@ def worst_to_mean(groups: Mapping[str, Mapping[str, Any]], mean: float, name: st
     worst = [
         figures[name]
         for group, figures in groups.items()
-        if group != UNKNOWN and figures["n"] >= _FEW and figures[name] is not None
+        if group != UNKNOWN and figures["n"] >= FEW and figures[name] is not None
     ]
     return max(worst) / mean if worst and mean > 0 else None
 

@@ -17,11 +17,18 @@ def expected_calibration_error(p: np.ndarray, label: np.ndarray, bins: int = 15)
       label: int [N].
       bins: of [0, 1].
     """
-    confidence = p.max(-1).astype(np.float64)
-    right = p.argmax(-1) == label
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    bin_of, confidence, right = confidence_bins(p, label, bins)
     gap = np.bincount(bin_of, right - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(p))
+
+
+def confidence_bins(
+    p: np.ndarray, label: np.ndarray, bins: int = 15
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each face's bin, int [N], confidence, float64 [N], and whether it is right, bool [N]."""
+    confidence = p.max(-1).astype(np.float64)
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    return bin_of, confidence, p.argmax(-1) == label
 
 
 def inside(low: np.ndarray, high: np.ndarray, label: np.ndarray) -> np.ndarray:

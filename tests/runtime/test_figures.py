@@ -122,3 +122,33 @@ def test_groups_too_small_to_be_judged_are_shown_without_a_verdict():
     whole = {"n": 12, "step": 1, "split": "test", "left_out": 0, "baseline": baseline(faces, faces)}
     assert set(ours["worst_to_mean"].values()) == {None}
     assert "the worst" not in table(ours | whole)
+
+
+def test_curves_hold_the_same_figures(figures):
+    age, gender = figures["curves"]["age"], figures["curves"]["gender"]
+    assert age["cumulative"]["share"][5] == pytest.approx(figures["age"]["cs5"])
+    assert age["risk"]["risk"][0] == pytest.approx(figures["age"]["mae"]["median"])
+    at = {f"{1 - kept:.0%}": i for i, kept in enumerate(age["risk"]["kept"])}
+    for share, mae in figures["age"]["mae_when_set_aside"].items():
+        assert age["risk"]["risk"][at[share]] == pytest.approx(mae)
+    assert np.average(age["by_age"]["mae"], weights=age["by_age"]["n"]) == pytest.approx(
+        figures["age"]["mae"]["median"]
+    )
+    assert gender["risk"]["risk"][0] == pytest.approx(1 - figures["gender"]["accuracy"])
+    raw = figures["curves"]["uncalibrated"]
+    for of, curve in ((figures, gender), (figures["uncalibrated"], raw["gender"])):
+        bins = curve["reliability"]
+        gap = np.abs(np.subtract(bins["confidence"], bins["accuracy"]))
+        assert np.average(gap, weights=bins["n"]) == pytest.approx(of["gender"]["ece"])
+    honest, overconfident = age["coverage"], raw["age"]["coverage"]
+    distance = lambda curve: np.abs(np.subtract(curve["share"], curve["level"])).mean()
+    assert distance(honest) < 0.03 < distance(overconfident)
+
+
+def test_a_task_without_a_label_has_no_curve():
+    raw, faces = predicted(40)
+    nobody = dataclasses.replace(faces, known=faces.known | {"gender": np.zeros(40, bool)})
+    assert evaluation_figures(raw, Calibration(), nobody, {})["curves"].keys() == {
+        "age",
+        "uncalibrated",
+    }

@@ -1,0 +1,123 @@
+"""What a report is made of: what an evaluation wrote, and the run's log."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from agejax.config import from_json, update
+from agejax.errors import UserError
+from agejax.labels import median_age
+from agejax.runtime.evaluate import evaluate
+from agejax.runtime.runs import of_the_run, open_checkpoints
+from agejax.train.calibration import age_interval
+
+_NEEDED = {"calibration", "groups", "worst_to_mean", "curves", "baseline", "data", "versions"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """An evaluation of N faces.
+
+    Attributes:
+      name: of the run.
+      figures: as `agejax.runtime.evaluate.evaluate` gives them.
+      arrays: each face's, as it writes them.
+      log: the lines of `metrics.jsonl`.
+      config: what was evaluated, and how.
+    """
+
+    name: str
+    figures: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    log: list[dict[str, Any]]
+    config: ConfigDict
+
+    @property
+    def ages(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Low, median and high of each face, float64 [N] years; they depend on nothing else."""
+        widening = self.figures["calibration"]["widening"].get("age", 0.0)
+        return age_interval(self.arrays["age_probabilities"], widening)
+
+
+def open_evaluation(
+    workdir: Path,
+    split: str = "test",
+    checkpoint: str | None = None,
+    attributes: Path | None = None,
+) -> Evaluation:
+    """What `mode=eval` wrote of a split, evaluated first where that is needed.
+
+    It is, where there is no evaluation yet, or one of another checkpoint than is asked for, of one
+    that is gone, or of another version; and where attributes are named.
+
+    Raises:
+      UserError: there is no run, or it cannot be evaluated.
+    """
+    checkpoints = open_checkpoints(workdir)
+    saved = _saved(workdir, split)
+    changes: dict[str, Any] = {"eval.split": split}
+    if checkpoint is not None:
+        changes["eval.checkpoint"] = checkpoint
+    if attributes is not None:
+        changes["eval.attributes"] = str(attributes)
+    if saved and attributes is None:
+        asked = str(saved[0]["step"]) if checkpoint is None else checkpoint
+        try:
+            fresh = checkpoints.find(asked) == saved[0]["step"]
+        except UserError:
+            if checkpoint is not None:
+                raise
+            fresh, changes["eval.checkpoint"] = False, "best"  # training went on, and kept others
+        if fresh:
+            return _of(workdir, *saved)
+    config = _config(saved[0]) if saved else of_the_run(workdir, {})
+    update(config, changes)
+    if not evaluate(config, workdir)["age"]["n"]:
+        raise UserError(f"{workdir}: no age of {split} is known; there is nothing to report")
+    written = _saved(workdir, split)
+    if written is None:
+        raise UserError(f"{workdir}/eval: another process writes there; try again")
+    return _of(workdir, *written)
+
+
+def _of(workdir: Path, figures: dict[str, Any], arrays: dict[str, np.ndarray]) -> Evaluation:
+    log = _lines(workdir / "metrics.jsonl")
+    return Evaluation(Path(workdir).resolve().name, figures, arrays, log, _config(figures))
+
+
+def _config(figures: dict[str, Any]) -> ConfigDict:
+    return from_json(json.dumps(figures["config"]), f"eval/{figures['split']}.json")
+
+
+def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """The figures and arrays of an evaluation by this version; None where there is none."""
+    try:
+        figures = json.loads(Path(workdir, "eval", f"{split}.json").read_text(encoding="utf-8"))
+        with np.load(Path(workdir, "eval", f"{split}.npz"), allow_pickle=False) as npz:
+            arrays = dict(npz)
+        _config(figures)
+        known = arrays["age_known"]
+        p = arrays["age_probabilities"][known].astype(np.float64)
+        mae = np.abs(median_age(p) - arrays["age_label"][known]).mean()
+        # Both files are of one evaluation, and it is not one that was interrupted between them.
+        same = len(known) == figures["n"] and abs(mae - figures["age"]["mae"]["median"]) < 1e-6
+        return (figures, arrays) if same and figures.keys() >= _NEEDED else None
+    except Exception:  # missing, damaged, or of a version that wrote something else
+        return None
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log; the last may still be written."""
+    if not file.exists():
+        return []
+    lines = []
+    for text in file.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            continue
+    return lines
