@@ -1,7 +1,7 @@
 """Labelled faces: their labels in memory, their images read when they are asked for."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -19,6 +19,11 @@ class Faces:
         threads.
       rows: int [N], each face's index for `read`.
       person: str [N], whose face each is; None where that is not known.
+      upto: {task: int32 [N]}, of tasks some of whose labels are ranges, such as an age of 20-29: the
+        last class that may be; `labels` has the first. Both are the same where a label is exact.
+      attributes: {name: str [N]}, what else is known of each; "unknown" where it is not.
+      weights: {set: weight} of the sets that `attributes["set"]` names: a training batch is made of
+        faces of each in this proportion. None: every face comes as often as any other.
     """
 
     path: np.ndarray
@@ -28,20 +33,26 @@ class Faces:
     read: Callable[[np.ndarray], list[bytes]]
     rows: np.ndarray
     person: np.ndarray | None = None
+    upto: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    attributes: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    weights: Mapping[str, float] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def where(self, keep: np.ndarray) -> "Faces":
         """The faces for which `keep`, bool [N], holds."""
+        kept = lambda columns: {name: column[keep] for name, column in columns.items()}
         return dataclasses.replace(
             self,
             path=self.path[keep],
-            labels={task: labels[keep] for task, labels in self.labels.items()},
-            known={task: known[keep] for task, known in self.known.items()},
+            labels=kept(self.labels),
+            known=kept(self.known),
             sha256=self.sha256[keep],
             rows=self.rows[keep],
             person=None if self.person is None else self.person[keep],
+            upto=kept(self.upto),
+            attributes=kept(self.attributes),
         )
 
     def without(self, others: "Faces") -> "Faces":
