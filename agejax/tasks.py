@@ -149,6 +149,23 @@ def _check_loss(where: str, task: Task) -> None:
         raise UserError(f"{where}: the loss {loss} gives {shape} for 3 faces, not one for each")
 
 
+def check_faces(
+    tasks: Mapping[str, Task], known: Mapping[str, np.ndarray], upto: Mapping[str, np.ndarray]
+) -> None:
+    """Raises a `UserError` for a task that training faces, {task: [N]}, cannot teach."""
+    for name, task in tasks.items():
+        if task.weight and not known[name].any():
+            raise UserError(
+                f"no training face has a known {name}; to train without it, set "
+                f"config.tasks.{name}.weight=0"
+            )
+        if name in upto and not getattr(task.loss, "of_range", None):
+            raise UserError(
+                f"config.tasks.{name}.loss: {getattr(task.loss, '__name__', task.loss)} knows no "
+                f"labels that are ranges, which some faces have; see agejax.train.losses.suits"
+            )
+
+
 def class_weights(
     tasks: Mapping[str, Task],
     labels: Mapping[str, np.ndarray],

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+UNKNOWN = "unknown"  # an attribute that is not known
+
 
 @dataclasses.dataclass(frozen=True)
 class Faces:

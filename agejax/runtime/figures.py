@@ -36,10 +36,10 @@ def selection_error(figures: Mapping[str, Any]) -> float:
     """What the best checkpoint has least of: the age MAE, or where no age is known, the NLL."""
     if figures["age"]["n"]:
         return figures["age"]["mae"]["median"]
-    return sum(of["nll"] for of in figures.values() if of.get("n"))
+    return sum(of["nll"] for of in figures.values() if "nll" in of)
 
 
-def baseline(train: Faces, faces: Faces) -> dict[str, float | None]:
+def baseline(train: Faces | None, faces: Faces) -> dict[str, float | None]:
     """What guessing the training median age (years MAE) and majority classes (accuracy) gives.
 
     {"age_mae", "gender_accuracy", ...}; None where nothing is known to guess, or to be right about.
@@ -47,10 +47,11 @@ def baseline(train: Faces, faces: Faces) -> dict[str, float | None]:
     guesses: dict[str, float | None] = {}
     for task in faces.labels:
         name = "age_mae" if task == "age" else f"{task}_accuracy"
+        guesses[name] = None
+        if train is None or not train.known[task].any() or not faces.known[task].any():
+            continue
         (first, last), (low, high) = _known_range(train, task), _known_range(faces, task)
-        if not len(first) or not len(low):
-            guesses[name] = None
-        elif task == "age":
+        if task == "age":
             # The median of both ends is least far from the ranges that they bound.
             median = np.full(len(low), np.median(np.concatenate([first, last])))
             guesses[name] = float(np.abs(off(median, low, high)).mean())

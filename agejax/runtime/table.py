@@ -11,9 +11,10 @@ def table(figures: dict[str, Any]) -> str:
 
 def _whole(figures: dict[str, Any]) -> Iterator[str]:
     people = f" of {figures['persons']:,} persons" if figures["persons"] else ""
+    left_out = "none" if figures["left_out"] is None else figures["left_out"]
     yield (
         f"{figures['split']}: {figures['n']:,} faces{people} at step {figures['step']:,}"
-        f" ({figures['left_out']} left out, whose images are in train)"
+        f" ({left_out} left out, whose images are in train)"
     )
     if figures["age"]["n"]:
         yield from _age(figures)
