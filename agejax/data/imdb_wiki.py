@@ -7,7 +7,7 @@ import numpy as np
 
 from agejax.data.faces import Faces
 from agejax.data.records import Records, shards_of
-from agejax.errors import UserError
+from agejax.errors import NoSuchSplit, UserError
 
 
 def imdb_wiki(
@@ -36,7 +36,7 @@ def imdb_wiki(
     file = folder / f"columns-{split}.npz"
     if not file.exists():
         there = ", ".join(sorted(f.stem.removeprefix("columns-") for f in folder.glob("columns-*")))
-        raise UserError(f"{folder}: there is no split {split!r}; there are {there or 'none'}")
+        raise NoSuchSplit(f"{folder}: there is no split {split!r}; there are {there or 'none'}")
     with np.load(file, allow_pickle=False) as npz:
         columns = dict(npz)
     records = Records(shards_of(folder, split), len(columns["path"]))
