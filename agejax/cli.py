@@ -3,16 +3,16 @@
 import argparse
 import sys
 
-from agejax.commands import compare, describe, predict
+from agejax.commands import check, compare, describe, import_, pack, predict
 from agejax.errors import one_line
 
-_COMMANDS = (predict, describe, compare)
+_COMMANDS = (predict, describe, compare, check, import_, pack)
 
 
 def main() -> None:
     """Entry of the `agejax` command."""
     parser = argparse.ArgumentParser(prog="agejax", description="Age and gender from face crops.")
-    names = " | ".join(command.__name__.rpartition(".")[2] for command in _COMMANDS)
+    names = " | ".join(command.__name__.rpartition(".")[2].rstrip("_") for command in _COMMANDS)
     subparsers = parser.add_subparsers(required=True, metavar=names)
     for command in _COMMANDS:
         command.add(subparsers)

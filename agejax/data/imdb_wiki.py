@@ -33,6 +33,27 @@ def imdb_wiki(
       UserError: archives or splits that are not there.
     """
     folder = _built(name, manual_dir, data_dir, painted)
+    faces, score = _open(folder, split)
+    faces = faces.where(score >= np.float32(min_face_score))
+    if not len(faces):
+        raise UserError(
+            f"{folder}: no face of {split!r} has a score of {min_face_score} or more; "
+            f"lower config.data.min_face_score"
+        )
+    return faces
+
+
+def of_folder(folder: Path, split: str) -> Faces:
+    """The faces of a split of a built data set, such as `DATA_DIR/imdb_wiki/imdb/1.1.0`.
+
+    Raises:
+      UserError: there is none.
+    """
+    return _open(folder, split)[0]
+
+
+def _open(folder: Path, split: str) -> tuple[Faces, np.ndarray]:
+    """The faces of a split, and the detection score of each."""
     file = folder / f"columns-{split}.npz"
     if not file.exists():
         there = ", ".join(sorted(f.stem.removeprefix("columns-") for f in folder.glob("columns-*")))
@@ -50,13 +71,7 @@ def imdb_wiki(
         rows=np.arange(len(columns["path"])),
         person=columns["person"],
     )
-    faces = faces.where(columns["face_score"] >= np.float32(min_face_score))
-    if not len(faces):
-        raise UserError(
-            f"{folder}: no face of {split!r} has a score of {min_face_score} or more; "
-            f"lower config.data.min_face_score"
-        )
-    return faces
+    return faces, columns["face_score"]
 
 
 @functools.cache

@@ -15,6 +15,12 @@ from agejax.errors import UserError
 _IMAGES, _COLUMNS = "faces.array_record", "faces.npz"
 
 
+def check_free(folder: Path) -> None:
+    """Raises a `UserError` where something is in the place of a new folder."""
+    if folder.exists():
+        raise UserError(f"{folder} is there already; name another folder, or remove it")
+
+
 def pack(faces: Faces, splits: np.ndarray, folder: Path) -> None:
     """Writes faces, and the split of each, so that `open_packed` gives the same.
 
@@ -24,8 +30,7 @@ def pack(faces: Faces, splits: np.ndarray, folder: Path) -> None:
     Raises:
       UserError: there is something in its place.
     """
-    if folder.exists():
-        raise UserError(f"{folder} is there already; name another folder, or remove it")
+    check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

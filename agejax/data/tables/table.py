@@ -3,7 +3,7 @@
 import codecs
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,11 @@ class Table:
       columns: their names, in lower case.
     """
 
-    def __init__(self, file: Path):
+    def __init__(self, file: Path, needs: Sequence[str] = ("path",)):
         """Looks at the beginning of a `.csv`, `.tsv`, `.jsonl` or `.parquet` file.
 
         Raises:
-          UserError: it is not there, not of these, or has no column `path`.
+          UserError: it is not there, not of these, or has not the columns that it needs.
         """
         if not file.is_file():
             raise UserError(f"{file}: there is no such table")
@@ -48,17 +48,18 @@ class Table:
             self._look_at_csv()
             self._rows = self._csv
         self.columns = [name.strip().casefold() for name in self.columns]
-        self._check_columns()
+        self._check_columns(needs)
 
     def __iter__(self) -> Iterator[tuple[int, Cells | BadRow]]:
         """Each row's number, as a spreadsheet counts, and its cells; or why it has none."""
         return self._rows()
 
-    def _check_columns(self) -> None:
-        if "path" not in self.columns:
+    def _check_columns(self, needs: Sequence[str]) -> None:
+        if missing := [name for name in needs if name not in self.columns]:
             raise UserError(
-                f"{self.file}: its columns must include `path`, and are "
-                f"{', '.join(map(repr, self.columns)) or 'none'}; `agejax import table` renames them"
+                f"{self.file}: it has no column {missing[0]!r}, but "
+                f"{', '.join(map(repr, self.columns)) or 'none'} ({self.form}); "
+                f"`agejax import table` renames columns"
             )
         if twice := {name for name in self.columns if self.columns.count(name) > 1}:
             raise UserError(f"{self.file}: it has more than one column {', '.join(sorted(twice))}")
