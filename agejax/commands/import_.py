@@ -62,7 +62,9 @@ def run(
     """
     from agejax.data.tables import imports
 
-    _check_options(kind, pattern=pattern, gender=gender, values=values, rename=rename, images=images)
+    _check_options(
+        kind, pattern=pattern, gender=gender, values=values, rename=rename, images=images
+    )
     meanings = {name: _pairs("--values", text) for name, text in values}
     if gender:
         meanings["gender"] = _pairs("--gender", gender)

@@ -99,9 +99,7 @@ def _joined(parts: Mapping[str, Faces]) -> Faces:
     sets = np.repeat(list(parts), [len(part) for part in members])
     attributes = joined("attributes", lambda part, _: np.full(len(part), UNKNOWN))
     return Faces(
-        path=np.concatenate(
-            [np.char.add(f"{name}/", part.path) for name, part in parts.items()]
-        ),
+        path=np.concatenate([np.char.add(f"{name}/", part.path) for name, part in parts.items()]),
         labels=joined("labels", zeros),
         known=joined("known", lambda part, _: np.zeros(len(part), bool)),
         sha256=np.concatenate([part.sha256 for part in members]),
@@ -118,4 +116,3 @@ def _people(name: str, faces: Faces) -> np.ndarray:
     if faces.person is not None:
         return faces.person
     return np.char.add(f"{name}/", faces.path)
-

@@ -32,9 +32,7 @@ class Records:
 
         if (there := int(self._starts[-1])) != count:  # a file that was cut may look empty
             names = ", ".join(map(str, shards)) or "no file"
-            raise UserError(
-                f"{names}: {there:,} records where there were {count:,}; {remedy}"
-            )
+            raise UserError(f"{names}: {there:,} records where there were {count:,}; {remedy}")
 
     def read(self, rows: np.ndarray) -> list[bytes]:
         """The records at `rows`, int [n]; one read for each shard.

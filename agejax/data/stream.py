@@ -31,7 +31,9 @@ class RowLoader:
         rows = n if rows is None else rows
         indices = np.asarray(indices, np.int64)
         pad = (0, rows - n)
-        of = lambda columns: {task: np.pad(column[indices], pad) for task, column in columns.items()}
+        of = lambda columns: {
+            task: np.pad(column[indices], pad) for task, column in columns.items()
+        }
         batch = Batch(
             image=np.pad(indices.astype(np.int32), pad),
             labels=of(self.faces.labels),

@@ -57,7 +57,9 @@ class Progress:
         """Notes the figures of a validation."""
         self._line["validation"] = figures
         told = [
-            f"MAE {of['mae']['median']:.2f} years" if "mae" in of else f"{task} {of['accuracy']:.1%}"
+            f"MAE {of['mae']['median']:.2f} years"
+            if "mae" in of
+            else f"{task} {of['accuracy']:.1%}"
             for task, of in figures.items()
             if of.get("n") and "nll" in of
         ]

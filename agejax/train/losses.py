@@ -202,9 +202,7 @@ def multitask_loss(
     return total / sum(weights.values())
 
 
-def _weight(
-    weights: jax.Array, label: jax.Array, last: jax.Array | None = None
-) -> jax.Array:
+def _weight(weights: jax.Array, label: jax.Array, last: jax.Array | None = None) -> jax.Array:
     """[B]: the weight of each label; of a range, the mean of its classes'."""
     if last is None:
         return weights[label]

@@ -89,9 +89,7 @@ def make_train_step(
                 logits, part, task_weights, counts, losses=losses, class_weights=class_weights
             )
             probabilities = model.probabilities(jax.lax.stop_gradient(logits))
-            sums = metric_sums(
-                probabilities, part["labels"], counted(part), upto=part.get("upto")
-            )
+            sums = metric_sums(probabilities, part["labels"], counted(part), upto=part.get("upto"))
             stats = nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
             return loss, (stats, {"loss": loss, "tasks": sums})
 

@@ -10,12 +10,19 @@ from agejax.labels import AGES, FEMALE, MALE
 
 _NOTHING = {"", "unknown", "nan", "none", "null", "na", "n/a", "?"}
 _GENDERS = {"female": FEMALE, "f": FEMALE, "woman": FEMALE, "male": MALE, "m": MALE, "man": MALE}
-_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
-    ("validation", "valid", "val", "dev"), "validation"
-)
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _NUMBER = r"(\d+)(?:\.\d*)?"
-_RANGE = re.compile(rf"\(?\s*{_NUMBER}\s*(?:-|–|,|to)\s*{_NUMBER}\s*\)?")  # 20-29, or Adience's (25, 32)
-_OPEN = re.compile(rf"(?:{_NUMBER}\s*\+|(?:more than|over)\s+{_NUMBER})")  # 70+; FairFace's more than 70
+_RANGE = re.compile(
+    rf"\(?\s*{_NUMBER}\s*(?:-|–|,|to)\s*{_NUMBER}\s*\)?"
+)  # 20-29, or Adience's (25, 32)
+_OPEN = re.compile(
+    rf"(?:{_NUMBER}\s*\+|(?:more than|over)\s+{_NUMBER})"
+)  # 70+; FairFace's more than 70
 
 
 class BadRow(Exception):

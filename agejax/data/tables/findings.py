@@ -43,5 +43,5 @@ class Findings:
     def lines(self) -> Iterator[str]:
         """A line for each kind, the most frequent first."""
         for kind, found in sorted(self._kinds.items(), key=lambda item: -item[1].count):
-            more = ", ..." if found.count > len(found.examples) else ""
-            yield f"{found.count:>9,} {kind} ({', '.join(found.examples)}{more})"
+            more = "; ..." if found.count > len(found.examples) else ""
+            yield f"{found.count:>9,} {kind} ({'; '.join(found.examples)}{more})"

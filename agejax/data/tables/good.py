@@ -4,7 +4,6 @@ import csv
 import os
 from pathlib import Path
 
-
 from agejax.data.tables.cells import BadRow, image_path
 from agejax.data.tables.check import Checked
 from agejax.data.tables.rows import root_of

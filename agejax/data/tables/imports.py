@@ -1,4 +1,4 @@
-"""Rows of a table from what public sets of faces are: files whose names tell, or tables of theirs."""
+"""Rows of a table from public sets of faces: files whose names tell, or tables of theirs."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -64,9 +64,7 @@ def _uneven(checked: Checked) -> Iterator[str]:
     counts, _ = _by_decade(columns["first"], columns["last"])
     if total := counts.sum():
         rare = [
-            f"{name} ({n:,})"
-            for name, n in zip(_DECADES, counts, strict=True)
-            if n < _RARE * total
+            f"{name} ({n:,})" for name, n in zip(_DECADES, counts, strict=True) if n < _RARE * total
         ]
         if rare:
             yield f"uneven: few faces of {', '.join(rare)}; config.tasks.age.balance weighs ages"

@@ -4,8 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from agejax.data.tables.cells import BadRow, age_range, gender_code, image_path, is_nothing
-from agejax.data.tables.cells import split_name
+from agejax.data.tables.cells import (
+    BadRow,
+    age_range,
+    gender_code,
+    image_path,
+    is_nothing,
+    split_name,
+)
 from agejax.data.tables.table import Cells, Table
 
 OWN = ("path", "age", "gender", "person", "split")  # columns that mean something to us
