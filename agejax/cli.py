@@ -1,6 +1,7 @@
 """The `agejax` command."""
 
 import argparse
+import os
 import sys
 
 from agejax.commands import check, compare, describe, import_, pack, predict
@@ -17,5 +18,6 @@ def main() -> None:
     for command in _COMMANDS:
         command.add(subparsers)
     args = vars(parser.parse_args())
+    sys.path.append(os.getcwd())  # a run's own trunk is found from where it was trained
     with one_line():
         sys.exit(args.pop("run")(**args))

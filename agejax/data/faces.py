@@ -22,7 +22,7 @@ class Faces:
       rows: int [N], each face's index for `read`.
       person: str [N], whose face each is; None where that is not known.
       upto: {task: int32 [N]}, of tasks some of whose labels are ranges, such as an age of 20-29:
-        the last class that may be; `labels` has the first. Both are the same where a label is exact.
+        the last class that may be; `labels` has the first. An exact label is the same in both.
       attributes: {name: str [N]}, what else is known of each; "unknown" where it is not.
       weights: {set: weight} of the sets that `attributes["set"]` names: a training batch is made of
         faces of each in this proportion. None: every face comes as often as any other.

@@ -16,7 +16,7 @@ from agejax.data.decode import BadImage, canonical
 from agejax.data.faces import UNKNOWN, Faces
 from agejax.data.parallel import in_order
 from agejax.data.tables.cells import BadRow
-from agejax.data.tables.packed import open_packed
+from agejax.data.tables.packed import modified, open_packed
 from agejax.data.tables.rows import Face, faces_of, root_of
 from agejax.data.tables.splits import assign
 from agejax.data.tables.table import Table
@@ -41,7 +41,7 @@ def own_faces(split: str, *, path: str | None = None, root: str | None = None) -
     if not path:
         raise UserError("whose faces? Set config.data.path to a table, such as faces.csv")
     file = Path(path)
-    version = file.stat().st_mtime_ns if file.exists() else 0
+    version = modified(file)
     faces, splits = _opened(path, root, version, os.getcwd())
     if split == "all":
         return faces

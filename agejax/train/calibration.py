@@ -17,6 +17,7 @@ from agejax.labels import quantile_age
 LEVEL = 0.9  # of the age interval
 _TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 _COLDEST, _HOTTEST = 0.2, 5.0
+_FEWEST = 9  # labels that a 90% interval can be fitted on
 _TINY = 1e-30  # what a probability counts at least, as in the metrics' NLL
 _ALL_AGES = 1000.0  # a widening past 0 and 100 from any quantiles
 
@@ -47,7 +48,8 @@ def fit(
     """The calibration of validation predictions.
 
     Labels that are ranges speak of the temperature, by the likelihood of the range. The interval is
-    fitted on exact ones alone, and where there are none it stays at the plain quantiles.
+    fitted on exact ones alone; where ranges leave fewer than 9 of these, which could promise
+    nothing, it stays at the plain quantiles.
 
     Args:
       probabilities: {task: [N, classes]}, as the model gives them.
@@ -66,7 +68,7 @@ def fit(
         n = max(n, len(p))
         temperature[task] = fit_temperature(p, label, last)
         exact = label == last
-        if task in ordinal and exact.any():
+        if task in ordinal and (exact.all() or exact.sum() >= _FEWEST):
             widening[task] = fit_widening(tempered(p[exact], temperature[task]), label[exact])
     return Calibration(temperature, widening, n)
 

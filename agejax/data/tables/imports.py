@@ -9,6 +9,7 @@ from agejax.data.tables.cells import BadRow, age_range, gender_code
 from agejax.data.tables.table import Table
 from agejax.errors import UserError
 
+_ONE_WORD = ("age", "gender", "split")
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 Values = Mapping[str, Mapping[str, str]]  # {column: {what stands there: what it means}}
@@ -52,8 +53,9 @@ def image_files(folder: Path) -> list[Path]:
 def pattern_of(template: str) -> re.Pattern[str]:
     r"""A template such as "{age}_{gender}_*.jpg" as a regular expression for names.
 
-    `{name}` takes the characters up to what follows it, `{}` and `*` take any and keep nothing;
-    neither crosses a "/". All else stands for itself.
+    `{name}` takes the characters up to what follows it, and `{age}`, `{gender}` and `{split}` no
+    "_" among them; `{}` and `*` take any and keep nothing. None crosses a "/". All else stands for
+    itself.
 
     Raises:
       UserError: it names no field, or one twice.
@@ -69,7 +71,8 @@ def pattern_of(template: str) -> re.Pattern[str]:
         if part == "*" or part == "{}":
             made += "[^/]*?"
         elif part.startswith("{") and part.endswith("}") and len(part) > 2:
-            made += f"(?P<{part[1:-1].casefold()}>[^/]+?)"
+            name = part[1:-1].casefold()
+            made += f"(?P<{name}>[^/_]+?)" if name in _ONE_WORD else f"(?P<{name}>[^/]+?)"
         else:
             made += re.escape(part)
     return re.compile(made)

@@ -85,6 +85,12 @@ def open_packed(folder: Path) -> tuple[Faces, np.ndarray]:
         raise UserError(f"{file}: cannot be read ({error}); pack the table again") from error
 
 
+def modified(path: Path) -> int:
+    """When a table, or a packed folder's, was last written, in ns; 0 where there is none."""
+    file = path / _COLUMNS if path.is_dir() else path
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
