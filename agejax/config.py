@@ -173,30 +173,43 @@ def check(config: ConfigDict) -> None:
 
 
 def source_args(config: ConfigDict) -> dict[str, Any]:
-    """The keyword arguments of `config.data.source`: what its signature names.
+    """The keyword arguments of `config.data.source`: what its signature names."""
+    return _source_args(config)[0]
+
+
+def check_source(config: ConfigDict) -> None:
+    """Raises a `UserError` where `config.data` is given what says nothing to its source."""
+    args, rest = _source_args(config)
+    usual = default().data.to_dict()
+    for key, value in rest.items():
+        if value != usual.get(key):
+            takes = ", ".join(args)
+            raise UserError(
+                f"config.data.{key} is {value!r}, but {source_of(config).__name__} takes {takes}"
+            )
+
+
+def _source_args(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of `config.data` the source takes, and what else there is.
 
     Raises:
-      UserError: it is no source, or another key of `config.data` is set, which says nothing to it.
+      UserError: it is no source.
     """
-    source = _resolved(config.data.source)
+    source = source_of(config)
     try:
         _, *takes = inspect.signature(source).parameters.values()
     except (TypeError, ValueError) as error:
         raise UserError(
             f"config.data.source is {source!r}; it must be a function of a split"
         ) from error
-    given, usual = config.data.to_dict(), default().data.to_dict()
+    given = config.data.to_dict()
     for key in ("source", "device_mib", *LOADER):
         given.pop(key)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
-        return given
-    names = [parameter.name for parameter in takes]
-    for key, value in given.items():
-        if key not in names and value != usual.get(key):
-            raise UserError(
-                f"config.data.{key} is {value!r}, but {source.__name__} takes {', '.join(names)}"
-            )
-    return {key: value for key, value in given.items() if key in names}
+        return given, {}
+    names = {parameter.name for parameter in takes}
+    args = {key: value for key, value in given.items() if key in names}
+    return args, {key: value for key, value in given.items() if key not in names}
 
 
 def check_key(config: ConfigDict, key: str) -> None:

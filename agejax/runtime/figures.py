@@ -105,7 +105,7 @@ def evaluation_figures(
             key: whole[key] for key in ("mae_interval", "bias", "bias_interval", "cs5_interval")
         }
         of_age["interval"]["coverage_interval"] = whole["coverage_interval"]
-    for task in figures.keys() - {"age"}:
+    for task in (task for task in figures.keys() - {"age"} if figures[task]["n"]):
         figures[task]["accuracy_interval"] = whole[f"{task}_accuracy_interval"]
     return {
         **figures,

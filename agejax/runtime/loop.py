@@ -51,6 +51,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       UserError: a setting, the data or the folder is not as it must be.
     """
     configs.check(config)
+    configs.check_source(config)
     mesh = _start_devices(config)
     checkpoints = Checkpoints(workdir)
     _check_same_run(config, checkpoints)
