@@ -3,8 +3,7 @@
     python launch.py --config configs/own_faces.py --config.data.path=faces.csv
 
 docs/own_faces.md tells what may stand in the table, and `agejax check faces.csv` what is wrong with
-it. 3,000 steps take about 10 minutes on 2 cores; how long is right depends on how many faces there
-are: 16 epochs of 12,000.
+it. How many steps are right depends on how many faces there are: 3,000 are 16 epochs of 12,000.
 """
 
 from agejax import config as configs
