@@ -70,13 +70,19 @@ class Table:
         self._encoding = next((name for bom, name in _BOMS if begin.startswith(bom)), "utf-8")
         if self._encoding == "utf-8" and b"\0" in begin:
             raise UserError(f"{self.file}: no text in UTF-8, nor in UTF-16 with a BOM; save it so")
-        with self.file.open(encoding=self._encoding, errors="surrogateescape") as opened:
-            header = opened.readline(65536)
+        try:
+            with self.file.open(encoding=self._encoding, errors="surrogateescape") as opened:
+                header = opened.readline(65536)
+        except UnicodeError as error:
+            raise UserError(f"{self.file}: damaged text ({error})") from error
         counts = {mark: header.count(mark) for mark in ",;\t"}
         self._delimiter = max(counts, key=counts.__getitem__)
         name = "tab" if self._delimiter == "\t" else repr(self._delimiter)
         self.form = f"CSV in {self._encoding.removesuffix('-sig').upper()}, separated by {name}"
-        self.columns = next(csv.reader([header], delimiter=self._delimiter), [])
+        try:
+            self.columns = next(csv.reader([header], delimiter=self._delimiter), [])
+        except csv.Error as error:
+            raise UserError(f"{self.file}: its first line names no columns ({error})") from error
 
     def _csv(self) -> Iterator[tuple[int, Cells | BadRow]]:
         # What is not of the encoding passes as a lone surrogate, so that its row can be told.
@@ -92,7 +98,7 @@ class Table:
                 except csv.Error as error:  # nothing that follows can be trusted
                     yield number, BadRow("not CSV from here on, perhaps an open quote", str(error))
                     return
-                except UnicodeDecodeError as error:
+                except UnicodeError as error:
                     yield number, BadRow("no text from here on", str(error))
                     return
                 if number > 1 and any(row):
@@ -121,22 +127,24 @@ class Table:
                 yield number, {k.strip().casefold(): _text(v) for k, v in loaded.items()}
 
     def _parquet_columns(self) -> list[str]:
-        import pyarrow.lib
-        import pyarrow.parquet as parquet
+        import pyarrow.parquet
 
         try:
-            self._parquet_file = parquet.ParquetFile(self.file)
-        except (pyarrow.lib.ArrowException, ValueError, OSError) as error:
+            self._parquet_file = pyarrow.parquet.ParquetFile(self.file)
+        except (ValueError, OSError) as error:  # all of Arrow's are one of these
             raise UserError(f"{self.file}: not a Parquet file ({error})") from error
         return self._parquet_file.schema_arrow.names
 
     def _parquet(self) -> Iterator[tuple[int, Cells | BadRow]]:
         number = 0
-        for batch in self._parquet_file.iter_batches(batch_size=4096):
-            columns = [column.to_pylist() for column in batch.columns]
-            for row in zip(*columns, strict=True):
-                number += 1
-                yield number, dict(zip(self.columns, map(_text, row), strict=True))
+        try:
+            for batch in self._parquet_file.iter_batches(batch_size=4096):
+                columns = [column.to_pylist() for column in batch.columns]
+                for row in zip(*columns, strict=True):
+                    number += 1
+                    yield number, dict(zip(self.columns, map(_text, row), strict=True))
+        except (ValueError, OSError) as error:
+            yield number + 1, BadRow("damaged from here on", str(error))
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,6 @@
+import contextlib
 import json
+import random
 
 import pytest
 
@@ -81,6 +83,25 @@ def test_what_is_no_table_is_one_line(table, data, name, said):
     with pytest.raises(UserError, match=said) as error:
         Table(table(data, name))
     assert "\n" not in str(error.value)
+
+
+def test_a_damaged_file_is_told_wherever_it_breaks(table):
+    import pyarrow
+    import pyarrow.parquet
+
+    file = table("", "faces.parquet")
+    rows = [{"path": f"{i}.jpg", "age": i % 90, "gender": "f"} for i in range(500)]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    whole = {"faces.parquet": file.read_bytes(), "utf16.csv": (TEXT * 20).encode("utf-16")}
+    whole |= {"faces.csv": (TEXT * 20).encode(), "faces.jsonl": b'{"path": "a", "age": 3}\n' * 20}
+    rng = random.Random(0)
+    for name, data in whole.items():
+        for _ in range(60):
+            broken = bytearray(data)
+            for _ in range(rng.randint(1, 8)):
+                broken[rng.randrange(len(broken))] = rng.randrange(256)
+            with contextlib.suppress(UserError):
+                list(faces_of(Table(table(bytes(broken[: rng.randint(1, len(broken))]), name))))
 
 
 def test_a_missing_table(tmp_path):
