@@ -272,8 +272,14 @@ def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
     """The keys in which two configs say that they are different runs."""
     a, b = (dict(_flat(_plain(config))) for config in (ours, theirs))
     for key in sorted(a.keys() | b.keys()):
-        if a.get(key) != b.get(key) and not f"{key}.".startswith(_FREE):
+        if a.get(key) != b.get(key) and not _is_free(key):
             yield f"config.{key} was {b.get(key)!r} and is now {a.get(key)!r}"
+
+
+def _is_free(key: str) -> bool:
+    if key.startswith("data.sets."):  # of a set, where it lies
+        return key.endswith((".manual_dir", ".data_dir", ".root"))
+    return f"{key}.".startswith(_FREE)
 
 
 def _flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:

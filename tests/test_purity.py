@@ -24,7 +24,7 @@ def imports(file):
 def files(*rooms):
     for room in rooms:
         path = PACKAGE / room
-        yield from path.glob("*.py") if path.is_dir() else [path.with_suffix(".py")]
+        yield from path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
 
 
 def test_the_pure_rooms_touch_no_file_and_no_framework_but_jax():

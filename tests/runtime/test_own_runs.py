@@ -134,6 +134,9 @@ def test_a_run_goes_on_with_its_mixture(everything):
     _, workdir = everything
     config = of_the_run(workdir, {})
     train(config, workdir)  # finished: only evaluated again
+    with config.unlocked():
+        config.data.sets.mine.root = str(workdir)
+    assert list(configs.differences(config, of_the_run(workdir, {}))) == []
     config.data.sets.mine.weight = 1.0
     with pytest.raises(UserError, match=r"config\.data\.sets\.mine\.weight was 0\.5"):
         train(config, workdir)
