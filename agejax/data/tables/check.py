@@ -1,6 +1,6 @@
 """A table of faces read from end to end: what is wrong, doubtful and uneven.
 
-Of each row some 40 bytes are kept, so that a table of millions needs no more than a few MiB of
+Of each row some 40 bytes are kept, so that a table of a million needs tens of MiB of
 memory; what it says is hashed, and an image is decoded and let go.
 """
 
