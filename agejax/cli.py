@@ -1,27 +1,32 @@
 """The `agejax` command."""
 
 import argparse
+import os
 import sys
 
 from agejax.commands import (
+    check,
     compare,
     crops,
     describe,
+    import_,
+    pack,
     predict,
     report,
 )
 from agejax.errors import one_line
 
-_COMMANDS = (predict, report, describe, compare, crops)
+_COMMANDS = (predict, report, describe, compare, crops, check, import_, pack)
 
 
 def main() -> None:
     """Entry of the `agejax` command."""
     parser = argparse.ArgumentParser(prog="agejax", description="Age and gender from face crops.")
-    names = " | ".join(command.__name__.rpartition(".")[2] for command in _COMMANDS)
+    names = " | ".join(command.__name__.rpartition(".")[2].rstrip("_") for command in _COMMANDS)
     subparsers = parser.add_subparsers(required=True, metavar=names)
     for command in _COMMANDS:
         command.add(subparsers)
     args = vars(parser.parse_args())
+    sys.path.append(os.getcwd())  # a run's own trunk is found from where it was trained
     with one_line():
         sys.exit(args.pop("run")(**args))

@@ -1,13 +1,14 @@
 """What a run is: all settings with their defaults, and how they are written down."""
 
 import difflib
+import inspect
 import json
 import runpy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ml_collections import ConfigDict, config_dict
+from ml_collections import ConfigDict, FieldReference, config_dict
 
 from agejax import tasks
 from agejax.callables import name_of, resolve
@@ -21,17 +22,17 @@ from agejax.train.optim import cosine
 _FREE = (
     *("mode.", "profile.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
     *("train.deterministic.", "train.keep_memory.", "data.manual_dir.", "data.data_dir."),
-    *("data.workers.", "data.cache_mib.", "data.cache_dir.", "data.device_mib."),
+    *("data.workers.", "data.cache_mib.", "data.cache_dir.", "data.device_mib.", "data.root."),
 )
 LOADER = ("size", "workers", "cache_mib", "cache_dir")  # of `data`: how faces become pixels
-_OPEN = ("tasks.", "model.args.")  # whose keys are the experiment's own
+_OPEN = ("tasks.", "model.args.", "data.sets.")  # whose keys are the experiment's own
 
 
 def default() -> ConfigDict:
     """All settings, locked: an experiment changes values and cannot misspell a key.
 
-    A callable is given as itself; `model.args` are the trunk's own keyword arguments, and what
-    stands in `data` before `size`, beside `source`, are the source's.
+    A callable is given as itself; `model.args` are the trunk's own keyword arguments, and of what
+    stands in `data` before `size`, `source` is given what its signature names.
     """
     config = ConfigDict(
         {
@@ -39,12 +40,16 @@ def default() -> ConfigDict:
             "mode": "train",  # or "eval"
             "profile": False,  # write a trace of ten steps into WORKDIR/profile
             "data": {
-                "source": imdb_wiki,  # (split, **rest of data) -> Faces
+                # (split, ...) -> Faces: imdb_wiki, own_faces, mixture, or one of yours
+                "source": FieldReference(imdb_wiki, field_type=object),
                 "name": "imdb",  # or "wiki", "imdb_wiki"
                 "manual_dir": config_dict.placeholder(str),  # of the archives; TFDS's own
                 "data_dir": config_dict.placeholder(str),  # of built data; ~/tensorflow_datasets
                 "min_face_score": 0.0,  # stricter than the build's own
                 "painted": 0,  # synthetic faces to paint into manual_dir first
+                "path": config_dict.placeholder(str),  # own_faces: a table, or what was packed
+                "root": config_dict.placeholder(str),  # where its images lie; the table's folder
+                "sets": {},  # mixture: {name: {"source", "weight", what the source takes}}
                 "size": 64,  # pixels a side
                 "workers": 2,  # decoding threads; the result does not depend on it
                 "cache_mib": 2048,  # decoded pixels are kept in memory if all fit into this
@@ -116,6 +121,11 @@ def default() -> ConfigDict:
         }
     )
     return config.lock()
+
+
+def source_of(config: ConfigDict) -> Any:
+    """The callable that `config.data.source` is, or names."""
+    return _resolved(config.data.source)
 
 
 def from_file(path: Path) -> ConfigDict:
@@ -212,9 +222,43 @@ def _check_stages(config: ConfigDict) -> None:
 
 
 def source_args(config: ConfigDict) -> dict[str, Any]:
-    """The keyword arguments of `config.data.source`."""
-    ours = ("source", "device_mib", *LOADER)
-    return {key: value for key, value in config.data.items() if key not in ours}
+    """The keyword arguments of `config.data.source`: what its signature names."""
+    return _source_args(config)[0]
+
+
+def check_source(config: ConfigDict) -> None:
+    """Raises a `UserError` where `config.data` is given what says nothing to its source."""
+    args, rest = _source_args(config)
+    usual = default().data.to_dict()
+    for key, value in rest.items():
+        if value != usual.get(key):
+            takes = ", ".join(args)
+            raise UserError(
+                f"config.data.{key} is {value!r}, but {source_of(config).__name__} takes {takes}"
+            )
+
+
+def _source_args(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What of `config.data` the source takes, and what else there is.
+
+    Raises:
+      UserError: it is no source.
+    """
+    source = source_of(config)
+    try:
+        _, *takes = inspect.signature(source).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"config.data.source is {source!r}; it must be a function of a split"
+        ) from error
+    given = config.data.to_dict()
+    for key in ("source", "device_mib", *LOADER):
+        given.pop(key)
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
+        return given, {}
+    names = {parameter.name for parameter in takes}
+    args = {key: value for key, value in given.items() if key in names}
+    return args, {key: value for key, value in given.items() if key not in names}
 
 
 def check_key(config: ConfigDict, key: str) -> None:
@@ -266,6 +310,7 @@ def from_json(text: str, where: str) -> ConfigDict:
         with config.unlocked():
             config.tasks = tasks.settable(loaded.pop("tasks"))
             config.model.args = loaded["model"].pop("args")
+            config.data.sets = loaded["data"].pop("sets", {})
         update(config, dict(_flat(loaded)))
     except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
@@ -276,8 +321,14 @@ def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
     """The keys in which two configs say that they are different runs."""
     a, b = (dict(_flat(_plain(config))) for config in (ours, theirs))
     for key in sorted(a.keys() | b.keys()):
-        if a.get(key) != b.get(key) and not f"{key}.".startswith(_FREE):
+        if a.get(key) != b.get(key) and not _is_free(key):
             yield f"config.{key} was {b.get(key)!r} and is now {a.get(key)!r}"
+
+
+def _is_free(key: str) -> bool:
+    if key.startswith("data.sets."):  # of a set, where it lies
+        return key.endswith((".manual_dir", ".data_dir", ".root"))
+    return f"{key}.".startswith(_FREE)
 
 
 def _flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -296,7 +347,9 @@ def _get(config: ConfigDict, key: str) -> Any:
 
 def _plain(config: ConfigDict) -> dict[str, Any]:
     """Mappings, lists, numbers and strings alone, with the tasks' defaults said."""
-    return _named(config.to_dict() | {"tasks": tasks.plain(config.tasks)})
+    plain = config.to_dict() | {"tasks": tasks.plain(config.tasks)}
+    plain["data"]["source"] = _resolved(plain["data"]["source"])
+    return _named(plain)
 
 
 def _named(value: Any) -> Any:

@@ -10,6 +10,10 @@ class UserError(Exception):
     """What is wrong, where, and what to do, in one line."""
 
 
+class NoSuchSplit(UserError):
+    """A set of faces has no split of that name."""
+
+
 @contextlib.contextmanager
 def one_line() -> Iterator[None]:
     """Turns a `UserError`, or a file the system refuses, into a line on stderr and exit code 2."""

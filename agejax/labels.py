@@ -7,6 +7,7 @@ import numpy as np
 AGES = 101  # whole years 0..100: DEX's age as classification (Rothe et al., IJCV 2018)
 FEMALE, MALE = 0, 1  # as in IMDB-WIKI; UTKFace codes them the other way round
 GENDERS = ("F", "M")
+GENDER_NAMES = ("female", "male")
 
 _EPOCH = 719529  # MATLAB's datenum of 1970-01-01
 _YEAR_1, _YEAR_9999 = 367, 3652425  # the datenums that a calendar has: 0001-01-01 to 9999-12-31

@@ -13,8 +13,9 @@ from ml_collections import FieldReference
 
 from agejax.callables import resolve
 from agejax.errors import UserError
+from agejax.labels import GENDER_NAMES
 from agejax.models.heads import Softmax
-from agejax.train.losses import RowLoss, cross_entropy
+from agejax.train.losses import RowLoss, cross_entropy, with_ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Task:
       balance: None, or (counts [classes], **balance_args) -> weights [classes], of
         agejax.train.balance.
       balance_args: its settings.
+      names: of the classes, in their order; a column of a table of faces holds these. With them
+        `classes` can be left out. Without: female and male of gender, else 0, 1, 2, ...
     """
 
     classes: int
@@ -39,11 +42,14 @@ class Task:
     loss_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     balance: Any = None
     balance_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
     @property
     def row_loss(self) -> RowLoss:
-        """(logits, label) -> [B], its settings given."""
-        return functools.partial(self.loss, **self.loss_args)
+        """(logits, label) -> [B], its settings given; also (logits, first, last), of ranges."""
+        loss = functools.partial(self.loss, **self.loss_args)
+        of_range = getattr(self.loss, "of_range", None)
+        return with_ranges(loss, of_range) if of_range else loss
 
 
 _CALLABLE = ("head", "loss", "balance")
@@ -65,11 +71,21 @@ def _read(name: str, given: Mapping[str, Any]) -> Task:
             settings[key] = resolve(settings[key])
     for key in ("loss_args", "balance_args"):
         settings[key] = dict(settings.get(key, {}))
+    settings["names"] = names = tuple(settings.get("names", ()))
+    if names:
+        settings.setdefault("classes", len(names))
     try:
         return Task(**settings)
     except TypeError as error:
         keys = ", ".join(field.name for field in dataclasses.fields(Task))
         raise UserError(f"config.tasks.{name} takes {keys}, of which classes is needed") from error
+
+
+def class_names(name: str, task: Task) -> tuple[str, ...]:
+    """How the classes of a task are called: the config's names, or what its numbers mean."""
+    if task.names:
+        return task.names
+    return GENDER_NAMES if name == "gender" else tuple(map(str, range(task.classes)))
 
 
 def plain(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -95,6 +111,8 @@ def check(tasks: Mapping[str, Any]) -> None:
         where = f"config.tasks.{name}"
         if not (isinstance(task.classes, int) and task.classes >= 2):
             raise UserError(f"{where}.classes is {task.classes!r}; it must be at least 2")
+        if task.names and len(set(task.names)) != task.classes:
+            raise UserError(f"{where}: {task.classes} classes, but the names {list(task.names)}")
         if not task.weight >= 0:
             raise UserError(f"{where}.weight is {task.weight!r}; it must be at least 0")
         if not (isinstance(task.head, type) and issubclass(task.head, nnx.Module)):
@@ -131,8 +149,28 @@ def _check_loss(where: str, task: Task) -> None:
         raise UserError(f"{where}: the loss {loss} gives {shape} for 3 faces, not one for each")
 
 
+def check_faces(
+    tasks: Mapping[str, Task], known: Mapping[str, np.ndarray], upto: Mapping[str, np.ndarray]
+) -> None:
+    """Raises a `UserError` for a task that training faces, {task: [N]}, cannot teach."""
+    for name, task in tasks.items():
+        if task.weight and not known[name].any():
+            raise UserError(
+                f"no training face has a known {name}; to train without it, set "
+                f"config.tasks.{name}.weight=0"
+            )
+        if name in upto and not getattr(task.loss, "of_range", None):
+            raise UserError(
+                f"config.tasks.{name}.loss: {getattr(task.loss, '__name__', task.loss)} knows no "
+                f"labels that are ranges, which some faces have; see agejax.train.losses.suits"
+            )
+
+
 def class_weights(
-    tasks: Mapping[str, Task], labels: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray]
+    tasks: Mapping[str, Task],
+    labels: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
+    upto: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """{task: float32 [classes]} of the tasks that are balanced.
 
@@ -140,6 +178,8 @@ def class_weights(
       tasks: as `read` gives them.
       labels: {task: int [N]} of the training faces.
       known: {task: bool [N]}; the others are not counted.
+      upto: {task: int [N]}, the last class of labels that are ranges, which are counted in equal
+        parts for each class within.
 
     Raises:
       UserError: the balance does not take its settings or these counts.
@@ -148,11 +188,24 @@ def class_weights(
         name: _weights(
             f"config.tasks.{name}",
             task,
-            np.bincount(labels[name][known[name]], minlength=task.classes),
+            _counts(task.classes, labels[name], (upto or {}).get(name), known[name]),
         )
         for name, task in tasks.items()
         if task.balance
     }
+
+
+def _counts(
+    classes: int, label: np.ndarray, last: np.ndarray | None, known: np.ndarray
+) -> np.ndarray:
+    first = label[known]
+    if last is None:
+        return np.bincount(first, minlength=classes)
+    end = last[known] + 1
+    share = 1 / (end - first)
+    starts = np.bincount(first, share, minlength=classes + 1)
+    counts = (starts - np.bincount(end, share, minlength=classes + 1)).cumsum()[:classes]
+    return counts.round(6)  # what rounding leaves of nothing is nothing
 
 
 def _weights(where: str, task: Task, counts: np.ndarray) -> np.ndarray:

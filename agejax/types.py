@@ -1,6 +1,6 @@
 """The shapes that rooms hand to one another."""
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import jax
 
@@ -15,12 +15,15 @@ class Batch(TypedDict):
       labels: int32 [B] for each task.
       known: bool [B] for each task: whether that label means anything.
       mask: bool [B]: False where the row is padding.
+      upto: int32 [B] for each task that has labels given as ranges: the last class that may be, and
+        `labels` the first.
     """
 
     image: Any
     labels: dict[str, Any]
     known: dict[str, Any]
     mask: Any
+    upto: NotRequired[dict[str, Any]]
 
 
 class TrainState(TypedDict):

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from agejax.data.faces import UNKNOWN
 from agejax.errors import UserError
-
-UNKNOWN = "unknown"
 
 
 def read_attributes(file: Path, paths: np.ndarray) -> dict[str, np.ndarray]:

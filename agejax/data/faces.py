@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+UNKNOWN = "unknown"  # an attribute that is not known
+
 
 @dataclasses.dataclass(frozen=True)
 class Faces:
@@ -23,6 +25,11 @@ class Faces:
       about: what is known of the whole data set, as JSON has it, for people: any of "title",
         "licence", "citation", "homepage", "rows" (before any was dropped), "dropped" ({reason:
         rows}) and "reasons" ({reason: what it means}).
+      upto: {task: int32 [N]}, of tasks some of whose labels are ranges, such as an age of 20-29:
+        the last class that may be; `labels` has the first. An exact label is the same in both.
+      attributes: {name: str [N]}, what else is known of each; "unknown" where it is not.
+      weights: {set: weight} of the sets that `attributes["set"]` names: a training batch is made of
+        faces of each in this proportion. None: every face comes as often as any other.
     """
 
     path: np.ndarray
@@ -33,20 +40,26 @@ class Faces:
     rows: np.ndarray
     person: np.ndarray | None = None
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    upto: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    attributes: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    weights: Mapping[str, float] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def where(self, keep: np.ndarray) -> "Faces":
         """The faces for which `keep`, bool [N], holds."""
+        kept = lambda columns: {name: column[keep] for name, column in columns.items()}
         return dataclasses.replace(
             self,
             path=self.path[keep],
-            labels={task: labels[keep] for task, labels in self.labels.items()},
-            known={task: known[keep] for task, known in self.known.items()},
+            labels=kept(self.labels),
+            known=kept(self.known),
             sha256=self.sha256[keep],
             rows=self.rows[keep],
             person=None if self.person is None else self.person[keep],
+            upto=kept(self.upto),
+            attributes=kept(self.attributes),
         )
 
     def without(self, others: "Faces") -> "Faces":

@@ -1,5 +1,6 @@
 """IMDB-WIKI as `Faces`: built by `tfds_imdb_wiki` where it is not built yet."""
 
+import dataclasses
 import functools
 import json
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from agejax.data.faces import Faces
 from agejax.data.records import Records, shards_of
-from agejax.errors import UserError
+from agejax.errors import NoSuchSplit, UserError
 
 _TITLES = {"imdb": "IMDB", "wiki": "Wikipedia", "imdb_wiki": "IMDB and Wikipedia"}
 
@@ -37,10 +38,32 @@ def imdb_wiki(
       UserError: archives or splits that are not there.
     """
     folder = _built(name, manual_dir, data_dir, painted)
+    faces, score = _open(folder, split)
+    faces = dataclasses.replace(faces, about=_about(folder, name, painted > 0))
+    faces = faces.where(score >= np.float32(min_face_score))
+    if not len(faces):
+        raise UserError(
+            f"{folder}: no face of {split!r} has a score of {min_face_score} or more; "
+            f"lower config.data.min_face_score"
+        )
+    return faces
+
+
+def of_folder(folder: Path, split: str) -> Faces:
+    """The faces of a split of a built data set, such as `DATA_DIR/imdb_wiki/imdb/1.1.0`.
+
+    Raises:
+      UserError: there is none.
+    """
+    return _open(folder, split)[0]
+
+
+def _open(folder: Path, split: str) -> tuple[Faces, np.ndarray]:
+    """The faces of a split, and the detection score of each."""
     file = folder / f"columns-{split}.npz"
     if not file.exists():
         there = ", ".join(sorted(f.stem.removeprefix("columns-") for f in folder.glob("columns-*")))
-        raise UserError(f"{folder}: there is no split {split!r}; there are {there or 'none'}")
+        raise NoSuchSplit(f"{folder}: there is no split {split!r}; there are {there or 'none'}")
     with np.load(file, allow_pickle=False) as npz:
         columns = dict(npz)
     records = Records(shards_of(folder, split), len(columns["path"]))
@@ -53,15 +76,8 @@ def imdb_wiki(
         read=functools.partial(_read, records, columns["image_start"], columns["image_length"]),
         rows=np.arange(len(columns["path"])),
         person=columns["person"],
-        about=_about(folder, name, painted > 0),
     )
-    faces = faces.where(columns["face_score"] >= np.float32(min_face_score))
-    if not len(faces):
-        raise UserError(
-            f"{folder}: no face of {split!r} has a score of {min_face_score} or more; "
-            f"lower config.data.min_face_score"
-        )
-    return faces
+    return faces, columns["face_score"]
 
 
 def _about(folder: Path, name: str, painted: bool) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """JPEG bytes out of array_record files, many at once and without decoding their features."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from array_record.python.array_record_module import ArrayRecordReader
+from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 
 from agejax.errors import UserError
 
@@ -12,22 +12,27 @@ from agejax.errors import UserError
 class Records:
     """The records of a split's shards, in order. Safe to read from threads."""
 
-    def __init__(self, shards: Sequence[Path], count: int):
+    def __init__(
+        self,
+        shards: Sequence[Path],
+        count: int,
+        remedy: str = "build the data again, with --overwrite",
+    ):
         """Opens the files; `shards` stand in their order and hold `count` records together.
+
+        `remedy` is what an error advises.
 
         Raises:
           UserError: one is damaged, or they hold another number.
         """
         self._shards = shards
-        self._readers = [_open(shard) for shard in shards]
+        self._remedy = remedy
+        self._readers = [_open(shard, remedy) for shard in shards]
         self._starts = np.cumsum([0, *(reader.num_records() for reader in self._readers)])
 
         if (there := int(self._starts[-1])) != count:  # a file that was cut may look empty
             names = ", ".join(map(str, shards)) or "no file"
-            raise UserError(
-                f"{names}: {there:,} records where there were {count:,}; build the data again, "
-                f"with --overwrite"
-            )
+            raise UserError(f"{names}: {there:,} records where there were {count:,}; {remedy}")
 
     def read(self, rows: np.ndarray) -> list[bytes]:
         """The records at `rows`, int [n]; one read for each shard.
@@ -43,22 +48,32 @@ class Records:
             try:
                 records = self._readers[shard].read(wanted)
             except (RuntimeError, ValueError) as error:
-                raise _damaged(self._shards[shard], error) from error
+                raise _damaged(self._shards[shard], error, self._remedy) from error
             for i, record in zip(here, records, strict=True):
                 found[i] = record
         return found
 
 
-def _open(shard: Path) -> ArrayRecordReader:
+def write_records(file: Path, records: Iterable[bytes]) -> None:
+    """Writes one array_record file, for records that are read at random."""
+    writer = ArrayRecordWriter(str(file), "group_size:1")
+    try:
+        for record in records:
+            writer.write(record)
+    finally:
+        writer.close()
+
+
+def _open(shard: Path, remedy: str) -> ArrayRecordReader:
     try:
         # Records are read at random: what follows one is not worth fetching.
         return ArrayRecordReader(str(shard), "readahead_buffer_size:0")
     except (RuntimeError, ValueError) as error:
-        raise _damaged(shard, error) from error
+        raise _damaged(shard, error, remedy) from error
 
 
-def _damaged(shard: Path, error: Exception) -> UserError:
-    return UserError(f"{shard} is damaged ({error}); build the data again, with --overwrite")
+def _damaged(shard: Path, error: Exception, remedy: str) -> UserError:
+    return UserError(f"{shard} is damaged ({error}); {remedy}")
 
 
 def shards_of(folder: Path, split: str) -> list[Path]:

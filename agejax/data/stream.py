@@ -31,13 +31,16 @@ class RowLoader:
         rows = n if rows is None else rows
         indices = np.asarray(indices, np.int64)
         pad = (0, rows - n)
-        labels, known = self.faces.labels, self.faces.known
-        return Batch(
+        of = lambda columns: {
+            task: np.pad(column[indices], pad) for task, column in columns.items()
+        }
+        batch = Batch(
             image=np.pad(indices.astype(np.int32), pad),
-            labels={task: np.pad(column[indices], pad) for task, column in labels.items()},
-            known={task: np.pad(column[indices], pad) for task, column in known.items()},
+            labels=of(self.faces.labels),
+            known=of(self.faces.known),
             mask=np.arange(rows) < n,
         )
+        return batch | {"upto": of(self.faces.upto)} if self.faces.upto else batch
 
 
 class Loader(RowLoader):
@@ -93,6 +96,9 @@ def train_batches(
 ) -> Generator[Batch]:
     """Endless batches of shuffled epochs from step `start` on, two of them prepared ahead.
 
+    Where faces have `weights`, each set has epochs of its own, and they are interleaved in that
+    proportion.
+
     Args:
       loader: of the training faces.
       seed: of the order; every epoch has its own.
@@ -100,7 +106,7 @@ def train_batches(
       start: the first step.
       shard: (i, k): the i-th of k equal slices of every batch, for one of k processes.
     """
-    order = grain.MapDataset.range(len(loader)).seed(seed).shuffle().repeat()
+    order = _order(loader.faces, seed)
     i, k = shard
     mine = range(i * batch_size // k, (i + 1) * batch_size // k)
 
@@ -109,6 +115,19 @@ def train_batches(
 
     with ThreadPoolExecutor(2) as pool:
         yield from in_order(pool, batch, itertools.count(start), ahead=2)
+
+
+def _order(faces: Faces, seed: int) -> grain.MapDataset:
+    """Rows of faces, without end, each found by its position alone."""
+
+    def epochs(rows: np.ndarray, seed: int) -> grain.MapDataset:
+        return grain.MapDataset.source(rows).seed(seed).shuffle().repeat()
+
+    if faces.weights is None:
+        return epochs(np.arange(len(faces)), seed)
+    sets = [np.flatnonzero(faces.attributes["set"] == name) for name in faces.weights]
+    shuffled = [epochs(rows, seed + i) for i, rows in enumerate(sets)]
+    return grain.MapDataset.mix(shuffled, weights=list(faces.weights.values()))
 
 
 def eval_batches(loader: RowLoader, *, batch_size: int) -> Generator[Batch]:

@@ -8,11 +8,15 @@ from ml_collections import ConfigDict
 from PIL import Image, ImageDraw, ImageFont
 
 from agejax.data.decode import decode
+from agejax.data.faces import Faces
 from agejax.inference.predict import Prediction, load
 from agejax.labels import GENDERS
 from agejax.runtime.evaluate import open_split
 
 _INK, _PAPER, _BAND, _MARK, _TRUE = "#1f2933", "#ffffff", "#cfe3f5", "#1f6fb2", "#d9480f"
+
+
+Truth = tuple[tuple[int, int] | None, int | None]
 
 
 def picture_of_run(config: ConfigDict, workdir: Path, faces: int = 24) -> Path:
@@ -22,7 +26,7 @@ def picture_of_run(config: ConfigDict, workdir: Path, faces: int = 24) -> Path:
     predictor = load(workdir, str(config.eval.checkpoint), batch_size=len(rows))
     jpegs = some.read(some.rows[rows])
     predictions = predictor.predict(np.stack([decode(jpeg, predictor.size) for jpeg in jpegs]))
-    truth = [(int(some.labels["age"][i]), int(some.labels["gender"][i])) for i in rows]
+    truth = [_truth(some, i) for i in rows]
     file = Path(workdir, "eval", f"{config.eval.split}.png")
     draw_predictions(file, [decode(jpeg, 160) for jpeg in jpegs], predictions, truth)
     return file
@@ -32,7 +36,7 @@ def draw_predictions(
     file: Path,
     faces: Sequence[np.ndarray],
     predictions: Sequence[Prediction],
-    truth: Sequence[tuple[int, int]],
+    truth: Sequence[Truth],
     columns: int = 6,
     side: int = 160,
 ) -> None:
@@ -42,7 +46,7 @@ def draw_predictions(
       file: where to.
       faces: uint8 [h, w, 3] each.
       predictions: one for each face.
-      truth: (age in years, gender code) of each.
+      truth: (first and last year of the age, gender code) of each; None where it is not known.
       columns: faces a row.
       side: of a face, in pixels.
     """
@@ -51,25 +55,41 @@ def draw_predictions(
     sheet = Image.new("RGB", (columns * cell[0], rows * cell[1] + 30), _PAPER)
     draw = ImageDraw.Draw(sheet)
     fonts = ImageFont.load_default(17), ImageFont.load_default(12)
-    for i, (face, prediction, (age, gender)) in enumerate(
+    for i, (face, prediction, (ages, gender)) in enumerate(
         zip(faces, predictions, truth, strict=True)
     ):
         x, y = i % columns * cell[0] + 12, i // columns * cell[1] + 12
         picture = Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC)
         sheet.paste(picture, (x, y))
-        right = prediction.gender == GENDERS[gender]
+        right = gender is None or prediction.gender == GENDERS[gender]
         label = f"{prediction.gender}/{prediction.age:.0f}"
         draw.text((x, y + side + 4), label, _INK if right else _TRUE, fonts[0])
-        draw.text(
-            (x + side, y + side + 8), f"is {GENDERS[gender]}/{age}", _TRUE, fonts[1], anchor="ra"
-        )
+        is_ = f"is {'?' if gender is None else GENDERS[gender]}/{_years(ages)}"
+        draw.text((x + side, y + side + 8), is_, _TRUE, fonts[1], anchor="ra")
         at = lambda years, x=x: x + years / 100 * side
         line = y + side + 36
         draw.line([at(0), line, at(100), line], "#d8dee4", 2)
         draw.line([at(prediction.age_low), line, at(prediction.age_high), line], _BAND, 9)
         draw.line([at(prediction.age), line - 6, at(prediction.age), line + 6], _MARK, 3)
-        draw.ellipse([at(age) - 3, line - 3, at(age) + 3, line + 3], _TRUE)
+        if ages is not None:
+            draw.ellipse([at(ages[0]) - 3, line - 3, at(ages[1]) + 3, line + 3], _TRUE)
     legend = "blue: predicted age and its 90% interval, on 0 to 100 years; orange: the truth"
     draw.text((12, sheet.height - 26), legend, _INK, fonts[1])
     file.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(file)
+
+
+def _truth(faces: Faces, i: int) -> Truth:
+    first = faces.labels["age"]
+    ages = int(first[i]), int(faces.upto.get("age", first)[i])
+    gender = "gender" in faces.labels and faces.known["gender"][i]
+    return (
+        ages if faces.known["age"][i] else None,
+        int(faces.labels["gender"][i]) if gender else None,
+    )
+
+
+def _years(ages: tuple[int, int] | None) -> str:
+    if ages is None:
+        return "?"
+    return str(ages[0]) if ages[0] == ages[1] else f"{ages[0]}-{ages[1]}"

@@ -9,8 +9,10 @@ import numpy as np
 from agejax.errors import UserError
 from agejax.labels import median_age
 from agejax.train.bootstrap import ratio_intervals
+from agejax.train.metrics import off
 
 _NAMES = {"age": "age MAE, years", "gender": "gender accuracy"}
+_ARRAYS = ("label", "upto", "known", "probabilities")
 
 
 def compare(a: Sequence[Path], b: Sequence[Path], split: str = "test") -> dict[str, Any]:
@@ -97,10 +99,10 @@ def _paired(
 
 
 def _loss(task: str, one: dict[str, np.ndarray]) -> np.ndarray:
-    """[N]: the absolute error of the median age in years, or whether the class is right."""
+    """[N]: the error of the median age in years (of a range: outside it), or a class is right."""
     p, label = one[f"{task}_probabilities"], one[f"{task}_label"]
     if task == "age":
-        return np.abs(median_age(p.astype(np.float64)) - label)
+        return np.abs(off(median_age(p.astype(np.float64)), label, one[f"{task}_upto"]))
     return (p.argmax(-1) == label).astype(np.float64)
 
 
@@ -136,13 +138,14 @@ def _read(file: Path) -> dict[str, np.ndarray]:
     for task in tasks:
         p, label = arrays[f"{task}_probabilities"], arrays.get(f"{task}_label")
         arrays.setdefault(f"{task}_known", np.ones(len(path), bool))
+        arrays.setdefault(f"{task}_upto", label)
         if label is None or label.shape != path.shape or label.dtype.kind not in "iu":
             raise UserError(f"{file}: it has no whole {task}_label for each of its faces")
         if p.ndim != 2 or len(p) != len(path) or p.dtype.kind != "f" or not np.isfinite(p).all():
             raise UserError(f"{file}: {task}_probabilities are not finite numbers of each face")
     order = np.argsort(path)
     kept = ["path", *(["person"] if "person" in arrays else [])]
-    kept += [f"{task}_{what}" for task in tasks for what in ("label", "known", "probabilities")]
+    kept += [f"{task}_{what}" for task in tasks for what in _ARRAYS]
     return {name: arrays[name][order] for name in kept} | {"path": path[order].astype(str)}
 
 

@@ -10,12 +10,15 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm.auto import tqdm
 
-from agejax.config import LOADER, check, source_args, to_json
+from agejax import tasks
+from agejax.config import LOADER, check, differences, from_json, source_args, source_of, to_json
 from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
+from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.figures import baseline, evaluation_figures, label_counts
+from agejax.runtime.labelled import groups_of, labelled
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import open_checkpoints
@@ -28,16 +31,13 @@ from agejax.types import Weights
 
 
 def open_split(config: ConfigDict, split: str) -> Faces:
-    """The faces of a split.
+    """The faces of a split, labelled for the config's tasks.
 
     Raises:
-      UserError: there is no such split, or its labels are not those of the config's tasks.
+      UserError: there is no such split, or nothing that a task could be learnt from.
     """
-    faces = config.data.source(split, **source_args(config))
-    if faces.labels.keys() != set(config.tasks):
-        labels, tasks = (", ".join(sorted(names)) for names in (faces.labels, config.tasks))
-        raise UserError(f"config.tasks are {tasks}, but the faces are labelled with {labels}")
-    return faces
+    args = source_args(config)
+    return labelled(source_of(config)(split, **args), tasks.read(config.tasks))
 
 
 def open_loader(config: ConfigDict, faces: Faces) -> Loader:
@@ -61,12 +61,14 @@ def predict_split(
 def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Evaluates a checkpoint of a run on a split and writes it down.
 
-    Test images that also stand, byte for byte, in the training split are left out and counted.
+    Test images that also stand, byte for byte, among the faces that the checkpoint was trained on
+    are left out and counted; `left_out` is None where those are not here to be read.
 
     Args:
       config: the run's own, with `config.eval` and `config.data` as wanted.
       workdir: the run. `eval/SPLIT.json` gets the figures, `eval/SPLIT.npz` each face's `path`,
-        `person`, `TASK_label`, `TASK_known` and (calibrated) `TASK_probabilities`.
+        `person`, `TASK_label`, `TASK_known` and (calibrated) `TASK_probabilities`; where labels are
+        ranges also `TASK_upto`, the last class.
 
     Returns:
       {"n", "step", "split", "left_out",
@@ -99,12 +101,13 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     graph, like = abstract_model(config)
     weights = jax.device_put(checkpoints.weights(step, like), replicated(mesh))
     split = config.eval.split
-    train, faces = open_split(config, "train"), open_split(config, split)
+    faces, train = open_split(config, split), _trained_on(config, checkpoints, step)
     everybody = len(faces)
-    if split != "train":
+    if split != "train" and train is not None:
         faces = faces.without(train)
     table = config.eval.attributes
-    attributes = read_attributes(Path(table), faces.path) if table else {}
+    attributes = groups_of(faces)
+    attributes |= read_attributes(Path(table), faces.path) if table else {}
     loader = open_loader(config, faces)
     raw = predict_split(
         predict_step_of(config, graph), weights, mesh, loader, config.eval.batch_size
@@ -113,13 +116,15 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "n": len(faces),
         "step": step,
         "split": split,
-        "left_out": everybody - len(faces),
+        "left_out": None if train is None else everybody - len(faces),
         **evaluation_figures(raw, calibration, faces, attributes),
         "baseline": baseline(train, faces),
         "data": {
             "about": dict(faces.about),
             "splits": {
-                name: label_counts(of) for name, of in {"train": train, split: faces}.items()
+                name: label_counts(of)
+                for name, of in {"train": train, split: faces}.items()
+                if of is not None
             },
         },
         "config": json.loads(to_json(config)),
@@ -130,6 +135,20 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     arrays = {"path": faces.path} | ({} if faces.person is None else {"person": faces.person})
     arrays |= {f"{task}_label": labels for task, labels in faces.labels.items()}
     arrays |= {f"{task}_known": known for task, known in faces.known.items()}
+    arrays |= {f"{task}_upto": last for task, last in faces.upto.items()}
     arrays |= {f"{task}_probabilities": p for task, p in calibrated(raw, calibration).items()}
     np.savez_compressed(folder / f"{split}.npz", **arrays)  # type: ignore[arg-type]
     return figures
+
+
+def _trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Faces | None:
+    """The training faces of a checkpoint, also where others than its own are evaluated."""
+    theirs = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
+    changes = [line.split()[0] for line in differences(config, theirs)]
+    if not any(key.startswith("config.data.") and key != "config.data.size" for key in changes):
+        return open_split(config, "train")
+    try:
+        return open_split(theirs, "train")
+    except UserError as error:
+        print(f"the training faces cannot be looked at, so none is left out: {error}")
+        return None

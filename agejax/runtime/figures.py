@@ -11,7 +11,7 @@ from agejax.train import calibration as calibrations
 from agejax.train import curves
 from agejax.train.calibration import Calibration, age_interval
 from agejax.train.groups import Measure, by_group, decades, worst_to_mean
-from agejax.train.metrics import compute, metric_sums
+from agejax.train.metrics import compute, metric_sums, off
 from agejax.train.reliability import expected_calibration_error, inside, risk_when_set_aside
 
 Probabilities = Mapping[str, np.ndarray]
@@ -20,7 +20,7 @@ Probabilities = Mapping[str, np.ndarray]
 def score(probabilities: Probabilities, faces: Faces) -> dict[str, dict[str, Any]]:
     """{task: metrics} of predicted faces, as `agejax.train.metrics.compute` gives them."""
     exact = {task: p.astype(np.float64) for task, p in probabilities.items()}
-    return compute(metric_sums(exact, faces.labels, faces.known))
+    return compute(metric_sums(exact, faces.labels, faces.known, upto=faces.upto))
 
 
 def validation_figures(raw: Probabilities, faces: Faces) -> tuple[dict[str, Any], Calibration]:
@@ -28,39 +28,58 @@ def validation_figures(raw: Probabilities, faces: Faces) -> tuple[dict[str, Any]
 
     `raw` are the model's own probabilities. The log gets the calibration, too, as "calibration".
     """
-    fitted = calibrations.fit(raw, faces.labels, faces.known)
+    fitted = calibrations.fit(raw, faces.labels, faces.known, upto=faces.upto)
     figures: dict[str, Any] = score(calibrations.calibrated(raw, fitted), faces)
     return figures | {"calibration": dict(vars(fitted))}, fitted
 
 
-def baseline(train: Faces, faces: Faces) -> dict[str, Any]:
-    """What guessing the training median age (years MAE) and majority gender (accuracy) gives.
+def selection_error(figures: Mapping[str, Any]) -> float:
+    """What the best checkpoint has least of: the age MAE, or where no age is known, the NLL."""
+    if figures["age"]["n"]:
+        return figures["age"]["mae"]["median"]
+    return sum(of["nll"] for of in figures.values() if "nll" in of)
 
-    "age_cumulative" are the shares of faces within 0, 1, ... 20 years of that median.
+
+def baseline(train: Faces | None, faces: Faces) -> dict[str, Any]:
+    """What guessing the training median age (years MAE) and majority classes (accuracy) gives.
+
+    {"age_mae", "gender_accuracy", ...}; None where nothing is known to guess, or to be right about.
+    Where there is an "age_mae", also "age_median", and "age_cumulative": the shares of faces within
+    0, 1, ... 20 years of it.
     """
-
-    def known(of: Faces, task: str) -> np.ndarray:
-        return of.labels[task][of.known[task]]
-
-    median = np.median(known(train, "age"))
-    error = known(faces, "age") - median
-    majority = round(float(known(train, "gender").mean()))
-    return {
-        "age_mae": float(np.abs(error).mean()),
-        "gender_accuracy": float((known(faces, "gender") == majority).mean()),
-        "age_median": float(median),
-        "age_cumulative": curves.within(error).mean(0).tolist(),
-    }
+    guesses: dict[str, Any] = {}
+    for task in faces.labels:
+        name = "age_mae" if task == "age" else f"{task}_accuracy"
+        guesses[name] = None
+        if train is None or not train.known[task].any() or not faces.known[task].any():
+            continue
+        (first, last), (low, high) = _known_range(train, task), _known_range(faces, task)
+        if task == "age":
+            # The median of both ends is least far from the ranges that they bound.
+            median = float(np.median(np.concatenate([first, last])))
+            error = off(np.full(len(low), median), low, high)
+            guesses[name] = float(np.abs(error).mean())
+            guesses["age_median"] = median
+            guesses["age_cumulative"] = curves.within(error).mean(0).tolist()
+        else:
+            guesses[name] = float((low == np.bincount(first).argmax()).mean())
+    return guesses
 
 
 def label_counts(faces: Faces) -> dict[str, Any]:
-    """{"n", "persons" (None where not known), TASK: [faces of each label]}."""
+    """{"n", "persons" (None where not known), TASK: [faces of each (first) label]}."""
     known = {task: labels[faces.known[task]] for task, labels in faces.labels.items()}
     return {
         "n": len(faces),
         "persons": None if faces.person is None else len(np.unique(faces.person)),
         **{task: np.bincount(labels).tolist() for task, labels in known.items()},
     }
+
+
+def _known_range(faces: Faces, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last class of each known label; the same where it is exact."""
+    known, label = faces.known[task], faces.labels[task]
+    return label[known], faces.upto.get(task, label)[known]
 
 
 def evaluation_figures(
@@ -81,13 +100,14 @@ def evaluation_figures(
     measures = _measures(p, calibration, faces)
     by_face = faces.person is None
     people = np.arange(len(faces)) if faces.person is None else faces.person
+    age = faces.labels["age"]
     kinds = {
         "all": np.full(len(faces), "all"),
-        "decade": decades(faces.labels["age"], faces.known["age"]),
-        "gender": np.where(
-            faces.known["gender"], np.array(GENDERS)[faces.labels["gender"]], "unknown"
-        ),
+        "decade": decades(age, faces.known["age"], faces.upto.get("age", age)),
     }
+    if "gender" in faces.labels:
+        names = np.array(GENDERS)[faces.labels["gender"]]
+        kinds["gender"] = np.where(faces.known["gender"], names, "unknown")
     groups = by_group(measures, kinds | dict(attributes or {}), people)
     whole = groups.pop("all")["all"]
     figures: dict[str, Any] = score(p, faces)
@@ -95,13 +115,13 @@ def evaluation_figures(
     for task, numbers in figures.items():
         numbers |= _reliability(task, p, calibration, faces)
         uncalibrated[task] |= _reliability(task, raw, Calibration(), faces)
-    age = figures["age"]
-    if age["n"]:
-        age |= {
+    of_age = figures["age"]
+    if of_age["n"]:
+        of_age |= {
             key: whole[key] for key in ("mae_interval", "bias", "bias_interval", "cs5_interval")
         }
-        age["interval"]["coverage_interval"] = whole["coverage_interval"]
-    for task in figures.keys() - {"age"}:
+        of_age["interval"]["coverage_interval"] = whole["coverage_interval"]
+    for task in (task for task in figures.keys() - {"age"} if figures[task]["n"]):
         figures[task]["accuracy_interval"] = whole[f"{task}_accuracy_interval"]
     return {
         **figures,
@@ -123,15 +143,17 @@ def evaluation_figures(
 def _measures(p: Probabilities, calibration: Calibration, faces: Faces) -> dict[str, Measure]:
     """What is averaged over groups: of ages in years and shares, of other tasks the accuracy."""
     age, known = faces.labels["age"], faces.known["age"]
+    last = faces.upto.get("age", age)
     low, median, high = age_interval(p["age"], calibration.widening.get("age", 0.0))
-    error = median - age
+    error = off(median, age, last)
     values = {
         "mae": np.abs(error),
         "bias": error,
         "cs5": np.abs(error) <= 5 + 1e-3,  # as in agejax.train.metrics
-        "coverage": inside(low, high, age),
     }
     measures = {name: (value.astype(np.float64), known) for name, value in values.items()}
+    # Of a range of ages it cannot be said.
+    measures["coverage"] = inside(low, high, age).astype(np.float64), known & (age == last)
     for task in p.keys() - {"age"}:
         right = p[task].argmax(-1) == faces.labels[task]
         measures[f"{task}_accuracy"] = right.astype(np.float64), faces.known[task]
@@ -148,7 +170,7 @@ def _curves(
         exact, label, who = p[task][rows].astype(np.float64), faces.labels[task][rows], people[rows]
         if task == "age":
             low, median, high = age_interval(exact, calibration.widening.get("age", 0.0))
-            error, uncertainty = median - label, high - low
+            error, uncertainty = off(median, *_known_range(faces, task)), high - low
             found[task]["by_age"] = curves.error_by_age(error, label, who)
             found[task]["cumulative"] = curves.cumulative_score(error, who)
             loss = np.abs(error)
@@ -164,8 +186,10 @@ def _honesty(
     """The curves that calibration is to straighten."""
     found = {}
     for task, of in p.items():
-        if (rows := faces.known[task]).any():
-            args = of[rows].astype(np.float64), faces.labels[task][rows], people[rows]
+        label = faces.labels[task]
+        # Of a range of ages it cannot be said whether an interval has the truth.
+        if (rows := faces.known[task] & (label == faces.upto.get(task, label))).any():
+            args = of[rows].astype(np.float64), label[rows], people[rows]
             found[task] = (
                 {"coverage": curves.coverage_by_level(*args)}
                 if task == "age"
@@ -177,18 +201,19 @@ def _honesty(
 def _reliability(
     task: str, p: Probabilities, calibration: Calibration, faces: Faces
 ) -> dict[str, Any]:
-    rows = faces.known[task]
-    p_task, label = p[task][rows], faces.labels[task][rows]
+    p_task = p[task][faces.known[task]]
+    label, last = _known_range(faces, task)
     if not len(label):
         return {}
     if task != "age":
         return {"ece": expected_calibration_error(p_task, label)}
     low, _, high = age_interval(p_task, calibration.widening.get("age", 0.0))
-    error = np.abs(median_age(p_task.astype(np.float64)) - label)
+    error = np.abs(off(median_age(p_task.astype(np.float64)), label, last))
+    exact = label == last
     return {
         "interval": {
             "level": calibrations.LEVEL,
-            "coverage": float(inside(low, high, label).mean()),
+            "coverage": float(inside(low, high, label)[exact].mean()) if exact.any() else None,
             "width": float((high - low).mean()),
         },
         "mae_when_set_aside": risk_when_set_aside(error, high - low),

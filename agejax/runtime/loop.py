@@ -21,7 +21,7 @@ from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split
 from agejax.runtime.feed import feed, pixels_on_device
-from agejax.runtime.figures import validation_figures
+from agejax.runtime.figures import selection_error, validation_figures
 from agejax.runtime.mesh import check_batch_size, make_mesh, replicated
 from agejax.runtime.model import make_model
 from agejax.runtime.pretrained import start_from_published
@@ -53,6 +53,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       UserError: a setting, the data or the folder is not as it must be.
     """
     configs.check(config)
+    configs.check_source(config)
     mesh = _start_devices(config)
     checkpoints = Checkpoints(workdir)
     _check_same_run(config, checkpoints)
@@ -60,6 +61,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     graph, weights = _first_model(config, fresh=saved is None)
     faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
+    open_split(config, config.eval.split)  # that there is one must not show at the end
     state, step_at, validate = _make_steps(config, mesh, faces, validation, graph, weights)
     del weights  # or the first ones would be held as long as training runs
     if saved is not None:
@@ -104,8 +106,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
                 progress.validated(step, figures)
             progress.write(step)  # before the checkpoint, so that a kill between them loses no line
             if figures:
-                mae = figures["age"]["mae"]["median"]
-                checkpoints.save(state, written, mae, calibration)
+                checkpoints.save(state, written, selection_error(figures), calibration)
     return evaluate(config, workdir)
 
 
@@ -154,7 +155,9 @@ def _make_steps(
     weights: Weights,
 ) -> tuple[TrainState, Callable[[int], TrainStep], Callable[[TrainState], _Validation]]:
     """The first state, the train step of each step, and the validation of a state."""
-    weights_of_classes = tasks.class_weights(tasks.read(config.tasks), faces.labels, faces.known)
+    learnt = tasks.read(config.tasks)
+    tasks.check_faces(learnt, faces.known, faces.upto)
+    weights_of_classes = tasks.class_weights(learnt, faces.labels, faces.known, faces.upto)
     optimizer, step_at = train_steps_of(config, graph, weights_of_classes)
     predict_step = predict_step_of(config, graph)
     loader = open_loader(config, validation)

@@ -56,10 +56,14 @@ class Progress:
     def validated(self, step: int, figures: dict[str, Any]) -> None:
         """Notes the figures of a validation."""
         self._line["validation"] = figures
-        self._bar.write(
-            f"step {step:,}: validation MAE {figures['age']['mae']['median']:.2f} years, "
-            f"gender {figures['gender']['accuracy']:.1%}"
-        )
+        told = [
+            f"MAE {of['mae']['median']:.2f} years"
+            if "mae" in of
+            else f"{task} {of['accuracy']:.1%}"
+            for task, of in figures.items()
+            if of.get("n") and "nll" in of
+        ]
+        self._bar.write(f"step {step:,}: validation {', '.join(told)}")
         self._start_clock()
 
     def write(self, step: int) -> None:

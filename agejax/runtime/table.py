@@ -10,35 +10,51 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def _whole(figures: dict[str, Any]) -> Iterator[str]:
-    age, gender, base = figures["age"], figures["gender"], figures["baseline"]
-    before, mae, inside = figures["uncalibrated"], age["mae"], age["interval"]
     people = f" of {figures['persons']:,} persons" if figures["persons"] else ""
+    left_out = "none" if figures["left_out"] is None else figures["left_out"]
     yield (
         f"{figures['split']}: {figures['n']:,} faces{people} at step {figures['step']:,}"
-        f" ({figures['left_out']} left out, whose images are in train)"
+        f" ({left_out} left out, whose images are in train)"
     )
+    if figures["age"]["n"]:
+        yield from _age(figures)
+    for task in figures["uncalibrated"]:
+        if task != "age" and figures[task]["n"]:
+            yield _classes(figures, task)
+
+
+def _age(figures: dict[str, Any]) -> Iterator[str]:
+    age, base, before = figures["age"], figures["baseline"], figures["uncalibrated"]
+    mae, inside = age["mae"], age["interval"]
     yield (
         f"  age MAE   {mae['median']:.2f} years by the median ({_ci(age['mae_interval'], 2)}), "
         f"{mae['mean']:.2f} by the mean, {mae['argmax']:.2f} by argmax"
     )
     yield (
-        f"            a constant median has {base['age_mae']:.2f}; bias {age['bias']:+.2f}; "
+        f"            a constant median has {_or_dash(base['age_mae'], '.2f')}; "
+        f"bias {age['bias']:+.2f}; "
         f"CS@5 {age['cs5']:.1%}, exact age {age['accuracy']:.1%}, NLL {age['nll']:.3f}"
     )
-    yield (
-        f"  interval  {inside['coverage']:.1%} of ages inside the {inside['level']:.0%} interval, "
-        f"{inside['width']:.1f} years wide (uncalibrated: "
-        f"{before['age']['interval']['coverage']:.1%}, {before['age']['interval']['width']:.1f})"
-    )
+    if inside["coverage"] is not None:
+        yield (
+            f"  interval  {inside['coverage']:.1%} of ages inside the {inside['level']:.0%} "
+            f"interval, {inside['width']:.1f} years wide (uncalibrated: "
+            f"{before['age']['interval']['coverage']:.1%}, "
+            f"{before['age']['interval']['width']:.1f})"
+        )
     aside = age["mae_when_set_aside"]
     yield (
         f"  certain   MAE {', '.join(f'{value:.2f}' for value in aside.values())} without the "
         f"{', '.join(aside)} of faces with the widest intervals"
     )
-    yield (
-        f"  gender    {gender['accuracy']:.1%} ({_ci(gender['accuracy_interval'], 1, 100)}); "
-        f"the majority {base['gender_accuracy']:.1%}; ECE {gender['ece']:.1%} "
-        f"(uncalibrated: {before['gender']['ece']:.1%})"
+
+
+def _classes(figures: dict[str, Any], task: str) -> str:
+    of, majority = figures[task], figures["baseline"].get(f"{task}_accuracy")
+    return (
+        f"  {task:9} {of['accuracy']:.1%} ({_ci(of['accuracy_interval'], 1, 100)}); "
+        f"the majority {_or_dash(majority, '.1%')}; ECE {of['ece']:.1%} "
+        f"(uncalibrated: {figures['uncalibrated'][task]['ece']:.1%})"
     )
 
 
@@ -57,7 +73,8 @@ def _groups(figures: dict[str, Any]) -> Iterator[str]:
             shares = "".join(f"{_percent(of[key])}" for key in ("cs5", "coverage"))
             yield (
                 f"    {name[:20]:20}{of['n']:7,}{_years(of['mae'], '')}{_share(of['mae'], mean)}"
-                f"  {interval:16}{_years(of['bias'], '+')}{shares}{_percent(of['gender_accuracy'])}"
+                f"  {interval:16}{_years(of['bias'], '+')}{shares}"
+                f"{_percent(of.get('gender_accuracy'))}"
             )
 
 
@@ -65,6 +82,10 @@ def _ci(interval: list[float] | None, digits: int, scale: float = 1) -> str:
     if interval is None:
         return "95%: unknown"
     return "95%: " + " to ".join(f"{end * scale:.{digits}f}" for end in interval)
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _years(value: float | None, sign: str) -> str:

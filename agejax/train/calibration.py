@@ -17,6 +17,7 @@ from agejax.labels import quantile_age
 LEVEL = 0.9  # of the age interval
 _TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 _COLDEST, _HOTTEST = 0.2, 5.0
+_FEWEST = 9  # labels that a 90% interval can be fitted on
 _TINY = 1e-30  # what a probability counts at least, as in the metrics' NLL
 _ALL_AGES = 1000.0  # a widening past 0 and 100 from any quantiles
 
@@ -42,25 +43,33 @@ def fit(
     labels: Mapping[str, np.ndarray],
     known: Mapping[str, np.ndarray],
     ordinal: Collection[str] = ("age",),
+    upto: Mapping[str, np.ndarray] | None = None,
 ) -> Calibration:
     """The calibration of validation predictions.
+
+    Labels that are ranges speak of the temperature, by the likelihood of the range. The interval is
+    fitted on exact ones alone; where ranges leave fewer than 9 of these, which could promise
+    nothing, it stays at the plain quantiles.
 
     Args:
       probabilities: {task: [N, classes]}, as the model gives them.
       labels: {task: int [N]}.
       known: {task: bool [N]}; a task without a known label is left as it is.
       ordinal: the tasks whose classes are years, which get an interval.
+      upto: {task: int [N]}, the last class of each label, of tasks that have ranges.
     """
     temperature, widening, n = {}, {}, 0
     for task, p in probabilities.items():
         rows = np.asarray(known[task], bool)
         p, label = p[rows], labels[task][rows]
+        last = (upto or {}).get(task, labels[task])[rows]
         if not len(p):
             continue
         n = max(n, len(p))
-        temperature[task] = fit_temperature(p, label)
-        if task in ordinal:
-            widening[task] = fit_widening(tempered(p, temperature[task]), label)
+        temperature[task] = fit_temperature(p, label, last)
+        exact = label == last
+        if task in ordinal and (exact.all() or exact.sum() >= _FEWEST):
+            widening[task] = fit_widening(tempered(p[exact], temperature[task]), label[exact])
     return Calibration(temperature, widening, n)
 
 
@@ -86,23 +95,29 @@ def tempered(p: np.ndarray, temperature: float) -> np.ndarray:
     return e / e.sum(-1, keepdims=True)
 
 
-def fit_temperature(p: np.ndarray, label: np.ndarray) -> float:
+def fit_temperature(p: np.ndarray, label: np.ndarray, last: np.ndarray | None = None) -> float:
     """The temperature in [0.2, 5] of the least NLL (Guo et al., ICML 2017).
 
-    The NLL is convex in 1 / T, so a golden-section search in log T cannot miss its minimum.
+    The NLL of exact labels is convex in 1 / T, so a golden-section search in log T cannot miss its
+    minimum; that of ranges, which subtracts a convex term, has none but this in practice.
 
     Args:
       p: [N, classes] probabilities, N > 0.
       label: int [N].
+      last: int [N], the last class where labels are ranges.
     """
     z = _log(p)
     own = np.take_along_axis(z, label[:, None], axis=-1)
-    z = z - own  # then an NLL is log sum exp alone
+    z = z - own  # then the NLL of an exact label is log sum exp alone
+    ranges = np.zeros(len(p), bool) if last is None else last > label
+    beyond = _beyond(label[ranges], label[ranges] if last is None else last[ranges], p.shape[-1])
 
     def nll(log_t: float) -> float:
         scaled = z * math.exp(-log_t)
-        top = scaled.max(-1, keepdims=True)
-        return float((top[:, 0] + np.log(np.exp(scaled - top).sum(-1))).mean())
+        total = _log_sum_exp(scaled).sum()
+        if len(beyond):
+            total -= _log_sum_exp(np.where(beyond, -np.inf, scaled[ranges])).sum()
+        return float(total / len(p))
 
     golden = (math.sqrt(5) - 1) / 2
     low, high = math.log(_COLDEST), math.log(_HOTTEST)
@@ -148,6 +163,17 @@ def age_interval(p: np.ndarray, widening: float = 0.0) -> tuple[np.ndarray, np.n
     low, median, high = (quantile_age(p, q) for q in (_TAILS[0], 0.5, _TAILS[1]))
     move = widening * (high - low)
     return np.clip(low - move, 0, median), median, np.clip(high + move, median, p.shape[-1] - 1)
+
+
+def _beyond(first: np.ndarray, last: np.ndarray, classes: int) -> np.ndarray:
+    """bool [N, classes]: which classes are not of each row's range."""
+    k = np.arange(classes)[None]
+    return (k < first[:, None]) | (k > last[:, None])
+
+
+def _log_sum_exp(z: np.ndarray) -> np.ndarray:
+    top = z.max(-1, keepdims=True)
+    return top[:, 0] + np.log(np.exp(z - top).sum(-1))
 
 
 def _log(p: np.ndarray) -> np.ndarray:

@@ -14,11 +14,14 @@ Measure = tuple[np.ndarray, np.ndarray]  # float [N] values, bool [N] whether th
 Groups = dict[str, dict[str, dict[str, Any]]]
 
 
-def decades(age: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """int [N] years -> str [N]: "0-9", "10-19", ... "60-69", "70+"; "unknown" where not `known`."""
-    tens = np.minimum(age // 10, 7)
+def decades(age: np.ndarray, known: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
+    """int [N] years -> str [N]: "0-9", "10-19", ... "60-69", "70+"; "unknown" where not `known`.
+
+    Where ages are ranges, up to `last`, those that do not lie within one decade are "unknown", too.
+    """
+    tens, ends = (np.minimum(x // 10, 7) for x in (age, age if last is None else last))
     names = np.array([*(f"{10 * i}-{10 * i + 9}" for i in range(7)), "70+", UNKNOWN])
-    return names[np.where(known, tens, 8)]
+    return names[np.where(known & (tens == ends), tens, 8)]
 
 
 def by_group(

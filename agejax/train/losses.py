@@ -12,23 +12,39 @@ import jax.numpy as jnp
 import optax
 
 from agejax.models.heads import Coral, OrdinalCNN, Regression, Softmax
+from agejax.train import ranges
 from agejax.types import Batch
 
-RowLoss = Callable[[jax.Array, jax.Array], jax.Array]
+RowLoss = Callable[..., jax.Array]  # (logits, label), and the last class where labels are ranges
 _Loss = TypeVar("_Loss", bound=Callable[..., jax.Array])
 
 
-def suits(*heads: type) -> Callable[[_Loss], _Loss]:
-    """Notes the heads whose logits a loss can read; one without the note is tried with any."""
+def suits(*heads: type, of_range: RowLoss | None = None) -> Callable[[_Loss], _Loss]:
+    """Notes the heads whose logits a loss can read; one without the note is tried with any.
+
+    `of_range` is the loss of a label that is a range of classes, of `agejax.train.ranges`.
+    """
 
     def note(loss: _Loss) -> _Loss:
-        vars(loss)["heads"] = heads
+        vars(loss).update(heads=heads, of_range=of_range)
         return loss
 
     return note
 
 
-@suits(Softmax)
+def with_ranges(loss: RowLoss, of_range: RowLoss) -> RowLoss:
+    """(logits, label[, last]) -> [B]: `of_range` where `last` is above the label, else `loss`."""
+
+    def rows(logits: jax.Array, label: jax.Array, last: jax.Array | None = None) -> jax.Array:
+        exact = loss(logits, label)
+        if last is None:
+            return exact
+        return jnp.where(last > label, of_range(logits, label, last), exact)
+
+    return rows
+
+
+@suits(Softmax, of_range=ranges.likelihood)
 def cross_entropy(logits: jax.Array, label: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
     """-log p(label), in nats: DEX (Rothe et al., IJCV 2018).
 
@@ -44,7 +60,7 @@ def cross_entropy(logits: jax.Array, label: jax.Array, *, smoothing: float = 0.0
     return (1 - smoothing) * own - smoothing * jax.nn.log_softmax(logits).mean(-1)
 
 
-@suits(Softmax)
+@suits(Softmax, of_range=ranges.likelihood)
 def label_distribution(logits: jax.Array, label: jax.Array, *, sigma: float = 2.0) -> jax.Array:
     """KL(q || p), in nats, q a discretised normal about the label: DLDL (Gao et al., TIP 2017).
 
@@ -63,7 +79,7 @@ def label_distribution(logits: jax.Array, label: jax.Array, *, sigma: float = 2.
     return _divergence(-((_distance(logits, label) / sigma) ** 2) / 2, logits)
 
 
-@suits(Softmax)
+@suits(Softmax, of_range=ranges.likelihood)
 def expected_label_distribution(
     logits: jax.Array, label: jax.Array, *, sigma: float = 2.0, weight: float = 1.0
 ) -> jax.Array:
@@ -79,7 +95,7 @@ def expected_label_distribution(
     return divergence + weight * abs(_mean(logits) - label.astype(logits.dtype))
 
 
-@suits(Softmax)
+@suits(Softmax, of_range=ranges.likelihood)
 def mean_variance(
     logits: jax.Array, label: jax.Array, *, mean: float = 0.2, variance: float = 0.05
 ) -> jax.Array:
@@ -97,7 +113,7 @@ def mean_variance(
     return cross_entropy(logits, label) + mean * error**2 / 2 + variance * spread
 
 
-@suits(Softmax)
+@suits(Softmax, of_range=ranges.likelihood)
 def sord(
     logits: jax.Array, label: jax.Array, *, scale: float = 1.0, power: float = 1.0
 ) -> jax.Array:
@@ -120,7 +136,7 @@ def sord(
     return _divergence(-scale * _distance(logits, label) ** power, logits)
 
 
-@suits(OrdinalCNN, Coral)
+@suits(OrdinalCNN, Coral, of_range=ranges.ordinal)
 def ordinal(logits: jax.Array, label: jax.Array) -> jax.Array:
     """The sum of the binary cross-entropies of "above class k", in nats.
 
@@ -136,7 +152,7 @@ def ordinal(logits: jax.Array, label: jax.Array) -> jax.Array:
     return jax.nn.softplus(jnp.where(above, -logits, logits)).sum(-1)
 
 
-@suits(Regression)
+@suits(Regression, of_range=ranges.distance)
 def l1(logits: jax.Array, label: jax.Array) -> jax.Array:
     """|age - label|, in years: the control that the others are to beat.
 
@@ -179,13 +195,23 @@ def multitask_loss(
     losses, class_weights = losses or {}, class_weights or {}
     total = jnp.float32(0)
     for task, rows in counted(batch).items():
-        label = batch["labels"][task]
         rows = rows if part is None else rows * part
+        label, last = batch["labels"][task], batch.get("upto", {}).get(task)
+        given = (label,) if last is None else (label, last)
         if task in class_weights:
-            rows = rows * jnp.asarray(class_weights[task], jnp.float32)[label]
-        of_rows = losses.get(task, cross_entropy)(logits[task], label)
+            rows = rows * _weight(jnp.asarray(class_weights[task], jnp.float32), *given)
+        of_rows = losses.get(task, cross_entropy)(logits[task], *given)
         total += weights[task] * (of_rows * rows).sum() / jnp.maximum(counts[task], 1)
     return total / sum(weights.values())
+
+
+def _weight(weights: jax.Array, label: jax.Array, last: jax.Array | None = None) -> jax.Array:
+    """[B]: the weight of each label; of a range, the mean of its classes'."""
+    if last is None:
+        return weights[label]
+    upper = jnp.pad(jnp.cumsum(weights), (1, 0))
+    mean = (upper[last + 1] - upper[label]) / (last + 1 - label).astype(weights.dtype)
+    return jnp.where(last > label, mean, weights[label])
 
 
 def _classes(logits: jax.Array) -> jax.Array:

@@ -13,14 +13,19 @@ def metric_sums(
     labels: Mapping[str, Any],
     counted: Mapping[str, Any],
     ordinal: Collection[str] = ("age",),
+    upto: Mapping[str, Any] | None = None,
 ) -> Sums:
     """Sums over the rows that count. Works on NumPy and JAX arrays alike.
+
+    Of a label that is a range, such as an age of 20-29, any class within is right: the error is the
+    distance to the nearest, so that it is the least that it may be, and the NLL is of the range.
 
     Args:
       probabilities: {task: float [B, classes]}.
       labels: {task: int [B]}.
       counted: {task: float [B]}, 1 where the row counts and 0 where it does not.
       ordinal: the tasks whose classes are years, for which errors in years are summed too.
+      upto: {task: int [B]}, the last class of each label, of tasks that have ranges.
 
     Returns:
       {task: {"n", "correct", "nll"}}, and for ordinal tasks also "abs_argmax", "abs_mean",
@@ -31,15 +36,15 @@ def metric_sums(
         xp = p.__array_namespace__()
         label, rows = labels[task], xp.astype(counted[task], p.dtype)
         zero = xp.zeros_like(rows)
-        own = xp.take_along_axis(p, label[:, None], axis=-1)[:, 0]
+        last = (upto or {}).get(task, label)
+        guess, own = p.argmax(-1), mass(p, label, last)
         sums[task] = {
             "n": rows.sum(),
-            "correct": xp.where(p.argmax(-1) == label, rows, zero).sum(),
+            "correct": xp.where((label <= guess) & (guess <= last), rows, zero).sum(),
             "nll": (-xp.log(xp.clip(own, 1e-30, None)) * rows).sum(),
         }
         if task in ordinal:
-            true = xp.astype(label, p.dtype)
-            errors = {name: abs(decode(p) - true) for name, decode in DECODINGS.items()}
+            errors = {name: abs(off(decode(p), label, last)) for name, decode in DECODINGS.items()}
             sums[task] |= {f"abs_{name}": (e * rows).sum() for name, e in errors.items()}
             # A hair of slack: an error of exactly 5 years must not hang on rounding.
             sums[task]["within_5"] = xp.where(errors["median"] <= 5 + 1e-3, rows, zero).sum()
@@ -65,3 +70,20 @@ def compute(sums: Sums) -> dict[str, dict[str, Any]]:
             numbers[task]["mae"] = {name: float(s[f"abs_{name}"]) / n for name in DECODINGS}
             numbers[task]["cs5"] = float(s["within_5"]) / n
     return numbers
+
+
+def mass(p: Any, first: Any, last: Any) -> Any:
+    """[B]: the probability of each row's classes from `first` to `last`, int [B]."""
+    xp = p.__array_namespace__()
+    own = xp.take_along_axis(p, first[:, None], axis=-1)[:, 0]
+    if last is first:
+        return own
+    classes = xp.arange(p.shape[-1], dtype=first.dtype)[None]
+    within = (first[:, None] <= classes) & (classes <= last[:, None])
+    return xp.where(within, p, xp.zeros_like(p)).sum(-1)
+
+
+def off(age: Any, first: Any, last: Any) -> Any:
+    """[B] years: by how much ages lie outside the range `first` to `last`; negative where below."""
+    xp = age.__array_namespace__()
+    return age - xp.clip(age, xp.astype(first, age.dtype), xp.astype(last, age.dtype))

@@ -108,7 +108,7 @@ def make_train_step(
             logits = model(image, model_key)
             loss = loss_of(logits, part, counts, kept)
             probabilities = model.probabilities(jax.lax.stop_gradient(logits))
-            sums = metric_sums(probabilities, part["labels"], counted(part))
+            sums = metric_sums(probabilities, part["labels"], counted(part), upto=part.get("upto"))
             stats = nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
             return loss, (stats, {"loss": loss, "tasks": sums})
 

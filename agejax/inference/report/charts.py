@@ -88,16 +88,16 @@ def predicted_against_true(predicted: np.ndarray, age: np.ndarray) -> Markup:
     )
 
 
-def cumulative_score(curve: Curve, constant: Sequence[float]) -> Markup:
+def cumulative_score(curve: Curve, constant: Sequence[float] | None) -> Markup:
     """The share of faces whose error is at most so many years; the constant median's beside it."""
     years = curve["years"]
     return chart(
         Axis("error of at most, years", 0, 20),
         Axis("share of faces", 0, 1, ".0%"),
-        line(years, constant, "muted", dashed=True),
+        *([line(years, constant, "muted", dashed=True)] if constant else []),
         *_with_band(years, curve, "share"),
         dots([5], [curve["share"][5]], tips=[f"CS@5 {curve['share'][5]:.1%}"]),
-        keys=[("a", "model, 95% interval"), ("muted", "a constant median")],
+        keys=[("a", "model, 95% interval"), *([("muted", "a constant median")] * bool(constant))],
         alt="Cumulative score: share of faces by largest tolerated error.",
     )
 

@@ -23,7 +23,8 @@ def _errors(evaluation: Evaluation) -> Iterator[Markup]:
     figures, arrays = evaluation.figures, evaluation.arrays
     curve, of, known = figures["curves"]["age"]["by_age"], figures["age"], arrays["age_known"]
     splits = figures["data"]["splits"]
-    test, train = splits[figures["split"]]["age"], splits["train"]["age"]
+    # Without the training faces at hand, none are drawn.
+    test, train = splits[figures["split"]]["age"], splits.get("train", {"age": [0]})["age"]
     yield figure(
         charts.error_by_age(curve, of["mae"]["median"], test, train),
         f"Error by true age, {_intervals(figures)}, above the share of faces of each age among "
@@ -40,11 +41,17 @@ def _errors(evaluation: Evaluation) -> Iterator[Markup]:
 
 def _tolerances(figures: Mapping[str, Any]) -> Iterator[Markup]:
     curves, base = figures["curves"]["age"], figures["baseline"]
+    constant = base.get("age_cumulative")
     yield figure(
-        charts.cumulative_score(curves["cumulative"], base["age_cumulative"]),
+        charts.cumulative_score(curves["cumulative"], constant),
         "Cumulative score: the share of faces whose age is at most so far off. The dot is CS@5, "
-        f"{figures['age']['cs5']:.1%}; the dashed line guesses the training median, "
-        f"{base['age_median']:.0f} years, for everybody.",
+        f"{figures['age']['cs5']:.1%}"
+        + (
+            f"; the dashed line guesses the training median, {base['age_median']:.0f} years, for "
+            "everybody."
+            if constant
+            else "."
+        ),
         table_of(curves["cumulative"], {"years": ("years", "{}"), "share": ("share", "{:.1%}")}),
     )
     bias = {"bias": ("bias", "{:+.2f}"), "bias_interval": ("95%", "{:+.2f}")}

@@ -1,0 +1,118 @@
+"""Several sets of faces as one: each with its own splits, mixed in training by their weights."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from agejax.callables import resolve
+from agejax.data.faces import UNKNOWN, Faces
+from agejax.errors import NoSuchSplit, UserError
+
+
+def mixture(split: str, *, sets: Mapping[str, Mapping[str, Any]]) -> Faces:
+    """A split of all sets together, or of one.
+
+    Args:
+      split: "train" or "validation", of the sets with a weight above 0; "test" or another, of those
+        sets that have it; or "NAME/SPLIT", of one set alone.
+      sets: {name: {"source": a source, or "module:name" of one; "weight": how often its faces come
+        in training, relative to the other sets'; 0 for one that is only tested on, 1 if nothing
+        is said; and what the source takes}}.
+
+    Returns:
+      Faces whose paths are "NAME/PATH", and whose attribute "set" is the name: so that figures by
+      group tell the sets apart.
+
+    Raises:
+      UserError: a set has no such split, or is not described as it must be.
+    """
+    if not sets:
+        raise UserError("config.data.sets names no set of faces; configs/mixture.py shows how")
+    name, _, own = split.partition("/")
+    if own:
+        if name not in sets:
+            raise UserError(f"there is no set {name!r}; there are {', '.join(sets)}")
+        return _joined({name: _open(name, sets[name], own)})
+    weights = {name: float(of.get("weight", 1.0)) for name, of in sorted(sets.items())}
+    if not all(0 <= weight < np.inf for weight in weights.values()) or not any(weights.values()):
+        raise UserError(f"config.data.sets: weights must be 0 or more, not all 0: {weights}")
+    trained = {name: weight for name, weight in weights.items() if weight}
+    if split in ("train", "validation"):
+        faces = _joined({name: _open(name, sets[name], split) for name in trained})
+        alone = split == "validation" or len(trained) == 1
+        return faces if alone else dataclasses.replace(faces, weights=trained)
+    return _joined(_those_that_have(split, sets))
+
+
+def _open(name: str, given: Mapping[str, Any], split: str) -> Faces:
+    args = {key: value for key, value in given.items() if key not in ("source", "weight")}
+    source: Callable[..., Faces] | str = given.get("source", "")
+    if not callable(source):
+        source = resolve(source)
+    try:
+        inspect.signature(source).bind(split, **args)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"config.data.sets.{name}: {error}") from error
+    return source(split, **args)
+
+
+def _those_that_have(split: str, sets: Mapping[str, Mapping[str, Any]]) -> dict[str, Faces]:
+    found, missing = {}, []
+    for name, given in sets.items():
+        try:
+            found[name] = _open(name, given, split)
+        except NoSuchSplit as error:
+            missing.append(str(error))
+    if not found:
+        raise NoSuchSplit("; ".join(missing))
+    return found
+
+
+def _joined(parts: Mapping[str, Faces]) -> Faces:
+    """The faces of all parts, sorted by "NAME/PATH"."""
+    parts = dict(sorted(parts.items(), key=lambda part: f"{part[0]}/"))
+    starts = np.cumsum([0, *(len(part) for part in parts.values())])
+    members = list(parts.values())
+
+    def read(rows: np.ndarray) -> list[bytes]:
+        which = np.searchsorted(starts, rows, "right") - 1
+        images: list[bytes] = [b""] * len(rows)
+        for i in np.unique(which):
+            here = np.flatnonzero(which == i)
+            of_set = members[i].rows[rows[here] - starts[i]]
+            for place, image in zip(here, members[i].read(of_set), strict=True):
+                images[place] = image
+        return images
+
+    def joined(kind: str, nothing: Callable[[Faces, str], np.ndarray]) -> dict[str, np.ndarray]:
+        names = sorted({name for part in members for name in getattr(part, kind)})
+        column = lambda part, name: getattr(part, kind).get(name)
+        pick = lambda part, name: (
+            nothing(part, name) if column(part, name) is None else column(part, name)
+        )
+        return {name: np.concatenate([pick(part, name) for part in members]) for name in names}
+
+    zeros = lambda part, _: np.zeros(len(part), np.int32)
+    sets = np.repeat(list(parts), [len(part) for part in members])
+    attributes = joined("attributes", lambda part, _: np.full(len(part), UNKNOWN))
+    return Faces(
+        path=np.concatenate([np.char.add(f"{name}/", part.path) for name, part in parts.items()]),
+        labels=joined("labels", zeros),
+        known=joined("known", lambda part, _: np.zeros(len(part), bool)),
+        sha256=np.concatenate([part.sha256 for part in members]),
+        read=read,
+        rows=np.arange(starts[-1]),
+        person=np.concatenate([_people(name, part) for name, part in parts.items()]),
+        upto=joined("upto", lambda part, name: part.labels.get(name, zeros(part, name))),
+        attributes=attributes | {"set": sets},
+    )
+
+
+def _people(name: str, faces: Faces) -> np.ndarray:
+    """Whose face each is, somebody of their own where that is not known."""
+    if faces.person is not None:
+        return faces.person
+    return np.char.add(f"{name}/", faces.path)

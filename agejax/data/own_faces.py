@@ -1,0 +1,197 @@
+"""Faces of a table of yours, read in place, or packed once (`agejax pack`)."""
+
+import functools
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from agejax.data.decode import BadImage, canonical
+from agejax.data.faces import UNKNOWN, Faces
+from agejax.data.parallel import in_order
+from agejax.data.tables.cells import BadRow
+from agejax.data.tables.packed import modified, open_packed
+from agejax.data.tables.rows import Face, faces_of, root_of
+from agejax.data.tables.splits import assign
+from agejax.data.tables.table import Table
+from agejax.errors import NoSuchSplit, UserError
+
+_TOLD = 3  # bad rows that a refusal quotes
+
+
+def own_faces(split: str, *, path: str | None = None, root: str | None = None) -> Faces:
+    """The faces of a split of a table.
+
+    Args:
+      split: "train", "validation" or "test", or "all" for every face of the table.
+      path: a `.csv`, `.tsv`, `.jsonl` or `.parquet` file with a column `path`, and of `age`,
+        `gender`, `person`, `split` what there is; any other column is an attribute. Or a folder
+        that `agejax pack` wrote.
+      root: the folder that relative paths start from; None for the table's own.
+
+    Raises:
+      UserError: there is no such table, split or image, or a row cannot be used.
+    """
+    if not path:
+        raise UserError("whose faces? Set config.data.path to a table, such as faces.csv")
+    file = Path(path)
+    version = modified(file)
+    faces, splits = _opened(path, root, version, os.getcwd())
+    if split == "all":
+        return faces
+    if not (splits == split).any():
+        there = ", ".join(f"{n:,} {name}" for name, n in zip(*_counted(splits), strict=True))
+        raise NoSuchSplit(
+            f"{path}: no face is of the split {split!r}; there are {there}. A column `split` says "
+            f"which is whose"
+        )
+    return faces.where(splits == split)
+
+
+@functools.lru_cache(maxsize=4)  # training asks three times
+def _opened(path: str, root: str | None, version: int, cwd: str) -> tuple[Faces, np.ndarray]:
+    del version, cwd  # whatever they are: another table is not taken for this one
+    return open_packed(Path(path)) if Path(path).is_dir() else open_table(Path(path), root)
+
+
+def open_table(file: Path, root: str | None) -> tuple[Faces, np.ndarray]:
+    """All faces of a table, and the split of each, str [N].
+
+    Raises:
+      UserError: the table, a row or an image cannot be used.
+    """
+    table, folder = Table(file), root_of(file, root)
+    found: list[tuple[int, Face]] = []
+    bad: list[tuple[int, BadRow]] = []
+    for number, face in faces_of(table):
+        if isinstance(face, BadRow):
+            bad.append((number, face))
+        else:
+            found.append((number, face))
+    found.sort(key=lambda row: row[1].path)
+    bad += [(b[0], BadRow("the path of another row, too", b[1].path)) for b in _twice(found)]
+    digests: list[str] = []
+    for (number, _), digest in zip(found, _digests(folder, found, file.name), strict=True):
+        if isinstance(digest, BadRow):
+            bad.append((number, digest))
+        else:
+            digests.append(digest)
+    if bad:
+        raise _refusal(file, len(found), sorted(bad, key=lambda row: row[0]), folder)
+    if not found:
+        raise UserError(f"{file}: there is no face in it")
+    return _as_faces([face for _, face in found], digests, folder, table.columns)
+
+
+def image_of(folder: Path, path: str) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+      BadRow: it is not there, or no JPEG, PNG or WebP by its first bytes.
+    """
+    try:
+        data = (folder / path).read_bytes()
+    except OSError as error:
+        raise BadRow("an image that cannot be read", f"{path} ({error.strerror})") from error
+    except ValueError as error:
+        raise BadRow("an image that cannot be read", f"{path!r}") from error
+    if not (data.startswith((b"\xff\xd8", b"\x89PNG")) or data[8:12] == b"WEBP"):
+        raise BadRow("no JPEG, PNG or WebP image", path)
+    return data
+
+
+def _digests(folder: Path, rows: list[tuple[int, Face]], name: str) -> Iterator[str | BadRow]:
+    def digest(row: tuple[int, Face]) -> str | BadRow:
+        try:
+            return hashlib.sha256(image_of(folder, row[1].path)).hexdigest()
+        except BadRow as bad:
+            return bad
+
+    with ThreadPoolExecutor(8) as pool:
+        bar: Any = tqdm(total=len(rows), desc=f"reading {name}", unit="face", delay=2, leave=False)
+        with bar:
+            for result in in_order(pool, digest, rows, ahead=256):
+                bar.update()
+                yield result
+
+
+def _twice(rows: list[tuple[int, Face]]) -> Iterator[tuple[int, Face]]:
+    """Those of rows, sorted by path, whose path is that of the row before."""
+    for a, b in itertools.pairwise(rows):
+        if a[1].path == b[1].path:
+            yield b
+
+
+def _refusal(file: Path, good: int, bad: list[tuple[int, BadRow]], folder: Path) -> UserError:
+    told = "; ".join(f"row {number}: {why}" for number, why in bad[:_TOLD])
+    more = " and so on" if len(bad) > _TOLD else ""
+    where = f" Paths start from {folder}" if any("read" in why.kind for _, why in bad) else ""
+    return UserError(
+        f"{file}: {len(bad):,} of its rows cannot be used ({told}{more}); `agejax check {file}` "
+        f"tells of all, and with `--good FILE` writes a table of the others.{where}"
+    )
+
+
+def _as_faces(
+    rows: list[Face], digests: list[str], folder: Path, columns: list[str]
+) -> tuple[Faces, np.ndarray]:
+    person = np.array([row.person for row in rows])
+    sha256 = np.array(digests)
+    ages = np.array([row.age or (0, 0) for row in rows], np.int32)
+    paths = [row.path for row in rows]
+    attributes = {
+        name: np.array([row.attributes[name] or UNKNOWN for row in rows])
+        for name in rows[0].attributes
+    }
+    faces = Faces(
+        path=np.array(paths),
+        labels={
+            "age": ages[:, 0],
+            "gender": np.array([row.gender or 0 for row in rows], np.int32),
+        },
+        known={
+            "age": np.array([row.age is not None for row in rows]),
+            "gender": np.array([row.gender is not None for row in rows]),
+        },
+        sha256=sha256,
+        read=functools.partial(_read, folder, paths),
+        rows=np.arange(len(rows)),
+        person=one_each(person) if "person" in columns else None,
+        upto={"age": ages[:, 1]} if (ages[:, 0] != ages[:, 1]).any() else {},
+        attributes=attributes,
+    )
+    return faces, assign(np.array([row.split for row in rows]), person, sha256)
+
+
+def one_each(person: np.ndarray) -> np.ndarray:
+    """str [N], with somebody of their own for every face of an unknown person."""
+    nobody = np.char.str_len(person) == 0
+    own = np.char.add("unknown ", np.arange(len(person)).astype(str))
+    return np.where(nobody, own, person)
+
+
+def _read(folder: Path, paths: list[str], rows: np.ndarray) -> list[bytes]:
+    return [_stored(folder, paths[row]) for row in rows.tolist()]
+
+
+def _stored(folder: Path, path: str) -> bytes:
+    """An image as a data set would store it."""
+    try:
+        data = image_of(folder, path)
+    except BadRow as bad:
+        raise UserError(f"{folder}: {bad}; it was there when training began") from bad
+    try:
+        return canonical(data)
+    except BadImage:
+        return data  # whoever decodes it says what is wrong
+
+
+def _counted(splits: np.ndarray) -> tuple[list[str], list[int]]:
+    names, counts = np.unique(splits, return_counts=True)
+    return names.tolist(), counts.tolist()

@@ -1,0 +1,44 @@
+"""A data set that `tfds_imdb_wiki` built, as files and rows of a table."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from agejax.data.imdb_wiki import of_folder
+from agejax.data.tables.imports import Imported
+from agejax.errors import UserError
+from agejax.labels import GENDER_NAMES
+from tfds_imdb_wiki.rows import SPLITS
+
+
+def from_built(folder: Path, images: Path) -> Iterator[Imported]:
+    """A row for each face, and its image, byte for byte as it was built, below `images`.
+
+    Args:
+      folder: such as `~/tensorflow_datasets/imdb_wiki/imdb/1.1.0`.
+      images: a folder that is made.
+
+    Raises:
+      UserError: there is no built data set, or something in the place of `images`.
+    """
+    if images.exists() and (not images.is_dir() or any(images.iterdir())):
+        raise UserError(f"{images} is not empty; name a new folder with --images")
+    for split in SPLITS:
+        faces = of_folder(folder, split)
+        person = np.full(len(faces), "") if faces.person is None else faces.person
+        pieces = np.array_split(faces.rows, max(1, len(faces) // 64))
+        for rows in tqdm(pieces, desc=f"writing {split}", delay=2, leave=False):
+            for row, image in zip(rows, faces.read(rows), strict=True):
+                file = images / faces.path[row]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(image)
+                cells = {
+                    "path": str(file),
+                    "age": str(faces.labels["age"][row]),
+                    "gender": GENDER_NAMES[faces.labels["gender"][row]],
+                    "person": str(person[row]),
+                    "split": split,
+                }
+                yield Imported(str(file), cells)

@@ -1,0 +1,158 @@
+"""A table file, row by row: CSV, TSV, JSON lines or Parquet, of any length in little memory."""
+
+import codecs
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from agejax.data.tables.cells import BadRow
+from agejax.errors import UserError
+
+Cells = dict[str, str]  # by column, in lower case
+_BOMS = [
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+]
+
+
+class Table:
+    """A file of rows with named columns.
+
+    Attributes:
+      file: the file.
+      form: how it is written, for people.
+      columns: their names, in lower case.
+    """
+
+    def __init__(self, file: Path, needs: Sequence[str] = ("path",)):
+        """Looks at the beginning of a `.csv`, `.tsv`, `.jsonl` or `.parquet` file.
+
+        Raises:
+          UserError: it is not there, not of these, or has not the columns that it needs.
+        """
+        if not file.is_file():
+            raise UserError(f"{file}: there is no such table")
+        self.file = file
+        suffix = file.suffix.lower()
+        if suffix == ".parquet":
+            self.form, self._rows = "Parquet", self._parquet
+            self.columns = self._parquet_columns()
+        elif suffix in (".jsonl", ".ndjson", ".json"):
+            self.form, self._rows = "JSON lines", self._json
+            first = next(iter(self._json()), (1, {}))[1]
+            self.columns = list(first) if isinstance(first, dict) else []
+        else:
+            self._look_at_csv()
+            self._rows = self._csv
+        self.columns = [name.strip().casefold() for name in self.columns]
+        self._check_columns(needs)
+
+    def __iter__(self) -> Iterator[tuple[int, Cells | BadRow]]:
+        """Each row's number, as a spreadsheet counts, and its cells; or why it has none."""
+        return self._rows()
+
+    def _check_columns(self, needs: Sequence[str]) -> None:
+        if missing := [name for name in needs if name not in self.columns]:
+            raise UserError(
+                f"{self.file}: it has no column {missing[0]!r}, but "
+                f"{', '.join(map(repr, self.columns)) or 'none'} ({self.form}); "
+                f"`agejax import table` renames columns"
+            )
+        if twice := {name for name in self.columns if self.columns.count(name) > 1}:
+            raise UserError(f"{self.file}: it has more than one column {', '.join(sorted(twice))}")
+
+    def _look_at_csv(self) -> None:
+        with self.file.open("rb") as opened:
+            begin = opened.read(4096)
+        self._encoding = next((name for bom, name in _BOMS if begin.startswith(bom)), "utf-8")
+        if self._encoding == "utf-8" and b"\0" in begin:
+            raise UserError(f"{self.file}: no text in UTF-8, nor in UTF-16 with a BOM; save it so")
+        try:
+            with self.file.open(encoding=self._encoding, errors="surrogateescape") as opened:
+                header = opened.readline(65536)
+        except UnicodeError as error:
+            raise UserError(f"{self.file}: damaged text ({error})") from error
+        counts = {mark: header.count(mark) for mark in ",;\t"}
+        self._delimiter = max(counts, key=counts.__getitem__)
+        name = "tab" if self._delimiter == "\t" else repr(self._delimiter)
+        self.form = f"CSV in {self._encoding.removesuffix('-sig').upper()}, separated by {name}"
+        try:
+            self.columns = next(csv.reader([header], delimiter=self._delimiter), [])
+        except csv.Error as error:
+            raise UserError(f"{self.file}: its first line names no columns ({error})") from error
+
+    def _csv(self) -> Iterator[tuple[int, Cells | BadRow]]:
+        # What is not of the encoding passes as a lone surrogate, so that its row can be told.
+        with self.file.open(newline="", encoding=self._encoding, errors="surrogateescape") as file:
+            reader = csv.reader(file, delimiter=self._delimiter)
+            number = 0
+            while True:
+                number += 1
+                try:
+                    row = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:  # nothing that follows can be trusted
+                    yield number, BadRow("not CSV from here on, perhaps an open quote", str(error))
+                    return
+                except UnicodeError as error:
+                    yield number, BadRow("no text from here on", str(error))
+                    return
+                if number > 1 and any(row):
+                    yield number, self._cells(row)
+
+    def _cells(self, row: list[str]) -> Cells | BadRow:
+        if len(row) != len(self.columns):
+            return BadRow(f"not {len(self.columns)} cells", f"{len(row)}")
+        if not all(map(_is_text, row)):
+            return BadRow("a cell that is not UTF-8; convert the file, with iconv for one")
+        return dict(zip(self.columns, row, strict=True))
+
+    def _json(self) -> Iterator[tuple[int, Cells | BadRow]]:
+        with self.file.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    loaded = json.loads(line.decode("utf-8-sig"))
+                except ValueError:
+                    yield number, BadRow("not a line of JSON in UTF-8")
+                    continue
+                if not isinstance(loaded, dict):
+                    yield number, BadRow("a line of JSON that is no object")
+                    continue
+                yield number, {k.strip().casefold(): _text(v) for k, v in loaded.items()}
+
+    def _parquet_columns(self) -> list[str]:
+        import pyarrow.parquet
+
+        try:
+            self._parquet_file = pyarrow.parquet.ParquetFile(self.file)
+        except (ValueError, OSError) as error:  # all of Arrow's are one of these
+            raise UserError(f"{self.file}: not a Parquet file ({error})") from error
+        return self._parquet_file.schema_arrow.names
+
+    def _parquet(self) -> Iterator[tuple[int, Cells | BadRow]]:
+        number = 0
+        try:
+            for batch in self._parquet_file.iter_batches(batch_size=4096):
+                columns = [column.to_pylist() for column in batch.columns]
+                for row in zip(*columns, strict=True):
+                    number += 1
+                    yield number, dict(zip(self.columns, map(_text, row), strict=True))
+        except (ValueError, OSError) as error:
+            yield number + 1, BadRow("damaged from here on", str(error))
+
+
+def _text(value: Any) -> str:
+    """A value of JSON or Parquet as a cell; an age given as [20, 29] is a range."""
+    if isinstance(value, list):
+        return "-".join(map(_text, value))
+    return "" if value is None or value != value else str(value)  # NaN is not itself
+
+
+def _is_text(cell: str) -> bool:
+    return cell.isascii() or not any("\ud800" <= c <= "\udfff" for c in cell)
