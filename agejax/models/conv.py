@@ -6,7 +6,9 @@ is depthwise (jax 0.10); there the shape picks one of the forms below. All compu
 another order.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import jax
@@ -18,6 +20,17 @@ from agejax.models import winograd
 NAME = "convolution"  # of its results, for `jax.checkpoint`
 Pads = tuple[tuple[int, int], tuple[int, int]]
 Form = Callable[..., jax.Array]
+_portable = contextvars.ContextVar("_portable", default=False)
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Whatever is traced inside has `jax.lax`'s convolutions alone, for other runtimes."""
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
 
 
 def conv2d(
@@ -57,7 +70,7 @@ def conv2d(
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _conv(x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int) -> jax.Array:
     plain = partial(_plain, stride=stride, pads=pads, groups=groups)
-    if x.dtype != jnp.float32:
+    if x.dtype != jnp.float32 or _portable.get():
         return plain(x, w)
     form = _form(x.shape, w.shape, stride, groups)
     cpu = partial(form, stride=stride, pads=pads)
