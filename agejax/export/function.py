@@ -32,6 +32,7 @@ class Trained:
       graph: the model's structure.
       weights: NumPy arrays.
       calibration: what its validation taught.
+      trained_in: the dtype that the run computes in, where `config.model.dtype` is another.
     """
 
     config: ConfigDict
@@ -39,6 +40,7 @@ class Trained:
     graph: nnx.GraphDef
     weights: Weights
     calibration: Calibration
+    trained_in: str
 
     @classmethod
     def load(cls, path: Path, checkpoint: str = "best", dtype: str | None = None) -> "Trained":
@@ -54,10 +56,11 @@ class Trained:
         """
         checkpoints, step = open_checkpoint(path, checkpoint)
         config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
-        config.model.dtype = dtype or config.model.dtype
+        trained_in = config.model.dtype
+        config.model.dtype = dtype or trained_in
         graph, like = abstract_model(config)
         weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)
-        return cls(config, step, graph, weights, calibration)
+        return cls(config, step, graph, weights, calibration, trained_in)
 
     def sha256(self) -> str:
         """A hash of its weights and calibration, the same on every machine."""

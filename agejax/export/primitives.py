@@ -213,6 +213,13 @@ def _concatenate(graph, eqn, inputs):
     return graph.node("Concat", _full(graph, eqn, inputs), _shape(eqn), axis=axis)
 
 
+def _stack(graph, eqn, inputs):
+    axis, shape = eqn.params["axis"], _shape(eqn)
+    thin = tuple(1 if i == axis else n for i, n in enumerate(shape))
+    parts = [graph.reshape(x, thin) for x in _full(graph, eqn, inputs)]
+    return graph.node("Concat", parts, shape, axis=axis)
+
+
 def _split(graph, eqn, inputs):
     sizes, axis = eqn.params["sizes"], eqn.params["axis"]
     names = graph.nodes(
@@ -357,6 +364,7 @@ _RULES: dict[str, Rule] = {
     "cumsum": _cumsum,
     "sort": _sort,
     "concatenate": _concatenate,
+    "stack": _stack,
     "split": _split,
     "slice": _slice,
     "rev": _rev,
