@@ -10,7 +10,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "agejax"
 IMPURE = {"grain", "orbax", "tensorflow_datasets", "tensorflow", "absl", "tqdm", "ml_collections"}
 IMPURE |= {"PIL", "simplejpeg", "cv2", "array_record", "os", "pathlib", "io", "open"}
-FLOORS = ["labels", "types", "models", "train", "data", "runtime", "inference", "export", "commands", "cli"]
+FLOORS = [
+    "labels",
+    "types",
+    "models",
+    "train",
+    "data",
+    "runtime",
+    "inference",
+    "export",
+    "commands",
+    "cli",
+]
 
 
 def imports(file):

@@ -27,14 +27,13 @@ def run(run_folder: Path, to: str, out: Path | None, checkpoint: str, ort: Path 
     from agejax.export import artefact, onnx_file, stablehlo
     from agejax.export.function import Trained
     from agejax.runtime.compiled import keep_compiled
-    from agejax.runtime.runs import open_checkpoint
 
     if ort is not None and to != "web":
         raise UserError("--ort is for --to web alone")
     keep_compiled()
     form = stablehlo if to == "stablehlo" else onnx_file
     trained = Trained.load(run_folder, checkpoint, form.DTYPE)
-    folder = open_checkpoint(run_folder, checkpoint)[0].folder.parent
+    folder = trained.folder
     if to == "web":
         from agejax.export.web import export_page
 

@@ -9,9 +9,6 @@ from agejax.data.faces import Faces
 from agejax.data.records import Records, shards_of
 from agejax.errors import UserError
 
-# What a model trained on them inherits: exports and reports state it.
-LICENCE = "IMDB-WIKI: for academic research only (Rothe, Timofte, Van Gool, IJCV 2018)"
-
 
 def imdb_wiki(
     split: str,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import inspect
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -98,13 +97,13 @@ def export(trained: Trained, file: Path, form: Format) -> Comparison:
 def compare(
     artefact: Callable[[np.ndarray], Readings], trained: Trained, crops: np.ndarray, kind: str
 ) -> Comparison:
-    """Runs both on the same crops, the artefact in batches of several sizes.
+    """Runs both on the same crops, the artefact one crop alone and then the rest.
 
     Raises:
       UserError: a probability differs by more than 1e-4, or an age is not that of its distribution.
     """
     ours = read_by_jax(trained, crops)
-    parts = [artefact(part) for part in np.split(crops, [1, 4]) if len(part)]
+    parts = [artefact(part) for part in np.split(crops, [1]) if len(part)]
     theirs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if theirs.keys() != ours.keys():
         raise UserError(f"the export gives {', '.join(theirs)}, not {', '.join(ours)}; not kept")
@@ -188,7 +187,9 @@ def description(trained: Trained) -> dict[str, Any]:
     if "age" in config.tasks:
         for name, meaning in meanings.items():
             outputs[name] = {"shape": ["batch"], "dtype": "float32", "meaning": meaning}
-    labels = {task: list(range(config.tasks[task].classes)) for task in config.tasks}
+    labels: dict[str, list] = {
+        task: list(range(config.tasks[task].classes)) for task in config.tasks
+    }
     labels |= {"gender": list(GENDERS)} if "gender" in config.tasks else {}
     return {
         "what": "age and gender from face crops, by agejax",
@@ -213,16 +214,20 @@ def description(trained: Trained) -> dict[str, Any]:
             "sha256": trained.sha256(),
         },
         "calibration": dataclasses.asdict(trained.calibration),
-        "data_licence": licence_of(config),
+        "data_licence": licence_of(trained.folder),
         "versions": {"agejax": agejax.__version__, "jax": jax.__version__},
     }
 
 
-def licence_of(config: ConfigDict) -> str | None:
-    """What the module of the run's data source says under `LICENCE`; None if nothing."""
-    if config.data.get("painted"):
-        return "painted by agejax: no person's photo is in it"
-    return getattr(inspect.getmodule(config.data.source), "LICENCE", None)
+def licence_of(run: Path) -> str | None:
+    """The licence of the data, as the run's evaluations tell it; None where none does."""
+    for file in sorted(run.glob("eval/*.json")):
+        try:
+            said = json.loads(file.read_text(encoding="utf-8"))["data"]["about"]["licence"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        return str(said)
+    return None
 
 
 def told(place: Path, trained: Trained, found: Comparison) -> list[str]:
@@ -236,6 +241,6 @@ def told(place: Path, trained: Trained, found: Comparison) -> list[str]:
             f"it computes in {trained.config.model.dtype}, and so did the checkpoint here; the run "
             f"itself computes in {trained.trained_in}, which gives slightly other figures"
         )
-    if licence := licence_of(trained.config):
-        lines.append(f"data: {licence}")
+    if licence := licence_of(trained.folder):
+        lines.append(f"licence of the data it comes from: {licence}")
     return lines

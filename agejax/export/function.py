@@ -27,7 +27,8 @@ class Trained:
     """A checkpoint, in memory.
 
     Attributes:
-      config: the run's.
+      folder: the run's.
+      config: its own.
       step: of the checkpoint.
       graph: the model's structure.
       weights: NumPy arrays.
@@ -35,6 +36,7 @@ class Trained:
       trained_in: the dtype that the run computes in, where `config.model.dtype` is another.
     """
 
+    folder: Path
     config: ConfigDict
     step: int
     graph: nnx.GraphDef
@@ -60,7 +62,8 @@ class Trained:
         config.model.dtype = dtype or trained_in
         graph, like = abstract_model(config)
         weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)
-        return cls(config, step, graph, weights, calibration, trained_in)
+        folder = checkpoints.folder.parent
+        return cls(folder, config, step, graph, weights, calibration, trained_in)
 
     def sha256(self) -> str:
         """A hash of its weights and calibration, the same on every machine."""

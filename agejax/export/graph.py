@@ -45,6 +45,12 @@ class Tensor:
         """Whether it is an array."""
         return not isinstance(self.value, str)
 
+    @property
+    def array(self) -> np.ndarray:
+        """The array, where it is known."""
+        assert isinstance(self.value, np.ndarray)
+        return self.value
+
 
 class Graph:
     """An ONNX graph in the making."""
@@ -102,7 +108,7 @@ class Graph:
         if x.shape == shape:
             return x
         if x.known and all(isinstance(n, int) for n in shape):
-            return Tensor(np.broadcast_to(x.value, shape), shape)
+            return Tensor(np.broadcast_to(x.array, shape), shape)
         return self.node("Expand", [x, self._runtime_shape(shape)], shape)
 
     def _runtime_shape(self, shape: Shape) -> Any:
@@ -116,7 +122,7 @@ class Graph:
     def reshape(self, x: Tensor, shape: Shape) -> Tensor:
         """To a shape of as many elements, of which one dimension may be symbolic."""
         if x.known and all(isinstance(n, int) for n in shape):
-            return Tensor(np.reshape(x.value, shape), shape)
+            return Tensor(np.reshape(x.array, shape), shape)
         sizes = [n if isinstance(n, int) else -1 for n in shape]
         if sizes.count(-1) > 1:
             raise Untranslated(f"a reshape to {shape}, with two unknown dimensions")
@@ -136,9 +142,7 @@ class Graph:
             dims = [n if isinstance(n, int) else "batch" for n in tensor.shape]
             kind = kind_of(dtype)
             infos.append(helper.make_tensor_value_info(name, kind, dims))
-        graph = helper.make_graph(
-            self._nodes, "agejax", [self._input], infos, self._initializers
-        )
+        graph = helper.make_graph(self._nodes, "agejax", [self._input], infos, self._initializers)
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(
             graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="agejax"
@@ -205,7 +209,8 @@ def walk(
 
     def read(var: Any) -> Tensor:
         if isinstance(var, Literal):
-            return Tensor(np.asarray(var.val, var.aval.dtype), var.aval.shape)
+            aval: Any = var.aval
+            return Tensor(np.asarray(var.val, aval.dtype), aval.shape)
         return known[var]
 
     for eqn in _needed(jaxpr):

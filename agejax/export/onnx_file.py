@@ -27,9 +27,7 @@ def write(trained: Trained, file: Path, metadata: Mapping[str, str]) -> None:
     size = trained.config.data.size
     shape = (size, size, 3)
     try:
-        model = to_onnx(
-            readings_of(trained), trained.weights, shape, np.uint8, metadata=metadata
-        )
+        model = to_onnx(readings_of(trained), trained.weights, shape, np.uint8, metadata=metadata)
     except Untranslated as error:
         name = trained.config.model.trunk.__name__
         raise UserError(

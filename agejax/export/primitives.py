@@ -65,9 +65,21 @@ def _elementwise(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> Tensor:
     name = eqn.primitive.name
     if name in _COMPOSED:
         return _COMPOSED[name](graph, eqn, inputs, shape)
+    if name in ("max", "min") and (bounded := _bounded(graph, eqn, inputs, shape)):
+        return bounded
     if name == "sub" and inputs[1].known and eqn.outvars[0].aval.dtype.kind == "f":
-        return graph.node("Add", [inputs[0], -inputs[1].value], shape)  # which runtimes fuse
+        return graph.node("Add", [inputs[0], -inputs[1].array], shape)  # which runtimes fuse
     return graph.node(_ELEMENTWISE[name], inputs, shape)
+
+
+def _bounded(graph, eqn, inputs, shape):
+    """Relu or Clip, which runtimes fuse with a convolution before it; None if it is neither."""
+    x, bound = sorted(inputs, key=lambda tensor: tensor.known)
+    if not bound.known or bound.array.size != 1 or eqn.outvars[0].aval.dtype != np.float32:
+        return None
+    if eqn.primitive.name == "min":
+        return graph.node("Clip", [x, "", bound.array.reshape(())], shape)
+    return graph.node("Relu", [x], shape) if bound.array.item() == 0 else None
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:
@@ -222,9 +234,7 @@ def _stack(graph, eqn, inputs):
 
 def _split(graph, eqn, inputs):
     sizes, axis = eqn.params["sizes"], eqn.params["axis"]
-    names = graph.nodes(
-        "Split", [*_full(graph, eqn, inputs), _ints(*sizes)], len(sizes), axis=axis
-    )
+    names = graph.nodes("Split", [*_full(graph, eqn, inputs), _ints(*sizes)], len(sizes), axis=axis)
     return [Tensor(name, var.aval.shape) for name, var in zip(names, eqn.outvars, strict=True)]
 
 
@@ -271,13 +281,13 @@ def _gather(graph, eqn, inputs):
         return graph.node("GatherElements", [x, positions], _shape(eqn), axis=axis)
     if rule.operand_batching_dims or any(sizes[i] != whole[i] for i in rest):
         raise Untranslated("a gather of windows")
-    if not indices.known or indices.shape[:-1] not in ((), (indices.value.size,)):
+    if not indices.known or indices.shape[:-1] not in ((), (indices.array.size,)):
         raise Untranslated("a gather by indices of several axes, or of the input's")
     if len(indices.shape) == 2:
         if sizes[axis] != 1 or axis in rule.offset_dims:
             raise Untranslated("a gather that moves an axis")
-        return graph.node("Gather", [x, indices.value[:, 0]], _shape(eqn), axis=axis)
-    start, n = int(indices.value[0]), sizes[axis]
+        return graph.node("Gather", [x, indices.array[:, 0]], _shape(eqn), axis=axis)
+    start, n = int(indices.array[0]), sizes[axis]
     cut = (*whole[:axis], n, *whole[axis + 1 :])
     y = graph.node("Slice", [x, _ints(start), _ints(start + n), _ints(axis)], cut)
     return graph.reshape(y, _shape(eqn)) if rule.collapsed_slice_dims else y
@@ -286,9 +296,9 @@ def _gather(graph, eqn, inputs):
 def _dot_general(graph, eqn, inputs):
     (a_sum, b_sum), (a_batch, b_batch) = eqn.params["dimension_numbers"]
     a, b = _full(graph, eqn, inputs)
-    if not a_batch and len(b.shape) == 2 and tuple(a_sum) == (len(a.shape) - 1,):
-        if tuple(b_sum) == (0,):
-            return graph.node("MatMul", [a, b], _shape(eqn))
+    last, first = tuple(a_sum) == (len(a.shape) - 1,), tuple(b_sum) == (0,)
+    if not a_batch and len(b.shape) == 2 and last and first:
+        return graph.node("MatMul", [a, b], _shape(eqn))
     letters = iter("abcdefghijklmnopqrstuvwxyz")
     of_a = [next(letters) for _ in a.shape]
     of_b: list[str] = [""] * len(b.shape)
@@ -318,22 +328,24 @@ def _conv(graph, eqn, inputs):
     }
     shape = tuple(_shape(eqn)[i] for i in rule.out_spec)
     y = graph.node("Conv", [x, w], shape, **settings)
-    return _transposed(graph, y, np.argsort(rule.out_spec))
+    return _transposed(graph, y, np.argsort(rule.out_spec).tolist())
 
 
 def _transposed(graph: Graph, x: Tensor, order: Sequence[int]) -> Tensor:
     shape = tuple(x.shape[i] for i in order)
     if x.known:
-        turned = np.ascontiguousarray(np.transpose(x.value, order))
-        graph.relabel(turned, x.value)
+        turned = np.ascontiguousarray(np.transpose(x.array, order))
+        graph.relabel(turned, x.array)
         return Tensor(turned, shape)
-    return graph.node("Transpose", [x], shape, perm=[int(i) for i in order])
+    return graph.node("Transpose", [x], shape, perm=list(order))
 
 
 def _pool(graph, eqn, inputs):
     """A maximum over windows of [B, H, W, C]."""
     p, [x] = eqn.params, _full(graph, eqn, inputs)
-    around = [i for i, n in enumerate(p["window_dimensions"]) if n != 1 or p["padding"][i] != (0, 0)]
+    around = [
+        i for i, n in enumerate(p["window_dimensions"]) if n != 1 or p["padding"][i] != (0, 0)
+    ]
     dilated = any(n != 1 for n in (*p["base_dilation"], *p["window_dilation"]))
     if len(x.shape) != 4 or not set(around) <= {1, 2} or dilated:
         raise Untranslated("a pooling that is not over height and width")

@@ -128,7 +128,9 @@ def test_weights_keep_their_names_and_stand_once():
     weights = {"trunk": {"kernel": drawn(3, 3, 4, 8)}}
 
     def twice(weights, x):
-        conv = lambda x: jax.lax.conv(x, weights["trunk"]["kernel"].transpose(3, 2, 0, 1), (1, 1), "SAME")
+        conv = lambda x: jax.lax.conv(
+            x, weights["trunk"]["kernel"].transpose(3, 2, 0, 1), (1, 1), "SAME"
+        )
         return {"y": conv(x) + conv(x[..., ::-1])}
 
     model = to_onnx(twice, weights, (4, 8, 8), np.float32)

@@ -1,6 +1,7 @@
 """Every trunk and every head computes the same in ONNX and in StableHLO as it does here."""
 
 import types
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,18 +11,16 @@ pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("flatbuffers", reason="needs the extra stablehlo")
 
-from agejax import config as configs  # noqa: E402
-from agejax.export import artefact, onnx_file, stablehlo  # noqa: E402
-from agejax.export.function import Trained  # noqa: E402
-from agejax.models import heads, vgg  # noqa: E402
-from agejax.models.cnn import SmallCNN, TutorialCNN  # noqa: E402
-from agejax.models.convnext import ConvNeXtT  # noqa: E402
-from agejax.models.efficientnet_lite import EfficientNetLite0  # noqa: E402
-from agejax.models.multitask import imagenet, per_image, to_unit  # noqa: E402
-from agejax.models.resnet import ResNet18, ResNet50  # noqa: E402
-from agejax.models.vit import ViTS16  # noqa: E402
-from agejax.runtime.model import abstract_model  # noqa: E402
-from agejax.train.calibration import Calibration  # noqa: E402
+from agejax import config as configs
+from agejax.export import artefact, onnx_file, stablehlo
+from agejax.export.function import Trained
+from agejax.models import convnext, heads, vgg, vit
+from agejax.models.cnn import SmallCNN, TutorialCNN
+from agejax.models.efficientnet_lite import EfficientNetLite0
+from agejax.models.multitask import imagenet, per_image, to_unit
+from agejax.models.resnet import ResNet18, ResNet50
+from agejax.runtime.model import abstract_model
+from agejax.train.calibration import Calibration
 
 TAUGHT = Calibration({"age": 1.4, "gender": 0.7}, {"age": 0.2}, 100)
 
@@ -45,7 +44,7 @@ def trained(trunk, size, *, calibration=TAUGHT, **model):
         return rng.standard_normal(x.shape, np.float32) * np.float32(scale)
 
     weights = jax.tree_util.tree_map_with_path(draw, like)
-    return Trained(config, 7, graph, weights, calibration, config.model.dtype)
+    return Trained(Path("nowhere"), config, 7, graph, weights, calibration, config.model.dtype)
 
 
 def crops(size, n=6):
@@ -64,8 +63,8 @@ TRUNKS = {
     "ResNet18": (ResNet18, 32, {"normalise": imagenet}),
     "ResNet50": (ResNet50, 32, {}),
     "EfficientNetLite0": (EfficientNetLite0, 32, {}),
-    "ViTS16": (ViTS16, 32, {}),
-    "ConvNeXtT": (ConvNeXtT, 32, {}),
+    "ViTS16": (vit.ViTS16, 32, {}),
+    "ConvNeXtT": (convnext.ConvNeXtT, 32, {}),
     "VGG16": (vgg.VGG16, 32, {}),
 }
 
@@ -75,6 +74,11 @@ TRUNKS = {
 def test_a_trunk(name, form, tmp_path, monkeypatch):
     trunk, size, settings = TRUNKS[name]
     monkeypatch.setattr(vgg, "_WIDTHS", (4, 4, 8, 8, 8))  # its dense layers alone are 480 MB
+    # XLA compiles for minutes what repeats its blocks; each kind of block stands here.
+    monkeypatch.setattr(convnext, "_DEPTHS", (1, 1, 1, 1))
+    monkeypatch.setattr(vit, "_DEPTH", 2)
+    monkeypatch.setattr(ResNet18, "depths", (1, 1))
+    monkeypatch.setattr(ResNet50, "depths", (1, 1))
     found = compared(trained(trunk, size, **settings), form, tmp_path)
     assert found.probability < artefact.TOLERANCE
     assert found.years < 0.01
