@@ -33,7 +33,7 @@ class Format(Protocol):
     """A module that writes and reads one kind of file."""
 
     SUFFIX: str
-    DTYPE: str | None
+    DTYPE: Any
 
     def write(self, trained: Trained, file: Path, metadata: Mapping[str, str]) -> None: ...  # noqa: D102
 

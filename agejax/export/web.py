@@ -57,9 +57,9 @@ def export_page(trained: Trained, folder: Path, ort: Path | None = None) -> arte
       UserError: `folder` holds something else, the runtime is not to be had, the extra `web` is not
         installed, or the model comes out wrong; see `agejax.export.artefact.export`.
     """
-    if folder.exists() and not (folder / "worker.js").is_file():
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise UserError(f"{folder} holds something else; name another with --out")
+    ours = (folder / "worker.js").is_file()
+    if folder.exists() and not ours and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UserError(f"{folder} holds something else; name another with --out")
     detector = _detector()
     runtime = _ort_files(ort) if ort else _from_npm()
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -27,16 +27,14 @@ const short = (face) => {
 // The boxes of faces over their picture, each with its label.
 export const labels = (faces) =>
   faces.filter((face) => face.box).map((face) => {
-    const box = make("div", { class: "box" }, make("span", {}, short(face)));
-    for (const [side, value] of [
-      ["left", face.box.x],
-      ["top", face.box.y],
-      ["width", face.box.width],
-      ["height", face.box.height],
-    ]) {
-      box.style[side] = `${100 * value}%`;
-    }
-    return box;
+    const mark = make("div", { class: "box" }, make("span", {}, short(face)));
+    const { x, y, width, height } = face.box;
+    const edge = (share) => `${100 * Math.max(share, 0)}%`; // a box may reach past the photo's edge
+    mark.style.left = edge(x);
+    mark.style.top = edge(y);
+    mark.style.right = edge(1 - x - width);
+    mark.style.bottom = edge(1 - y - height);
+    return mark;
   });
 
 export function photoCard(file) {
@@ -65,6 +63,7 @@ export function photoCard(file) {
       cards.forEach((card, i) => link(card, marks[i]));
       const count = faces.length > 1 ? [make("h2", {}, `${faces.length} faces, from left to right`)] : [];
       list.replaceChildren(...count, ...cards);
+      element.classList.toggle("many", faces.length > 2);
       element.setAttribute("aria-busy", "false");
     },
     fail() {
@@ -130,8 +129,8 @@ function draw(tag, attributes, text) {
 
 // The distribution over ages, its 90% interval filled and its median marked.
 function curve(face) {
-  const width = 400, height = 92, base = 72, p = face.age_probabilities;
-  const x = (age) => 8 + ((width - 16) * age) / (p.length - 1);
+  const width = 400, height = 96, base = 72, p = face.age_probabilities;
+  const x = (age) => 12 + ((width - 24) * age) / (p.length - 1);
   const y = (q) => base - (base - 8) * (q / Math.max(...p));
   const at = (age) => {
     const low = Math.min(Math.floor(age), p.length - 2);
@@ -148,6 +147,7 @@ function curve(face) {
     draw("path", { class: "all", d: area(points) }),
     draw("path", { class: "inside", d: area(inside) }),
     draw("line", { class: "axis", x1: x(0), x2: x(p.length - 1), y1: base, y2: base }),
+    draw("line", { class: "interval", x1: x(low), x2: x(high), y1: base, y2: base }),
     draw("line", { class: "median", x1: x(age), x2: x(age), y1: base, y2: 4 }),
   );
   for (let tick = 0; tick < p.length; tick += 20) {

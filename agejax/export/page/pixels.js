@@ -154,12 +154,30 @@ export function squeezed(image, size) {
   return resizeExact(small, size, size);
 }
 
-// What a JPEG decoder that scales by eighths makes of an image that shall have these sides at least.
+// What libjpeg-turbo makes of a JPEG that it decodes at `eighths` of its size: the low frequencies of
+// each block of 8 x 8 pixels. (It has them from the file; here they are worked out of the pixels.)
+function blockTaps(from, eighths) {
+  const basis = (n, k, x) => Math.sqrt((k ? 2 : 1) / n) * Math.cos(((2 * x + 1) * k * Math.PI) / (2 * n));
+  const weights = Array.from({ length: eighths }, (_, i) =>
+    Array.from({ length: 8 }, (_, x) => {
+      let sum = 0;
+      for (let k = 0; k < eighths; k++) sum += basis(eighths, k, i) * basis(8, k, x);
+      return sum * Math.sqrt(eighths / 8);
+    }),
+  );
+  return Array.from({ length: Math.ceil((from * eighths) / 8) }, (_, i) => {
+    const first = 8 * Math.floor(i / eighths), inside = Math.min(8, from - first);
+    const own = weights[i % eighths].slice(0, inside);
+    for (const w of weights[i % eighths].slice(inside)) own[inside - 1] += w; // the edge, again
+    return { first, weights: own };
+  });
+}
+
+// An image as that decoder gives it at the smallest scale that has these sides at least.
 export function byEighths(image, width, height) {
-  const side = (n, eighths) => Math.ceil((n * eighths) / 8);
   for (let eighths = 1; eighths < 8; eighths++) {
-    const w = side(image.width, eighths), h = side(image.height, eighths);
-    if (w >= width && h >= height) return resizeArea(image, w, h);
+    const across = blockTaps(image.width, eighths), down = blockTaps(image.height, eighths);
+    if (across.length >= width && down.length >= height) return resampled(image, across, down);
   }
   return image;
 }
