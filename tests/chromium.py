@@ -21,7 +21,7 @@ class Chromium:
         ours, theirs = os.pipe(), os.pipe()  # it reads from descriptor 3 and writes to 4
         command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
         command += ["--remote-debugging-pipe", f"--user-data-dir={profile}", *switches]
-        shell = f"exec 3<&{ours[0]} 4>&{theirs[1]}; exec \"$@\""
+        shell = f'exec 3<&{ours[0]} 4>&{theirs[1]}; exec "$@"'
         self._process = subprocess.Popen(
             ["bash", "-c", shell, "bash", *command, "about:blank"],
             pass_fds=(ours[0], theirs[1]),
@@ -74,11 +74,10 @@ class Chromium:
     def wait(self, expression, seconds=60):
         """Until an expression holds."""
         until = time.monotonic() + seconds
-        while not (value := self.js(expression)):
+        while not self.js(f"!!({expression})"):
             shown = self.js("document.body.innerText")
             assert time.monotonic() < until, f"never came true: {expression}; {shown}"
             time.sleep(0.05)
-        return value
 
     def size(self, width, height=900):
         self(

@@ -27,7 +27,8 @@ const short = (face) => {
 // The boxes of faces over their picture, each with its label.
 export const labels = (faces) =>
   faces.filter((face) => face.box).map((face) => {
-    const mark = make("div", { class: "box" }, make("span", {}, short(face)));
+    const place = face.box.y > 0.08 ? "box" : "box low"; // its label would be cut off above it
+    const mark = make("div", { class: place }, make("span", {}, short(face)));
     const { x, y, width, height } = face.box;
     const edge = (share) => `${100 * Math.max(share, 0)}%`; // a box may reach past the photo's edge
     mark.style.left = edge(x);
@@ -93,7 +94,7 @@ function faceCard(face) {
     make(
       "p",
       {},
-      `${years(face.age_low)} to ${years(face.age_high)}, nine times in ten`,
+      `90%: ${years(face.age_low)} to ${years(face.age_high)}`,
       vague ? make("span", { class: "unsure" }, "unsure") : "",
     ),
   );
@@ -108,13 +109,7 @@ function faceCard(face) {
     );
   }
   const card = make("section", { class: "face" }, thumb, words, curve(face));
-  Object.assign(card.dataset, {
-    age: face.age,
-    low: face.age_low,
-    high: face.age_high,
-    gender: g?.letter ?? "",
-    p: g?.p ?? "",
-  });
+  card.reading = face; // for whoever scripts the page
   return card;
 }
 
