@@ -107,9 +107,9 @@ def _detector() -> Path:
 
 
 def _as_opencv_runs_it(name: str, network: bytes) -> bytes:
-    """A network of MTCNN's, for another runtime to give what OpenCV gives, as `agejax predict` has it.
+    """A network of MTCNN's such that another runtime gives what OpenCV, and so `predict`, gives.
 
-    Where a 3x3 pooling has a pixel to add, ONNX's SAME_UPPER adds it at the end, and OpenCV (5.0) at
+    Where a 3x3 pooling has a pixel to add, ONNX's SAME_UPPER adds it at the end, and OpenCV 5.0 at
     the beginning. Boxes would differ by 3% of their size.
     """
     return network if name == "pnet" else network.replace(b"SAME_UPPER", b"SAME_LOWER")
