@@ -81,13 +81,28 @@ def test_an_export_is_the_same_bytes_every_time(export, run, tmp_path):
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_painted_faces_stand_in_for_data_that_is_gone(export, run, tmp_path):
-    copy = tmp_path / "moved"
+def with_config(run, copy, **changes):
+    """A copy of a run with another config in its checkpoints."""
     shutil.copytree(run, copy)
     for file in copy.glob("checkpoints/*/config/metadata"):
         config = json.loads(json.loads(file.read_text())["json"])
-        config["data"].update(manual_dir=str(tmp_path / "gone"), data_dir=str(tmp_path / "gone"))
+        for section, values in changes.items():
+            config[section].update(values)
         file.write_text(json.dumps({"json": json.dumps(config)}))
+    return copy
+
+
+def test_a_run_in_bfloat16_becomes_float32_and_says_so(export, run, tmp_path):
+    copy = with_config(run, tmp_path / "rough", model={"dtype": "bfloat16"})
+    code, out, _ = export(copy, "--to", "onnx")
+    assert code == 0
+    assert "it computes in float32" in out
+    assert "bfloat16" in out
+
+
+def test_painted_faces_stand_in_for_data_that_is_gone(export, run, tmp_path):
+    gone = str(tmp_path / "gone")
+    copy = with_config(run, tmp_path / "moved", data={"manual_dir": gone, "data_dir": gone})
     code, out, _ = export(copy, "--to", "onnx")
     assert code == 0
     assert "painted faces" in out

@@ -13,8 +13,8 @@ pytest.importorskip("flatbuffers", reason="needs the extra stablehlo")
 
 from agejax import config as configs
 from agejax.export import artefact, onnx_file, stablehlo
-from agejax.export.function import Trained
-from agejax.models import convnext, heads, vgg, vit
+from agejax.export.function import Trained, readings_of
+from agejax.models import convnext, efficientnet_lite, heads, vgg, vit
 from agejax.models.cnn import SmallCNN, TutorialCNN
 from agejax.models.efficientnet_lite import EfficientNetLite0
 from agejax.models.multitask import imagenet, per_image, to_unit
@@ -69,12 +69,21 @@ TRUNKS = {
 }
 
 
-@pytest.mark.parametrize("form", [onnx_file, stablehlo], ids=["onnx", "stablehlo"])
-@pytest.mark.parametrize("name", TRUNKS)
+# XLA takes long to compile what stands in StableHLO, and all trunks are traced for it alike.
+CASES = [
+    *((name, onnx_file) for name in TRUNKS),
+    ("TutorialCNN", stablehlo),
+    ("SmallCNN", stablehlo),
+]
+CASES += [("EfficientNetLite0", stablehlo), ("ViTS16", stablehlo)]
+
+
+@pytest.mark.parametrize(("name", "form"), CASES)
 def test_a_trunk(name, form, tmp_path, monkeypatch):
     trunk, size, settings = TRUNKS[name]
     monkeypatch.setattr(vgg, "_WIDTHS", (4, 4, 8, 8, 8))  # its dense layers alone are 480 MB
-    # XLA compiles for minutes what repeats its blocks; each kind of block stands here.
+    # Each kind of block stands here, fewer times than in the originals.
+    monkeypatch.setattr(efficientnet_lite, "_STAGES", efficientnet_lite._STAGES[:3])
     monkeypatch.setattr(convnext, "_DEPTHS", (1, 1, 1, 1))
     monkeypatch.setattr(vit, "_DEPTH", 2)
     monkeypatch.setattr(ResNet18, "depths", (1, 1))
@@ -84,14 +93,32 @@ def test_a_trunk(name, form, tmp_path, monkeypatch):
     assert found.years < 0.01
 
 
-@pytest.mark.parametrize("form", [onnx_file, stablehlo], ids=["onnx", "stablehlo"])
+@pytest.mark.parametrize(
+    ("form", "calibration"),
+    [(onnx_file, TAUGHT), (onnx_file, Calibration()), (stablehlo, TAUGHT)],
+    ids=["onnx", "onnx uncalibrated", "stablehlo"],
+)
 @pytest.mark.parametrize("head", [heads.OrdinalCNN, heads.Coral, heads.Regression])
-@pytest.mark.parametrize("calibration", [TAUGHT, Calibration()], ids=["calibrated", "not"])
 def test_a_head(head, form, calibration, tmp_path):
     model = trained(SmallCNN, 16, head=head, calibration=calibration)
     found = compared(model, form, tmp_path)
     assert found.probability < artefact.TOLERANCE
     assert found.years < 0.01
+
+
+def test_a_run_in_bfloat16_is_exported(tmp_path):
+    rough = trained(SmallCNN, 16, dtype="bfloat16")
+    with jax.numpy_dtype_promotion("standard"):
+        assert compared(rough, stablehlo, tmp_path).probability < artefact.TOLERANCE
+
+
+def test_no_convolution_of_this_machine_is_in_an_export(tmp_path):
+    model = trained(EfficientNetLite0, 32)
+    image = jax.ShapeDtypeStruct((2, 32, 32, 3), np.uint8)
+    traced = str(jax.make_jaxpr(readings_of(model))(model.weights, image))
+    assert "conv_general_dilated" in traced
+    assert "platform_index" not in traced
+    assert "ffi" not in traced
 
 
 def test_intervals_of_a_huge_widening_are_all_ages(tmp_path):
