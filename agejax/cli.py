@@ -9,6 +9,7 @@ from agejax.commands import (
     compare,
     crops,
     describe,
+    export,
     import_,
     pack,
     predict,
@@ -16,7 +17,7 @@ from agejax.commands import (
 )
 from agejax.errors import one_line
 
-_COMMANDS = (predict, report, describe, compare, crops, check, import_, pack)
+_COMMANDS = (predict, report, export, describe, compare, crops, check, import_, pack)
 
 
 def main() -> None:

@@ -10,7 +10,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "agejax"
 IMPURE = {"grain", "orbax", "tensorflow_datasets", "tensorflow", "absl", "tqdm", "ml_collections"}
 IMPURE |= {"PIL", "simplejpeg", "cv2", "array_record", "os", "pathlib", "io", "open"}
-FLOORS = ["labels", "types", "models", "train", "data", "runtime", "inference", "commands", "cli"]
+FLOORS = [
+    "labels",
+    "types",
+    "models",
+    "train",
+    "data",
+    "runtime",
+    "inference",
+    "export",
+    "commands",
+    "cli",
+]
 
 
 def imports(file):
@@ -54,6 +65,8 @@ def test_a_floor_imports_only_what_stands_below(floor):
         ("simplejpeg", ["data/decode"]),
         ("cv2", ["data/decode"]),
         ("array_record", ["data/records"]),
+        ("onnx", ["export/graph", "export/onnx_file"]),
+        ("onnxruntime", ["export/onnx_file"]),
     ],
 )
 def test_each_third_party_edge_has_one_room(library, rooms):

@@ -31,7 +31,7 @@ class TutorialCNN(nnx.Module):
         *keys, last = split_key(key, 4)
         for conv, dropout, k in zip(self.convs, self.dropouts, keys, strict=True):
             x = dropout(max_pool_2x2(nnx.relu(conv(x))), k)
-        return self.dropout(nnx.relu(self.dense(x.reshape(len(x), -1))), last)
+        return self.dropout(nnx.relu(self.dense(x.reshape(x.shape[0], -1))), last)
 
     def by_depth(self) -> list[tuple[str, ...]]:
         """The names of its parts: three convolutions and the dense layer."""

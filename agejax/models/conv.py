@@ -6,7 +6,9 @@ is depthwise (jax 0.10); there the shape picks one of the forms below. All compu
 another order.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -20,6 +22,17 @@ NAME = "convolution"  # of its results, for `jax.checkpoint`
 Pads = tuple[tuple[int, int], tuple[int, int]]
 Shape = tuple[int, ...]
 Form = Callable[..., jax.Array]
+_portable = contextvars.ContextVar("_portable", default=False)
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Whatever is traced inside has `jax.lax`'s convolutions alone, for other runtimes."""
+    token = _portable.set(True)
+    try:
+        yield
+    finally:
+        _portable.reset(token)
 
 
 def conv2d(
@@ -85,7 +98,7 @@ def use(library: Library | None) -> None:
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _conv(x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int) -> jax.Array:
     plain = partial(_plain, stride=stride, pads=pads, groups=groups)
-    if x.dtype != jnp.float32:
+    if x.dtype != jnp.float32 or _portable.get():
         return plain(x, w)
     if _library and _library.takes(x.shape, w.shape, stride, pads, groups):
         cpu = partial(_library.convolve, stride=stride, pads=pads, groups=groups)

@@ -28,7 +28,12 @@ def max_pool_2x2(x: jax.Array) -> jax.Array:
     slower than theirs.
     """
     h, w = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-    return reduce(jnp.maximum, [x[:, i:h:2, j:w:2] for i in (0, 1) for j in (0, 1)])
+    return reduce(jnp.maximum, [_every_second(x, i, j, h, w) for i in (0, 1) for j in (0, 1)])
+
+
+def _every_second(x: jax.Array, i: int, j: int, h: int, w: int) -> jax.Array:
+    """`x[:, i:h:2, j:w:2]`, which under an export's symbolic batch would be a gather."""
+    return jax.lax.slice(x, (0, i, j, 0), (x.shape[0], h, w, x.shape[3]), (1, 2, 2, 1))
 
 
 class Dropout(nnx.Module):
@@ -98,8 +103,9 @@ def max_pool_3x3(x: jax.Array) -> jax.Array:
     low = jnp.finfo(x.dtype).min
     pads = [(0, 0), (1, h - x.shape[1]), (1, w - x.shape[2]), (0, 0)]
     x = jnp.pad(x, pads, constant_values=low)
-    down = reduce(jnp.maximum, [x[:, i : i + h - 1 : 2] for i in range(3)])
-    return reduce(jnp.maximum, [down[:, :, j : j + w - 1 : 2] for j in range(3)])
+    every = lambda x, axis, i, n: jax.lax.slice_in_dim(x, i, i + n - 1, 2, axis)
+    down = reduce(jnp.maximum, [every(x, 1, i, h) for i in range(3)])
+    return reduce(jnp.maximum, [every(down, 2, j, w) for j in range(3)])
 
 
 def batch_norm(width: int, *, epsilon: float = 1e-5, **settings) -> nnx.BatchNorm:

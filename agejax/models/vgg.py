@@ -60,7 +60,7 @@ class VGG16(nnx.Module):
                 x = nnx.relu(conv(x))
             x = max_pool_2x2(x)
         x = _to_side(_to_side(x, 1), 2)
-        x = x.transpose(0, 3, 1, 2).reshape(len(x), -1)  # channels first, as published weights
+        x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # channels first, as published weights
         for dense, k in zip(self.dense, split_key(key, 2), strict=True):
             x = self.dropout(nnx.relu(dense(x)), k)
         return x

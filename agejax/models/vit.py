@@ -55,8 +55,8 @@ class ViTS16(nnx.Module):
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:
         """[B, size, size, 3] normalised pixels -> [B, 384], the class token of the last block."""
         x = self.patches(x)
-        x = x.reshape(len(x), -1, _WIDTH)
-        first = jnp.broadcast_to(self.class_token[...].astype(x.dtype), (len(x), 1, _WIDTH))
+        x = x.reshape(x.shape[0], -1, _WIDTH)
+        first = jnp.broadcast_to(self.class_token[...].astype(x.dtype), (x.shape[0], 1, _WIDTH))
         x = jnp.concatenate([first, x], 1) + self.position[...].astype(x.dtype)[None]
         for block, k in zip(self.blocks, split_key(key, _DEPTH), strict=True):
             x = block(x, k)

@@ -22,6 +22,23 @@ def open_checkpoints(workdir: Path) -> Checkpoints:
     return Checkpoints(Path(workdir), read_only=True)
 
 
+def open_checkpoint(path: str | Path, which: str) -> tuple[Checkpoints, int]:
+    """The checkpoints that `path` names, and the step of one.
+
+    Args:
+      path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
+      which: "best", "latest" or a step; of no account where the path names one.
+
+    Raises:
+      UserError: there is none.
+    """
+    path = Path(path)
+    if path.parent.name == "checkpoints" and path.name.isdecimal():
+        path, which = path.parent, path.name
+    checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)
+    return checkpoints, checkpoints.find(which)
+
+
 def of_the_run(workdir: Path, changes: Mapping[str, Any]) -> ConfigDict:
     """The config that a run was trained with, but for `{"section.key": value}`."""
     file = Path(workdir, "config.json")

@@ -113,14 +113,17 @@ def _check_size(config: ConfigDict, size: int) -> None:
         ) from error
 
 
-def predict_step_of(config: ConfigDict, graph: nnx.GraphDef) -> PredictStep:
+def predict_step_of(
+    config: ConfigDict, graph: nnx.GraphDef, options: dict[str, Any] | None = None
+) -> PredictStep:
     """(weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 
-    One for validation, evaluation and prediction. With `config.model.flip`, the mean over each face
-    and its mirror image, for twice the work.
+    One for validation, evaluation, prediction and export. With `config.model.flip`, the mean over
+    each face and its mirror image, for twice the work. `options` are the compiler's, by default
+    those of this machine.
     """
     use_onednn()
-    step = make_predict_step(graph, compiler_options())
+    step = make_predict_step(graph, compiler_options() if options is None else options)
     return with_mirror(step) if config.model.flip else step
 
 
@@ -129,7 +132,8 @@ def with_mirror(step: PredictStep) -> PredictStep:
 
     def both_ways(weights: Weights, image: Any) -> dict[str, jax.Array]:
         # Two calls of one program: a mirrored face gives the same to the last bit.
-        as_is, mirrored = step(weights, image), step(weights, image[:, :, ::-1])
+        mirror = image.__array_namespace__().flip(image, axis=2)
+        as_is, mirrored = step(weights, image), step(weights, mirror)
         return jax.tree.map(lambda a, b: (a + b) / 2, as_is, mirrored)
 
     return both_ways

@@ -9,6 +9,7 @@ interval of ages comes last: the 5% and 95% quantiles, moved until 90% of valida
 import dataclasses
 import math
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -73,9 +74,7 @@ def fit(
     return Calibration(temperature, widening, n)
 
 
-def calibrated(
-    probabilities: Mapping[str, np.ndarray], calibration: Calibration
-) -> dict[str, np.ndarray]:
+def calibrated(probabilities: Mapping[str, Any], calibration: Calibration) -> dict[str, Any]:
     """{task: [..., classes]} -> the same at the calibration's temperatures, float32."""
     temperature = calibration.temperature
     return {
@@ -84,14 +83,17 @@ def calibrated(
     }
 
 
-def tempered(p: np.ndarray, temperature: float) -> np.ndarray:
-    """[..., classes] probabilities -> p**(1 / temperature), normalised, float64.
+def tempered(p: Any, temperature: float) -> Any:
+    """[..., classes] probabilities -> p**(1 / temperature), normalised.
+
+    NumPy's are worked out in float64, JAX's, as in an exported model, as they come.
 
     For a softmax this divides the logits (Guo et al., On Calibration of Modern Neural Networks,
     ICML 2017); it needs the probabilities alone, so any head will do.
     """
+    xp = p.__array_namespace__()
     z = _log(p) / temperature
-    e = np.exp(z - z.max(-1, keepdims=True))
+    e = xp.exp(z - z.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
 
 
@@ -154,15 +156,16 @@ def fit_widening(p: np.ndarray, age: np.ndarray) -> float:
     return float(score[rank - 1]) if rank <= len(score) else _ALL_AGES
 
 
-def age_interval(p: np.ndarray, widening: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[..., 101] probabilities -> low, median and high, each float64 [...] years in 0..100.
+def age_interval(p: Any, widening: float = 0.0) -> tuple[Any, Any, Any]:
+    """[..., 101] probabilities -> low, median and high, each [...] years in 0..100.
 
-    low <= median <= high, whatever the widening.
+    low <= median <= high, whatever the widening. float64 of NumPy's, JAX's as they come.
     """
-    p = p.astype(np.float64)
+    p = _wide(p)
+    xp = p.__array_namespace__()
     low, median, high = (quantile_age(p, q) for q in (_TAILS[0], 0.5, _TAILS[1]))
     move = widening * (high - low)
-    return np.clip(low - move, 0, median), median, np.clip(high + move, median, p.shape[-1] - 1)
+    return xp.clip(low - move, 0, median), median, xp.clip(high + move, median, p.shape[-1] - 1)
 
 
 def _beyond(first: np.ndarray, last: np.ndarray, classes: int) -> np.ndarray:
@@ -176,5 +179,11 @@ def _log_sum_exp(z: np.ndarray) -> np.ndarray:
     return top[:, 0] + np.log(np.exp(z - top).sum(-1))
 
 
-def _log(p: np.ndarray) -> np.ndarray:
-    return np.log(np.clip(p.astype(np.float64), _TINY, None))
+def _log(p: Any) -> Any:
+    p = _wide(p)
+    xp = p.__array_namespace__()
+    return xp.log(xp.clip(p, _TINY, None))
+
+
+def _wide(p: Any) -> Any:
+    return p.astype(np.float64) if isinstance(p, np.ndarray) else p

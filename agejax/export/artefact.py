@@ -1,0 +1,246 @@
+"""A model written for another runtime: checked in that runtime before it is left behind."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+import agejax
+from agejax.callables import name_of
+from agejax.data.decode import decode
+from agejax.errors import UserError
+from agejax.export.function import Readings, Trained, read
+from agejax.labels import GENDERS
+from agejax.runtime.evaluate import open_split
+from agejax.runtime.steps import predict_step_of
+from agejax.runtime.writers import write_text
+from agejax.train.calibration import LEVEL, calibrated
+
+TOLERANCE = 1e-4  # of a probability
+_YEARS = 0.01  # by which an age may differ from that of its own distribution
+_FACES = 64  # that are compared
+MARGIN = 0.4  # IMDB-WIKI's own
+
+
+class Format(Protocol):
+    """A module that writes and reads one kind of file."""
+
+    SUFFIX: str
+    DTYPE: Any
+
+    def write(self, trained: Trained, file: Path, metadata: Mapping[str, str]) -> None: ...  # noqa: D102
+
+    def read(self, file: Path) -> Callable[[np.ndarray], Readings]: ...  # noqa: D102
+
+    def versions(self) -> dict[str, str]: ...  # noqa: D102
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """An artefact beside the checkpoint that it came from.
+
+    Attributes:
+      faces: how many were compared.
+      kind: "test faces of the run's data", or "painted faces".
+      probability: the largest difference of a probability.
+      years: the largest difference of an age or an end of its interval.
+      own_years: that of an age from the one that its own distribution decodes to.
+    """
+
+    faces: int
+    kind: str
+    probability: float
+    years: float
+    own_years: float
+
+
+def export(trained: Trained, file: Path, form: Format) -> Comparison:
+    """Writes a model and, beside it, `FILE.json`; neither is left unless the model is right.
+
+    Args:
+      trained: what to write.
+      file: where to.
+      form: the module of its kind.
+
+    Raises:
+      UserError: its runtime gives other probabilities than the checkpoint, or it cannot be written.
+    """
+    about = description(trained)
+    crops, kind = faces_of(trained.config)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        form.write(trained, beside, {"agejax": json.dumps(about)})
+        found = compare(form.read(beside), trained, crops, kind)
+        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
+        about |= {
+            "file": {"name": file.name, "sha256": digest, "bytes": beside.stat().st_size},
+            "versions": about["versions"] | form.versions(),
+            "checked": dataclasses.asdict(found),
+        }
+        sidecar = file.with_name(file.name + ".json")
+        sidecar.unlink(missing_ok=True)  # it tells of another file from here on
+        beside.replace(file)
+        write_text(sidecar, json.dumps(about, indent=2) + "\n")
+    finally:
+        beside.unlink(missing_ok=True)
+    return found
+
+
+def compare(
+    artefact: Callable[[np.ndarray], Readings], trained: Trained, crops: np.ndarray, kind: str
+) -> Comparison:
+    """Runs both on the same crops, the artefact one crop alone and then the rest.
+
+    Raises:
+      UserError: a probability differs by more than 1e-4, or an age is not that of its distribution.
+    """
+    ours = read_by_jax(trained, crops)
+    parts = [artefact(part) for part in np.split(crops, [1]) if len(part)]
+    theirs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if theirs.keys() != ours.keys():
+        raise UserError(f"the export gives {', '.join(theirs)}, not {', '.join(ours)}; not kept")
+    decoded = read(
+        {name.removesuffix("_probabilities"): p for name, p in theirs.items() if p.ndim == 2},
+        trained.calibration,
+    )
+    of_faces = [name for name, p in ours.items() if p.ndim == 2]
+    of_years = [name for name, p in ours.items() if p.ndim == 1]
+    found = Comparison(
+        faces=len(crops),
+        kind=kind,
+        probability=_largest(ours, theirs, of_faces),
+        years=_largest(ours, theirs, of_years),
+        own_years=_largest(decoded, theirs, of_years),
+    )
+    if not found.probability <= TOLERANCE:
+        raise UserError(
+            f"the export's probabilities differ from the checkpoint's by {found.probability:.1e} "
+            f"on {kind}, more than {TOLERANCE:.0e}; it was not kept"
+        )
+    if not found.own_years <= _YEARS:
+        raise UserError(
+            f"the export reads ages {found.own_years:.2g} years off from its own distributions; "
+            f"it was not kept"
+        )
+    return found
+
+
+def read_by_jax(trained: Trained, crops: np.ndarray) -> Readings:
+    """What evaluation and prediction read from crops."""
+    step = predict_step_of(trained.config, trained.graph)
+    p = jax.device_get(step(trained.weights, crops))
+    return read(calibrated(p, trained.calibration), trained.calibration)
+
+
+def _largest(a: Readings, b: Readings, names: list[str]) -> float:
+    return max((float(np.abs(a[name] - b[name]).max()) for name in names), default=0.0)
+
+
+def faces_of(config: ConfigDict) -> tuple[np.ndarray, str]:
+    """uint8 [N, size, size, 3] crops to compare on, and what they are.
+
+    Of the run's own test split; painted ones where its data cannot be opened.
+    """
+    size = config.data.size
+    try:
+        faces = open_split(config, config.eval.split)
+        rows = np.linspace(0, len(faces) - 1, min(_FACES, len(faces))).astype(int)
+        crops = np.stack([decode(jpeg, size) for jpeg in faces.read(faces.rows[rows])])
+        return crops, f"{config.eval.split} faces of the run's data"
+    except (UserError, OSError):
+        return _painted(size), "painted faces"
+
+
+def _painted(size: int) -> np.ndarray:
+    from tfds_imdb_wiki.paint.face import paint_face
+
+    rng = np.random.default_rng(0)
+    ages = np.linspace(0, 100, _FACES // 4).astype(int).tolist()
+    painted = [paint_face(age, i % 2, rng, max(size, 8)) for i, age in enumerate(ages)]
+    return np.stack([np.asarray(image.resize((size, size))) for image in painted])
+
+
+def description(trained: Trained) -> dict[str, Any]:
+    """What the sidecar says of a model, whatever the runtime."""
+    config, size = trained.config, trained.config.data.size
+    outputs: dict[str, Any] = {
+        f"{task}_probabilities": {
+            "shape": ["batch", config.tasks[task].classes],
+            "dtype": "float32",
+            "meaning": f"calibrated probability of each class of {task}",
+        }
+        for task in config.tasks
+    }
+    meanings = {
+        "age": "years, the median of the distribution",
+        "age_low": f"years; the true age is from age_low to age_high {LEVEL:.0%} of the time",
+        "age_high": "years, likewise",
+    }
+    if "age" in config.tasks:
+        for name, meaning in meanings.items():
+            outputs[name] = {"shape": ["batch"], "dtype": "float32", "meaning": meaning}
+    labels: dict[str, list] = {
+        task: list(range(config.tasks[task].classes)) for task in config.tasks
+    }
+    labels |= {"gender": list(GENDERS)} if "gender" in config.tasks else {}
+    return {
+        "what": "age and gender from face crops, by agejax",
+        "input": {
+            "name": "image",
+            "shape": ["batch", size, size, 3],
+            "dtype": "uint8",
+            "meaning": "RGB face crops in 0..255, upright; normalisation is inside",
+        },
+        "outputs": outputs,
+        "labels": labels,
+        "crop": {
+            "size": size,
+            "margin": config.data.get("margin", MARGIN),
+            "meaning": "a square of the face's longer side and, beyond it on each side, this share",
+        },
+        "model": {
+            "trunk": name_of(config.model.trunk),
+            "computes_in": config.model.dtype,
+            "mirrored_too": config.model.flip,
+            "step": trained.step,
+            "sha256": trained.sha256(),
+        },
+        "calibration": dataclasses.asdict(trained.calibration),
+        "data_licence": licence_of(trained.folder),
+        "versions": {"agejax": agejax.__version__, "jax": jax.__version__},
+    }
+
+
+def licence_of(run: Path) -> str | None:
+    """The licence of the data, as the run's evaluations tell it; None where none does."""
+    for file in sorted(run.glob("eval/*.json")):
+        try:
+            said = json.loads(file.read_text(encoding="utf-8"))["data"]["about"]["licence"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        return str(said)
+    return None
+
+
+def told(place: Path, trained: Trained, found: Comparison) -> list[str]:
+    """What a person is told of an export."""
+    lines = [
+        f"{place}: step {trained.step}; on {found.faces} {found.kind} its probabilities are within "
+        f"{found.probability:.0e} of the checkpoint's, its ages within {found.years:.0e} years"
+    ]
+    if trained.trained_in != trained.config.model.dtype:
+        lines.append(
+            f"it computes in {trained.config.model.dtype}, and so did the checkpoint here; the run "
+            f"itself computes in {trained.trained_in}, which gives slightly other figures"
+        )
+    if licence := licence_of(trained.folder):
+        lines.append(f"licence of the data it comes from: {licence}")
+    return lines

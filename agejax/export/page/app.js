@@ -1,0 +1,132 @@
+// The page: takes photos in, has the worker read them, and shows what it found.
+
+import { labels, photoCard } from "./cards.js";
+
+const $ = (id) => document.getElementById(id);
+const status = $("status");
+
+// A worker from a blob is bound by this page's content policy; one from a file would have its own.
+const script = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`;
+const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+const worker = new Worker(source, { type: "module" });
+const waiting = new Map();
+let asked = 0;
+
+const ask = (message, transfer = []) =>
+  new Promise((resolve, reject) => {
+    waiting.set(++asked, { resolve, reject });
+    worker.postMessage({ id: asked, ...message }, transfer);
+  });
+
+worker.onmessage = ({ data }) => {
+  if (data.about) return introduce(data.about);
+  if (data.failed) return failed(data.failed);
+  const { resolve, reject } = waiting.get(data.id);
+  waiting.delete(data.id);
+  if (data.error) reject(new Error(data.error));
+  else resolve(data);
+};
+worker.onerror = (event) => failed(event.message ?? "the worker did not start");
+
+function introduce({ model, crop, versions, data_licence: licence }) {
+  status.textContent = "";
+  document.body.dataset.state = "ready";
+  const name = model.trunk.split(":").at(-1);
+  const parts = [`${name}, ${crop.size} × ${crop.size} pixels a face, agejax ${versions.agejax}`];
+  if (licence) parts.push(`trained on data under the licence: ${licence}`);
+  parts.push("face detection: MTCNN", "runtime: onnxruntime-web");
+  $("model").textContent = parts.join(" · ");
+}
+
+function failed(why) {
+  status.textContent = `The model could not be loaded: ${why}`;
+  document.body.dataset.state = "failed";
+}
+
+// One photo after the other, the newest on top.
+async function take(files) {
+  for (const file of files) {
+    const card = photoCard(file);
+    $("results").prepend(card.element);
+    document.body.dataset.reading = "";
+    try {
+      card.show(await ask({ file }));
+    } catch {
+      card.fail();
+    }
+    delete document.body.dataset.reading;
+  }
+}
+
+$("choose").onclick = () => $("files").click();
+$("files").onchange = ({ target }) => {
+  take([...target.files]);
+  target.value = "";
+};
+
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.dataset.over = "";
+});
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) delete document.body.dataset.over;
+});
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  delete document.body.dataset.over;
+  take([...event.dataTransfer.files]);
+});
+document.addEventListener("paste", ({ clipboardData }) => take([...clipboardData.files]));
+
+// The camera: one frame after the other, as quickly as they are read.
+const video = $("video");
+const canvas = document.createElement("canvas");
+
+function frame() {
+  const scale = Math.min(1, 640 / video.videoWidth);
+  canvas.width = Math.round(video.videoWidth * scale);
+  canvas.height = Math.round(video.videoHeight * scale);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(video, 0, 0, canvas.width, canvas.height);
+  return context.getImageData(0, 0, canvas.width, canvas.height);
+}
+
+async function watch(stream) {
+  while (stream.active && video.srcObject === stream) {
+    const { data, width, height } = frame();
+    const found = await ask({ frame: data, width, height }, [data.buffer]);
+    document.querySelector("#live .boxes").replaceChildren(...labels(found.faces));
+    await new Promise(requestAnimationFrame);
+  }
+}
+
+$("camera").onclick = async () => {
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" } });
+    video.srcObject = stream;
+    await video.play();
+    $("live").hidden = false;
+    $("invitation").hidden = true;
+    status.textContent = "";
+    watch(stream).catch((error) => stop(`The camera's picture could not be read: ${error.message}`));
+  } catch {
+    status.textContent = "There is no camera here, or this page may not use it.";
+  }
+};
+
+function stop(why = "") {
+  video.srcObject?.getTracks().forEach((track) => track.stop());
+  video.srcObject = null;
+  $("live").hidden = true;
+  $("invitation").hidden = false;
+  document.querySelector("#live .boxes").replaceChildren();
+  status.textContent = why;
+}
+
+$("stop").onclick = () => stop();
+$("take").onclick = () => {
+  canvas.width = video.videoWidth;
+  canvas.height = video.videoHeight;
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  canvas.toBlob((blob) => take([new File([blob], "camera", { type: blob.type })]), "image/png");
+};

@@ -1,0 +1,183 @@
+// Pixels as agejax/data/decode.py and agejax/inference/faces.py make them, which OpenCV resizes.
+// An image is {width, height, data}, with three bytes a pixel, RGB.
+
+export const blank = (width, height) =>
+  ({ width, height, data: new Uint8ClampedArray(3 * width * height) });
+
+// Python's and OpenCV's: halves to the even neighbour.
+export function round(x) {
+  const low = Math.floor(x), rest = x - low;
+  if (rest !== 0.5) return Math.round(x);
+  return low % 2 === 0 ? low : low + 1;
+}
+
+export function fromRgba(width, height, rgba) {
+  const image = blank(width, height);
+  for (let i = 0, j = 0; j < rgba.length; j += 4) {
+    image.data[i++] = rgba[j];
+    image.data[i++] = rgba[j + 1];
+    image.data[i++] = rgba[j + 2];
+  }
+  return image;
+}
+
+export function toRgba({ width, height, data }) {
+  const rgba = new Uint8ClampedArray(4 * width * height).fill(255);
+  for (let i = 0, j = 0; i < data.length; j += 4) {
+    rgba[j] = data[i++];
+    rgba[j + 1] = data[i++];
+    rgba[j + 2] = data[i++];
+  }
+  return rgba;
+}
+
+// For each result along an axis: the first source pixel that counts, and weights from it on.
+function areaTaps(from, to) {
+  const scale = from / to;
+  return Array.from({ length: to }, (_, i) => {
+    const start = i * scale, end = start + scale;
+    const width = Math.min(scale, from - start);
+    const last = Math.min(Math.floor(end), from - 1);
+    const first = Math.min(Math.ceil(start), last);
+    const weights = Array(last - first).fill(1 / width);
+    const head = first - start > 1e-3, tail = end - last > 1e-3;
+    if (head) weights.unshift((first - start) / width);
+    if (tail) weights.push(Math.min(end - last, 1, width) / width);
+    return { first: head ? first - 1 : first, weights };
+  });
+}
+
+// OpenCV's INTER_AREA where it enlarges: linear, and sharper than INTER_LINEAR.
+function enlargingTaps(from, to) {
+  const scale = from / to;
+  return Array.from({ length: to }, (_, i) => {
+    const first = Math.floor(i * scale);
+    const beyond = i + 1 - (first + 1) / scale;
+    const share = beyond <= 0 ? 0 : beyond - Math.floor(beyond);
+    return first >= from - 1 || share === 0
+      ? { first: Math.min(first, from - 1), weights: [1] }
+      : { first, weights: [1 - share, share] };
+  });
+}
+
+function resampled({ width, height, data }, across, down) {
+  const narrow = new Float32Array(3 * across.length * height);
+  for (let y = 0, out = 0; y < height; y++) {
+    for (const { first, weights } of across) {
+      let r = 0, g = 0, b = 0, at = 3 * (y * width + first);
+      for (const w of weights) {
+        r += w * data[at++];
+        g += w * data[at++];
+        b += w * data[at++];
+      }
+      narrow[out++] = r;
+      narrow[out++] = g;
+      narrow[out++] = b;
+    }
+  }
+  const row = 3 * across.length, small = blank(across.length, down.length);
+  const sums = new Float32Array(row);
+  down.forEach(({ first, weights }, y) => {
+    sums.fill(0);
+    weights.forEach((w, k) => {
+      const at = (first + k) * row;
+      for (let x = 0; x < row; x++) sums[x] += w * narrow[at + x];
+    });
+    for (let x = 0; x < row; x++) small.data[y * row + x] = round(sums[x]);
+  });
+  return small;
+}
+
+// cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), to a level or so.
+export function resizeArea(image, width, height) {
+  if (image.width === width && image.height === height) return image;
+  const shrinks = image.width >= width && image.height >= height;
+  const taps = shrinks ? areaTaps : enlargingTaps;
+  return resampled(image, taps(image.width, width), taps(image.height, height));
+}
+
+// Bilinear in fixed point, eight bits of fraction: cv2.INTER_LINEAR_EXACT, to the last bit.
+function exactTaps(from, to) {
+  const scale = from / to;
+  return Array.from({ length: to }, (_, i) => {
+    const at = (i + 0.5) * scale - 0.5, low = Math.floor(at);
+    if (low < 0) return [0, 0, 0];
+    if (low >= from - 1) return [from - 1, from - 1, 0];
+    return [low, low + 1, round(256 * (at - low))];
+  });
+}
+
+export function resizeExact(image, width, height) {
+  if (image.width === width && image.height === height) return image;
+  const across = exactTaps(image.width, width), down = exactTaps(image.height, height);
+  const { data } = image, small = blank(width, height);
+  const mixed = (row, [a, b, share], c) =>
+    (256 - share) * data[3 * (row + a) + c] + share * data[3 * (row + b) + c];
+  let out = 0;
+  for (const [above, below, share] of down) {
+    const top = above * image.width, bottom = below * image.width;
+    for (const tap of across) {
+      for (let c = 0; c < 3; c++) {
+        const sum = (256 - share) * mixed(top, tap, c) + share * mixed(bottom, tap, c);
+        small.data[out++] = (sum + 32768) >> 16;
+      }
+    }
+  }
+  return small;
+}
+
+// The square of a face and its margin; past the edge, its last pixels again.
+export function crop(image, box, margin) {
+  const side = Math.max(1, round(Math.max(box.width, box.height) * (1 + 2 * margin)));
+  const left = round(box.x + box.width / 2 - side / 2);
+  const top = round(box.y + box.height / 2 - side / 2);
+  const inside = (i, n) => Math.min(Math.max(i, 0), n - 1);
+  const square = blank(side, side);
+  for (let y = 0, out = 0; y < side; y++) {
+    const row = inside(top + y, image.height) * image.width;
+    for (let x = 0; x < side; x++) {
+      const at = 3 * (row + inside(left + x, image.width));
+      square.data[out++] = image.data[at];
+      square.data[out++] = image.data[at + 1];
+      square.data[out++] = image.data[at + 2];
+    }
+  }
+  return square;
+}
+
+// To the model's size: areas are averaged where it shrinks to less than half, the rest is linear.
+export function squeezed(image, size) {
+  const near = (side) => Math.max(size, Math.floor(side / Math.max(Math.floor(side / size), 1)));
+  const small = Math.min(image.width, image.height) >= size
+    ? resizeArea(image, near(image.width), near(image.height))
+    : image;
+  return resizeExact(small, size, size);
+}
+
+// What libjpeg-turbo makes of a JPEG that it decodes at `eighths` of its size: the low frequencies of
+// each block of 8 x 8 pixels. (It has them from the file; here they are worked out of the pixels.)
+function blockTaps(from, eighths) {
+  const basis = (n, k, x) => Math.sqrt((k ? 2 : 1) / n) * Math.cos(((2 * x + 1) * k * Math.PI) / (2 * n));
+  const weights = Array.from({ length: eighths }, (_, i) =>
+    Array.from({ length: 8 }, (_, x) => {
+      let sum = 0;
+      for (let k = 0; k < eighths; k++) sum += basis(eighths, k, i) * basis(8, k, x);
+      return sum * Math.sqrt(eighths / 8);
+    }),
+  );
+  return Array.from({ length: Math.ceil((from * eighths) / 8) }, (_, i) => {
+    const first = 8 * Math.floor(i / eighths), inside = Math.min(8, from - first);
+    const own = weights[i % eighths].slice(0, inside);
+    for (const w of weights[i % eighths].slice(inside)) own[inside - 1] += w; // the edge, again
+    return { first, weights: own };
+  });
+}
+
+// An image as that decoder gives it at the smallest scale that has these sides at least.
+export function byEighths(image, width, height) {
+  for (let eighths = 1; eighths < 8; eighths++) {
+    const across = blockTaps(image.width, eighths), down = blockTaps(image.height, eighths);
+    if (across.length >= width && down.length >= height) return resampled(image, across, down);
+  }
+  return image;
+}
