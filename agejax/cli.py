@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from agejax.commands import compare, describe, predict
+from agejax.commands import compare, describe, margin, predict, serve
 from agejax.errors import one_line
 
-_COMMANDS = (predict, describe, compare)
+_COMMANDS = (predict, serve, describe, compare, margin)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ PIXELS_VERSION = "1"  # to be raised when `decode` gives other pixels than befor
 MAX_PIXELS = 64_000_000  # larger than any photograph: a decompression bomb is refused unread
 _MAX_SCANS = 100  # a progressive JPEG has about ten; thousands in a small file take minutes
 # The plugins by themselves: `Image.open` warns of large images, where one line shall refuse them.
-_READERS = {
+_READERS: dict[bytes, Callable[[io.BytesIO], Image.Image]] = {
     b"\xff\xd8": JpegImagePlugin.JpegImageFile,
     b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
     b"RIFF": WebPImagePlugin.WebPImageFile,
@@ -97,8 +98,8 @@ def shape_of(data: bytes) -> tuple[int, int]:
 def photo(data: bytes, side: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """A JPEG, PNG or WebP image as uint8 [h, w, 3], RGB, upright, scaled to about `side` pixels.
 
-    A longer side of over `side` pixels comes out at between that and twice as much from a JPEG, whose
-    decoder scales by eighths, and at `side` from the others; nothing is made larger.
+    A longer side of over `side` pixels comes out at between that and twice as much from a JPEG,
+    whose decoder scales by eighths, and at `side` from the others; nothing is made larger.
 
     Raises:
       BadImage: it is none of these, or is damaged, or has more than `max_pixels`.

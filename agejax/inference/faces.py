@@ -44,8 +44,8 @@ class Box:
 
     def scaled(self, factor: float) -> "Box":
         """The same face in a photo `factor` times as large."""
-        sides = (side * factor for side in (self.x, self.y, self.width, self.height))
-        return Box(*sides, self.score)
+        x, y, width, height = (s * factor for s in (self.x, self.y, self.width, self.height))
+        return Box(x, y, width, height, self.score)
 
 
 class Detector:
