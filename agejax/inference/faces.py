@@ -20,7 +20,7 @@ from agejax.errors import UserError
 _SIDE = 960  # pixels of the longer side of what is searched; larger photos are scaled down to it
 _SMALLEST = 24  # pixels of the smallest face in that
 _WINDOW, _STRIDE, _SHRINK = 12, 2, 0.709  # P-Net's, and the step from size to size
-_SURE = 0.6, 0.7, 0.85  # at least this sure of a face to pass P-, R- and O-Net
+_SURE = 0.6, 0.7, 0.7  # of a face, at least, to pass P-, R- and O-Net: as published
 _MOST = 400  # windows that R-Net sees at most: bounds the time that a pattern of tiles takes
 
 

@@ -33,9 +33,7 @@ async def images_of(
     if not body:
         raise Refused(400, "the request has no body; send an image, or a form of files")
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        raise Refused(415, "send an image as the body, or files as multipart/form-data")
-    if kind != "multipart/form-data":
+    if kind != "multipart/form-data":  # whatever else it says: curl says "form" of any body
         return [("", body)]
     try:
         return await _files(request, body, limits)

@@ -19,6 +19,7 @@ def openapi(limits: Limits) -> dict[str, Any]:
             "image/jpeg": {"schema": image},
             "image/png": {"schema": image},
             "image/webp": {"schema": image},
+            "application/octet-stream": {"schema": image},
             "multipart/form-data": {"schema": form},
         },
     }
@@ -26,7 +27,6 @@ def openapi(limits: Limits) -> dict[str, Any]:
         "400": "Nothing was sent, or a malformed form or parameter.",
         "408": f"The request took over {limits.seconds:g} s to come in.",
         "413": "Too large, or too many images.",
-        "415": "Neither an image nor a form of files.",
         "422": "None of the images can be read.",
         "429": "Too much is being worked on; try again after a while.",
         "503": f"No answer within {limits.seconds:g} s.",

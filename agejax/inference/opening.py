@@ -1,7 +1,7 @@
 """Images of any kind as the face crops that a model takes."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 

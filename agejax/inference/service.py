@@ -1,4 +1,4 @@
-"""The HTTP service: `/predict`, which batches what comes at the same time, and what goes with it."""
+"""The HTTP service: `/predict`, which batches what comes at once, and what goes with it."""
 
 import asyncio
 import contextlib
@@ -116,11 +116,12 @@ class Service:
             images = await images_of(request, self._limits, hold)
         async with _at_most(seconds, Refused(503, f"there was no answer within {seconds:g} s")):
             readings = await asyncio.gather(*(self._one(opener, *image) for image in images))
+        self._count(readings)
         bad = [reading.error for reading in readings if reading.error]
         if len(bad) == len(readings):
             every = "" if len(bad) == 1 else f"none of {len(bad)} images can be read; the first: "
             raise Refused(422, f"{every}{bad[0]}")
-        return {"images": [self._shown(reading, distribution) for reading in readings]}
+        return {"images": [_shown(reading, distribution) for reading in readings]}
 
     async def _one(self, opener: Opener, name: str, data: bytes) -> Reading:
         loop = asyncio.get_running_loop()
@@ -131,21 +132,15 @@ class Service:
         return dataclasses.replace(reading, path=name)
 
     def _predict(self, images: list[Opened]) -> list[Reading]:
-        self._metrics.batch.observe(sum(len(image.crops) for image in images))
+        if faces := sum(len(image.crops) for image in images):
+            self._metrics.batch.observe(faces)
         return self._predictor.predict_opened(images)
 
-    def _shown(self, reading: Reading, distribution: bool) -> dict[str, Any]:
-        said = "bad" if reading.error else "read" if reading.faces else "no_face"
-        self._metrics.images.labels(said).inc()
-        self._metrics.faces.inc(len(reading.faces))
-        height, width = reading.shape or (None, None)
-        return {
-            "name": reading.path,
-            "width": width,
-            "height": height,
-            "faces": [face.as_dict(distribution) for face in reading.faces],
-            "error": str(reading.error) if reading.error else None,
-        }
+    def _count(self, readings: list[Reading]) -> None:
+        for reading in readings:
+            result = "bad" if reading.error else "read" if reading.faces else "no_face"
+            self._metrics.images.labels(result).inc()
+            self._metrics.faces.inc(len(reading.faces))
 
 
 def _openers(predictor: Predictor, max_pixels: int) -> Iterator[tuple[bool | None, Opener]]:
@@ -153,6 +148,17 @@ def _openers(predictor: Predictor, max_pixels: int) -> Iterator[tuple[bool | Non
     for photos in _PHOTOS.values():
         with contextlib.suppress(UserError):
             yield photos, Opener(predictor.size, predictor.margin, photos, max_pixels)
+
+
+def _shown(reading: Reading, distribution: bool) -> dict[str, Any]:
+    height, width = reading.shape or (None, None)
+    return {
+        "name": reading.path,
+        "width": width,
+        "height": height,
+        "faces": [face.as_dict(distribution) for face in reading.faces],
+        "error": str(reading.error) if reading.error else None,
+    }
 
 
 def _choice(request: Request, name: str, choices: Mapping[str, Any], default: Any) -> Any:
