@@ -1,11 +1,14 @@
 """What a request to the service may bring: the images in its body, within limits."""
 
+import logging
 from collections.abc import AsyncGenerator, Callable
 
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from agejax.inference.limits import MIB, Limits
+
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # warns of every odd form
 
 
 class Refused(Exception):

