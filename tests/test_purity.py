@@ -53,6 +53,7 @@ def test_a_floor_imports_only_what_stands_below(floor):
         ("grain", ["data/stream"]),
         ("simplejpeg", ["data/decode"]),
         ("cv2", ["data/decode", "inference/faces"]),
+        ("python_multipart", ["inference/forms"]),
         ("uvicorn", ["inference/service"]),
         ("prometheus_client", ["inference/metrics"]),
         ("starlette", ["inference/intake", "inference/service"]),

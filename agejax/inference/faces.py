@@ -88,8 +88,8 @@ class Detector:
         scale, found = _WINDOW / _SMALLEST, [np.zeros((0, 5))]
         while min(height, width) * scale >= _WINDOW:
             sides = int(np.ceil(width * scale)), int(np.ceil(height * scale))
-            small = _centred(cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA))
-            offsets, p = self._run("pnet", small[None])
+            pixels = cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA)
+            offsets, p = self._run("pnet", _centred(pixels)[None])
             column, row = np.nonzero(p[0, :, :, 1] >= _SURE[0])
             start = _STRIDE * np.stack([column, row], 1) + 1.0
             window = np.concatenate([start, start + _WINDOW - 1], 1) / scale

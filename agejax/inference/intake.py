@@ -1,14 +1,11 @@
 """What a request to the service may bring: the images in its body, within limits."""
 
-import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from agejax.inference.forms import BadForm, files_of
 from agejax.inference.limits import MIB, Limits
-
-logging.getLogger("python_multipart").setLevel(logging.ERROR)  # warns of every odd form
 
 
 class Refused(Exception):
@@ -39,10 +36,14 @@ async def images_of(
     if kind != "multipart/form-data":  # whatever else it says: curl says "form" of any body
         return [("", body)]
     try:
-        return await _files(request, body, limits)
-    except (MultiPartException, ValueError) as error:  # the parser's own errors are ValueErrors
-        why = " ".join(str(getattr(error, "message", error)).split())
-        raise Refused(400, f"not a readable form: {why}") from error
+        files = files_of(request.headers["content-type"], body, limits.images)
+    except BadForm as error:
+        raise Refused(400, f"not a readable form: {error}") from error
+    if len(files) > limits.images:
+        raise Refused(413, f"more than {limits.images} images in a request")
+    if not files:
+        raise Refused(400, "the form has no file; give each image as one, under any name")
+    return files
 
 
 async def _body(request: Request, most: int, hold: Callable[[int], None]) -> bytes:
@@ -58,23 +59,3 @@ async def _body(request: Request, most: int, hold: Callable[[int], None]) -> byt
     if size > most:
         raise too_large
     return b"".join(chunks)
-
-
-async def _files(request: Request, body: bytes, limits: Limits) -> list[tuple[str, bytes]]:
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield body
-
-    # One more than may be, so that it is us who say that there are too many.
-    most = limits.images + 1
-    form = await MultiPartParser(
-        request.headers, stream(), max_files=most, max_fields=16, max_part_size=64 * 1024
-    ).parse()
-    files = [value for _, value in form.multi_items() if not isinstance(value, str)]
-    try:
-        if len(files) > limits.images:
-            raise Refused(413, f"more than {limits.images} images in a request")
-        if not files:
-            raise Refused(400, "the form has no file; give each image as one, under any name")
-        return [(file.filename or "", await file.read()) for file in files]
-    finally:
-        await form.close()
