@@ -30,7 +30,7 @@ def child(config):
     from agejax.inference.limits import Limits
     from agejax.inference.service import Service, serve
 
-    service = Service(predictor(config, (1, 4, 16, 64)), Limits())
+    service = Service(predictor(config, [2**i for i in range(7)]), Limits())
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         print(listener.getsockname()[1], flush=True)
         serve(service, listener)

@@ -9,7 +9,7 @@ from typing import Any
 from agejax.errors import UserError
 from agejax.inference.limits import Limits
 
-_BATCH_SIZES = (1, 4, 16, 64)  # each is compiled at the start
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # each is compiled at the start
 _LIMITS = {
     "mib": "MiB of a request's body",
     "images": "images in a request",

@@ -116,7 +116,7 @@ class Service:
         async with _at_most(seconds, Refused(408, f"the request took over {seconds:g} s to come")):
             images = await images_of(request, self.limits, hold)
         async with _at_most(seconds, Refused(503, f"there was no answer within {seconds:g} s")):
-            readings = await asyncio.gather(*(self._one(opener, *image) for image in images))
+            readings = await self._readings(opener, images)
         self._count(readings)
         bad = [reading.error for reading in readings if reading.error]
         if len(bad) == len(readings):
@@ -124,18 +124,27 @@ class Service:
             raise Refused(422, f"{every}{bad[0]}")
         return {"images": [_shown(reading, distribution) for reading in readings]}
 
-    async def _one(self, opener: Opener, name: str, data: bytes) -> Reading:
+    async def _readings(self, opener: Opener, images: list[tuple[str, bytes]]) -> list[Reading]:
         loop = asyncio.get_running_loop()
-        opened = await loop.run_in_executor(self._pool, opener.open, data)
-        if opened.error:
-            return Reading(name, error=opened.error)
-        reading = await asyncio.wrap_future(self._batcher.submit(opened))
-        return dataclasses.replace(reading, path=name)
+        opened = await asyncio.gather(
+            *(loop.run_in_executor(self._pool, opener.open, data) for _, data in images)
+        )
+        if all(image.error for image in opened):
+            return [
+                Reading(name, error=x.error) for (name, _), x in zip(images, opened, strict=True)
+            ]
+        readings = await asyncio.wrap_future(self._batcher.submit(opened))
+        return [
+            dataclasses.replace(reading, path=name)
+            for (name, _), reading in zip(images, readings, strict=True)
+        ]
 
-    def _predict(self, images: list[Opened]) -> list[Reading]:
+    def _predict(self, requests: list[list[Opened]]) -> list[list[Reading]]:
+        images = [image for request in requests for image in request]
         if faces := sum(len(image.crops) for image in images):
             self._metrics.batch.observe(faces)
-        return self._predictor.predict_opened(images)
+        readings = iter(self._predictor.predict_opened(images))
+        return [[next(readings) for _ in request] for request in requests]
 
     def _count(self, readings: list[Reading]) -> None:
         for reading in readings:
