@@ -174,7 +174,7 @@ def test_standard_input_is_an_image_or_a_list_of_paths(agejax_, run, photos, mon
     [
         (["-"], "standard input is empty"),
         (["-", "{photos}"], "stands alone"),
-        (["{photos}", "--margin", "-1"], "--margin"),
+        (["{photos}", "--margin", "-1"], "margin is -1"),
         (["{photos}", "--decoding", "modus"], "modus"),
         (["{photos}", "--distribution"], "--json"),
     ],

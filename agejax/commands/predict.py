@@ -62,8 +62,6 @@ def run(
     """
     if batch_size < 1:
         raise UserError(f"--batch-size is {batch_size}; it must be at least 1")
-    if margin is not None and not 0 <= margin <= 4:
-        raise UserError(f"--margin is {margin}; it must be from 0 to 4")
     if distribution and not json:
         raise UserError("--distribution goes with --json")
     files, stdin = _sources(images)

@@ -121,7 +121,7 @@ class Opener:
             except UserError as error:
                 raise UserError(
                     f"{path or 'image'}: of {shape[1]} x {shape[0]} pixels, it is taken for a "
-                    f"photo; {error}; or say that it is a face crop (--crops)"
+                    f"photo; {error}; or say that it is a face crop (--crops, photos=false)"
                 ) from error
         return True
 

@@ -55,6 +55,8 @@ class Predictor:
             raise UserError(f"there is no decoding {decoding!r}; it can be {', '.join(DECODINGS)}")
         self.config, self.step, self.size = config, step, config.data.size
         self.margin = config.data.margin if margin is None else margin
+        if not 0 <= self.margin <= 4:
+            raise UserError(f"the margin is {self.margin}; it must be from 0 to 4")
         self.decoding, self.calibration = decoding, calibration
         self.batch_sizes = sorted(np.atleast_1d(batch_size).tolist())
         self._weights = jax.device_put(weights)
