@@ -8,6 +8,7 @@ another order.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from agejax.models import winograd
 
 NAME = "convolution"  # of its results, for `jax.checkpoint`
 Pads = tuple[tuple[int, int], tuple[int, int]]
+Shape = tuple[int, ...]
 Form = Callable[..., jax.Array]
 
 
@@ -54,13 +56,41 @@ def conv2d(
     return checkpoint_name(y, NAME)
 
 
+class Library(Protocol):
+    """Convolutions of another make for a CPU; see `use`."""
+
+    def takes(self, x: Shape, w: Shape, stride: int, pads: Pads, groups: int) -> bool:
+        """Whether it has one for these shapes."""
+
+    def convolve(
+        self, x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int
+    ) -> jax.Array:
+        """The convolution."""
+
+    def gradients(
+        self, x: jax.Array, w: jax.Array, g: jax.Array, stride: int, pads: Pads, groups: int
+    ) -> tuple[jax.Array, jax.Array]:
+        """Those of the input and of the kernel, given that of the result."""
+
+
+_library: Library | None = None
+
+
+def use(library: Library | None) -> None:
+    """From now on, what is traced for a CPU calls `library` where it has a convolution."""
+    global _library
+    _library = library
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _conv(x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int) -> jax.Array:
     plain = partial(_plain, stride=stride, pads=pads, groups=groups)
     if x.dtype != jnp.float32:
         return plain(x, w)
-    form = _form(x.shape, w.shape, stride, groups)
-    cpu = partial(form, stride=stride, pads=pads)
+    if _library and _library.takes(x.shape, w.shape, stride, pads, groups):
+        cpu = partial(_library.convolve, stride=stride, pads=pads, groups=groups)
+    else:
+        cpu = partial(_form(x.shape, w.shape, stride, groups), stride=stride, pads=pads)
     return jax.lax.platform_dependent(x, w, cpu=cpu, default=plain)
 
 
@@ -74,8 +104,10 @@ def _conv_bwd(stride, pads, groups, saved, g):
     both = lambda x, w, g: jax.vjp(plain, x, w)[1](g)
     if x.dtype != jnp.float32:
         return both(x, w, g)
-    form = _form(x.shape, w.shape, stride, groups)
-    cpu = partial(_gradients, form, stride, pads)
+    if _library and _library.takes(x.shape, w.shape, stride, pads, groups):
+        cpu = partial(_library.gradients, stride=stride, pads=pads, groups=groups)
+    else:
+        cpu = partial(_gradients, _form(x.shape, w.shape, stride, groups), stride, pads)
     return jax.lax.platform_dependent(x, w, g, cpu=cpu, default=both)
 
 

@@ -1,9 +1,13 @@
 """Settings that make XLA faster on a CPU: measured, and harmless elsewhere."""
 
 import ctypes
+import functools
 import sys
 
 import jax
+
+from agejax.models import conv
+from agejax.runtime import dnnl, native
 
 # glibc's mallopt parameters, from malloc.h
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
@@ -32,3 +36,15 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     settings = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1, _ARENA_MAX: 1}
     return mallopt is not None and all(mallopt(key, value) for key, value in settings.items())
+
+
+@functools.cache
+def use_onednn() -> bool:
+    """Has convolutions on a CPU computed by oneDNN, where its package is installed; whether it is.
+
+    For one device alone: XLA would give every device the whole batch of a foreign function.
+    """
+    if jax.default_backend() != "cpu" or jax.device_count() > 1 or not dnnl.installed():
+        return False
+    conv.use(native.OneDNN())
+    return True

@@ -10,7 +10,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax import tasks
-from agejax.runtime.cpu import compiler_options
+from agejax.runtime.cpu import compiler_options, use_onednn
 from agejax.train.augment import augment
 from agejax.train.optim import make_optimizer
 from agejax.train.step import PredictStep, TrainStep, make_predict_step, make_train_step
@@ -21,6 +21,7 @@ def train_step_of(
     config: ConfigDict, graph: nnx.GraphDef, class_weights: Mapping[str, Any] | None = None
 ) -> tuple[optax.GradientTransformation, TrainStep]:
     """The optimiser and the train step of a config; `class_weights` as in `make_train_step`."""
+    use_onednn()
     learnt = tasks.read(config.tasks)
     optimizer = make_optimizer(steps=config.train.steps, **config.optim)
     train_step = make_train_step(
@@ -46,6 +47,7 @@ def predict_step_of(config: ConfigDict, graph: nnx.GraphDef) -> PredictStep:
     One for validation, evaluation and prediction. With `config.model.flip`, the mean over each face
     and its mirror image, for twice the work.
     """
+    use_onednn()
     step = make_predict_step(graph, compiler_options())
     return with_mirror(step) if config.model.flip else step
 

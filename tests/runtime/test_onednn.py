@@ -1,0 +1,114 @@
+"""oneDNN's convolutions under XLA: the values of XLA's own, and errors that come out as such."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from agejax.models import conv
+from agejax.runtime import cpu, dnnl
+
+if not dnnl.installed():
+    pytest.skip("the package onednn-cpu-gomp (extra cpu) is not here", allow_module_level=True)
+
+from agejax.runtime import native
+
+SAME, NONE = ((1, 1), (1, 1)), ((0, 0), (0, 0))
+CASES = {
+    "3x3": (9, 8, 3, 16, 1, SAME, 1),
+    "stem": (12, 3, 5, 8, 2, ((2, 1), (1, 2)), 1),
+    "kernel larger than the map": (2, 4, 3, 4, 1, SAME, 1),
+    "a row left over": (8, 4, 3, 4, 2, NONE, 1),
+    "depthwise": (7, 24, 3, 24, 1, SAME, 24),
+    "depthwise, strided": (9, 24, 5, 24, 2, ((2, 2), (2, 2)), 24),
+    "grouped": (6, 8, 3, 12, 1, SAME, 4),
+}
+
+
+@pytest.fixture
+def onednn():
+    conv.use(native.OneDNN())
+    yield
+    conv.use(None)
+
+
+def arrays(size, channels, k, width, groups):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, size, size, channels)).astype(np.float32)
+    w = rng.normal(size=(k, k, channels // groups, width)).astype(np.float32)
+    return x, w
+
+
+def results(conv2d, x, w, stride, pads, groups):
+    def both(x, w):
+        y, back = jax.vjp(
+            lambda x, w: conv2d(x, w, (stride, stride), pads, feature_group_count=groups), x, w
+        )
+        return y, *back(jnp.cos(y))
+
+    return jax.jit(both)(x, w)
+
+
+def plainly(x, w, strides, pads, feature_group_count):
+    return conv._plain(x, w, stride=strides[0], pads=pads, groups=feature_group_count)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_values_and_gradients_are_xlas(onednn, case):
+    size, channels, k, width, stride, pads, groups = case
+    x, w = arrays(size, channels, k, width, groups)
+    lowered = jax.jit(
+        lambda x, w: conv.conv2d(x, w, (stride, stride), pads, feature_group_count=groups)
+    )
+    assert "agejax_convolution" in lowered.lower(x, w).as_text()
+    ours = results(conv.conv2d, x, w, stride, pads, groups)
+    xlas = results(plainly, x, w, stride, pads, groups)
+    for a, b in zip(ours, xlas, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
+
+
+def test_the_same_call_gives_the_same_bits(onednn):
+    x, w = arrays(16, 32, 3, 32, 1)
+    first = results(conv.conv2d, x, w, 1, SAME, 1)
+    for _ in range(5):
+        for a, b in zip(first, results(conv.conv2d, x, w, 1, SAME, 1), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_threads_of_several_devices_do_not_mix_their_kernels(onednn):
+    x, w = arrays(8, 32, 3, 32, 1)
+    kernels = [w * 2**i for i in range(len(jax.devices()))]
+    step = jax.jit(lambda x, w: conv.conv2d(x, w, (1, 1), SAME))
+    placed = [jax.device_put((x, k), d) for k, d in zip(kernels, jax.devices(), strict=True)]
+    for _ in range(20):
+        outs = [step(*pair) for pair in placed]
+    for i, out in enumerate(outs):
+        np.testing.assert_array_equal(out, 2**i * np.asarray(outs[0]))
+
+
+def test_pointwise_and_bfloat16_stay_with_xla(onednn):
+    x, w = arrays(4, 8, 1, 8, 1)
+    step = lambda x, w: conv.conv2d(x, w, (1, 1), NONE)
+    assert "agejax_convolution" not in jax.jit(step).lower(x, w).as_text()
+    x, w = (a.astype(jnp.bfloat16) for a in arrays(4, 8, 3, 8, 1))
+    assert "agejax_convolution" not in jax.jit(step).lower(x, w).as_text()
+
+
+def test_a_failure_is_an_error_and_not_a_result(onednn, monkeypatch):
+    x, w = arrays(5, 8, 3, 8, 1)
+    step = jax.jit(lambda x, w: conv.conv2d(x, w, (1, 1), SAME))
+    step(x, w)
+
+    def fail(*args):
+        raise dnnl.Failed("no luck")
+
+    monkeypatch.setattr(dnnl, "_execute", fail)
+    with pytest.raises((jax.errors.JaxRuntimeError, ValueError), match="Failed: no luck"):
+        step(x, w).block_until_ready()
+
+
+def test_several_devices_are_left_to_xla(monkeypatch):
+    monkeypatch.setattr(conv, "_library", None)
+    assert jax.device_count() > 1
+    assert not cpu.use_onednn()
+    assert conv._library is None
