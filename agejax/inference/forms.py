@@ -1,0 +1,94 @@
+"""The files of a multipart/form-data body, in memory: an error leaves no temporary file behind."""
+
+import logging
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every odd form
+
+
+class BadForm(ValueError):
+    """The body is no form as its content type says; says why."""
+
+
+def files_of(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes]]:
+    """The name and the bytes of each file of a form, in order; other fields are left out.
+
+    Reading stops after `most` + 1 files.
+
+    Raises:
+      BadForm: there is no boundary, or the body is malformed or cut off.
+    """
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    if not boundary:
+        raise BadForm("its content type names no boundary")
+    form = _Form(most)
+    try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": form.part_begin,
+                "on_header_field": form.header_field,
+                "on_header_value": form.header_value,
+                "on_header_end": form.header_end,
+                "on_headers_finished": form.headers_finished,
+                "on_part_data": form.part_data,
+                "on_part_end": form.part_end,
+                "on_end": form.end,
+            },
+        )
+        parser.write(body)
+    except _Enough:
+        return form.files
+    except FormParserError as error:
+        raise BadForm(" ".join(str(error).split())) from error
+    if not form.ended:
+        raise BadForm("it ends before its last boundary")
+    return form.files
+
+
+class _Enough(Exception):
+    pass
+
+
+class _Form:
+    """What the parser calls, with `data[start:end]` where there is some."""
+
+    def __init__(self, most: int):
+        self.files: list[tuple[str, bytes]] = []
+        self.ended = False
+        self._most = most
+
+    def part_begin(self) -> None:
+        self._field = self._value = self._disposition = b""
+        self._file: str | None = None
+        self._data = bytearray()
+
+    def header_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def header_end(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            self._disposition = self._value
+        self._field = self._value = b""
+
+    def headers_finished(self) -> None:
+        name = parse_options_header(self._disposition)[1].get(b"filename")
+        self._file = None if name is None else name.decode("utf-8", "replace")
+
+    def part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._file is not None:
+            self._data += data[start:end]
+
+    def part_end(self) -> None:
+        if self._file is not None:
+            self.files.append((self._file, bytes(self._data)))
+            if len(self.files) > self._most:
+                raise _Enough
+
+    def end(self) -> None:
+        self.ended = True

@@ -1,0 +1,103 @@
+"""What is read from a face, and from an image."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from agejax.errors import UserError
+from agejax.inference.faces import Box
+
+UNSURE_GENDER = 0.75  # below this probability one in four and more would be wrong
+UNSURE_YEARS = 40.0  # an age interval as wide as this could be anybody's
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What is read from one face.
+
+    Attributes:
+      path: the file, or "" for an array.
+      age: years; the median of the predicted distribution, or its mean or argmax where the
+        predictor was so loaded.
+      age_low: years; the true age is in [age_low, age_high] nine times in ten, as it was for the
+        faces of validation. Without a calibration: the 5% and 95% quantiles.
+      age_high: years, likewise.
+      gender: "F" or "M".
+      gender_probability: of that gender, calibrated.
+      probabilities: {task: float32 [classes]}, calibrated.
+      box: where the face is in its photo, in pixels; None where the image is the face crop.
+    """
+
+    path: str
+    age: float
+    age_low: float
+    age_high: float
+    gender: str
+    gender_probability: float
+    probabilities: dict[str, np.ndarray] = dataclasses.field(repr=False)
+    box: Box | None = None
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        """Of "age" and "gender" what is little better than a guess.
+
+        An age whose 90% interval spans 40 years or more; a gender of a probability below 75%.
+        """
+        return ("age",) * (self.age_high - self.age_low >= UNSURE_YEARS) + ("gender",) * (
+            self.gender_probability < UNSURE_GENDER
+        )
+
+    @property
+    def label(self) -> str:
+        """Gender, age and its 90% interval, such as "M/46 (38-55)"."""
+        return f"{self.gender}/{self.age:.0f} ({self.age_low:.0f}-{self.age_high:.0f})"
+
+    def __str__(self) -> str:
+        doubt = f", unsure of {' and '.join(self.unsure)}" if self.unsure else ""
+        return f"{self.path}: {self.label}{doubt}" if self.path else self.label + doubt
+
+    def as_dict(self, distribution: bool = False) -> dict[str, Any]:
+        """What JSON holds of it; with `distribution`, the probability of each age too."""
+        ages, box = self.probabilities["age"].tolist(), self.box
+        return {
+            "age": round(self.age, 3),
+            "age_low": round(self.age_low, 3),
+            "age_high": round(self.age_high, 3),
+            "gender": self.gender,
+            "gender_probability": round(self.gender_probability, 5),
+            "unsure": list(self.unsure),
+            "box": box and [round(x, 1) for x in (box.x, box.y, box.width, box.height)],
+        } | ({"age_distribution": [round(p, 6) for p in ages]} if distribution else {})
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What is read from one image.
+
+    Attributes:
+      path: the file, or "" for an array or bytes.
+      faces: one for a face crop; in a photo, one for each face from left to right, and none where
+        no face is found.
+      error: why the image could not be read, else None.
+      shape: its height and width in pixels, upright; None where it could not be read.
+    """
+
+    path: str
+    faces: tuple[Prediction, ...] = ()
+    error: UserError | None = None
+    shape: tuple[int, int] | None = None
+
+    def lines(self) -> list[str]:
+        """A line for each face, or one that says "no face"."""
+        name = self.path or "image"
+        if self.error:
+            return [f"error: {self.error}"]
+        if not self.faces:
+            return [f"{name}: no face"]
+        if len(self.faces) == 1:
+            return [str(dataclasses.replace(self.faces[0], path=name))]
+        return [
+            str(dataclasses.replace(face, path=f"{name}, face {i} of {len(self.faces)}"))
+            for i, face in enumerate(self.faces, start=1)
+        ]

@@ -1,0 +1,50 @@
+"""Readings as text: lines for people, JSON lines and a CSV table for programs."""
+
+import csv
+import json
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from agejax.inference.prediction import Reading
+
+Show = Callable[[Reading], None]
+_BOX = ("x", "y", "width", "height")
+_READ = ("age", "age_low", "age_high", "gender", "gender_probability", "unsure")
+
+
+def as_lines(out: TextIO) -> Show:
+    """A line a face, such as "photo.jpg: M/46 (38-55)"."""
+    return lambda reading: print(*reading.lines(), sep="\n", file=out)
+
+
+def as_json(out: TextIO, distribution: bool = False) -> Show:
+    """A JSON object a face, one a line; for a photo without one, an object whose face is null."""
+
+    def show(reading: Reading) -> None:
+        for row in _rows(reading, distribution):
+            print(json.dumps(row), file=out)
+
+    return show
+
+
+def as_csv(out: TextIO) -> Show:
+    """A table of a row a face; for a photo without one, a row of its path alone."""
+    writer = csv.DictWriter(out, ("path", "face", *_READ, *_BOX), lineterminator="\n")
+    writer.writeheader()
+
+    def show(reading: Reading) -> None:
+        for row in _rows(reading):
+            unsure, box = row.pop("unsure", []), row.pop("box", None) or [None] * 4
+            row |= dict(zip(_BOX, box, strict=True))
+            writer.writerow(row | {"unsure": " ".join(unsure)})
+
+    return show
+
+
+def _rows(reading: Reading, distribution: bool = False) -> list[dict[str, Any]]:
+    if not reading.faces:
+        return [{"path": reading.path, "face": None}]
+    return [
+        {"path": reading.path, "face": i} | face.as_dict(distribution)
+        for i, face in enumerate(reading.faces, start=1)
+    ]

@@ -1,0 +1,35 @@
+"""A service on a free port of this machine."""
+
+import contextlib
+import threading
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def serving(run):
+    """A context: `with serving(**limits) as port`."""
+    pytest.importorskip("starlette", reason="needs the extra 'serve'")
+    pytest.importorskip("uvicorn", reason="needs the extra 'serve'")
+    import socket
+
+    import agejax
+    from agejax.inference.limits import Limits
+    from agejax.inference.service import Service, server_of
+
+    @contextlib.contextmanager
+    def start(**limits):
+        predictor = agejax.load(run, batch_size=(1, 16), margin=0.34)
+        service = Service(predictor, Limits(**limits))
+        with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+            server = server_of(service)
+            thread = threading.Thread(target=server.run, args=([listener],))
+            thread.start()
+            try:
+                yield listener.getsockname()[1]
+            finally:
+                server.should_exit = True
+                thread.join()
+                service.close()
+
+    return start

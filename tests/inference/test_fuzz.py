@@ -1,0 +1,127 @@
+"""Thousands of damaged images and requests: each is read, or told in a line; nothing else happens.
+
+The default run has a hundredth of it; `pytest -m battery tests/inference/test_fuzz.py` has all.
+"""
+
+import asyncio
+import resource
+
+import numpy as np
+import pytest
+
+import agejax
+from agejax.inference.prediction import Reading
+from tests.inference.http import ask, form
+from tests.photos import backdrop, encoded, group_photo, turned
+
+SIZES = [50, pytest.param(5000, marks=pytest.mark.battery)]
+
+
+def seeds():
+    """Good images of every kind that is read, small so that most bytes mean something."""
+    face = group_photo().crop((300, 200, 560, 460)).resize((96, 96))
+    yield encoded(face)
+    yield encoded(face, progressive=True)
+    yield encoded(face.convert("L"))
+    yield encoded(face.convert("CMYK"))
+    yield encoded(face, "PNG")
+    yield encoded(face.convert("P"), "PNG", transparency=bytes(range(200)))
+    yield encoded(face.convert("RGBA"), "PNG")
+    yield encoded(face, "WEBP")
+    yield encoded(face, "WEBP", lossless=True)
+    yield turned(face, 6)
+    yield encoded(backdrop(700, 300))
+
+
+def mutated(data, rng):
+    """A damaged copy: bytes changed, cut, doubled, or set to what lengths and sizes go wrong at."""
+    damaged = bytearray(data)
+    for _ in range(int(rng.integers(1, 6))):
+        # Headers are short, and most of what can go wrong stands there.
+        end = len(damaged) if rng.random() < 0.5 else min(64, len(damaged))
+        at = int(rng.integers(0, max(end, 1)))
+        match int(rng.integers(0, 5)):
+            case 0:
+                damaged[at : at + 1] = bytes([int(rng.integers(0, 256))])
+            case 1:
+                damaged[at:] = b""
+            case 2:
+                damaged[at : at + 4] = [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"][
+                    int(rng.integers(0, 3))
+                ]
+            case 3:
+                damaged[at:at] = damaged[at : at + int(rng.integers(1, 400))]
+            case 4:
+                damaged[at : at + int(rng.integers(1, 40))] = b""
+    return bytes(damaged)
+
+
+def cases(n, seed):
+    rng = np.random.default_rng(seed)
+    good = list(seeds())
+    return (mutated(good[i % len(good)], rng) for i in range(n))
+
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("photos", [None, False])
+def test_damaged_images_are_read_or_told_in_a_line(run, n, photos, capfd):
+    model = agejax.load(run, batch_size=16)
+    list(model.read(seeds(), photos=photos))
+    before, read = peak_mib(), 0
+    for reading in model.read(cases(n, seed=1), photos=photos):
+        assert isinstance(reading, Reading)
+        assert all("\n" not in line for line in reading.lines())
+        for face in reading.faces:
+            assert 0 <= face.age_low <= face.age <= face.age_high <= 100
+        read += reading.error is None
+    assert 0 < read < n
+    assert peak_mib() - before < 800  # an image of 64 million pixels is 192 MB, twice
+    assert capfd.readouterr() == ("", "")
+
+
+def requests(n, seed):
+    rng = np.random.default_rng(seed)
+    for data in cases(n, seed):
+        match int(rng.integers(0, 4)):
+            case 0:
+                yield {"body": data}
+            case 1:
+                body, kind = form({"a": data, "b": data[::-1]})
+                yield {"body": body, "kind": kind}
+            case 2:
+                body, kind = form({"a": data})
+                yield {"body": mutated(body, rng), "kind": kind}
+            case 3:
+                head = b"POST /predict?photos=auto HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                head += b"Content-Type: image/png\r\nContent-Length: %d\r\n\r\n" % len(data)
+                yield {"raw": mutated(head, rng) + data}
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_damaged_requests_are_answered_below_500(serving, n):
+    async def one(port, gate, request):
+        async with gate:
+            try:
+                return (await asyncio.wait_for(ask(port, **request), 30))[0]
+            except (ConnectionError, IndexError, TimeoutError):
+                # A damaged head may promise more than comes, or be cut off by the server.
+                assert "raw" in request
+                return None
+
+    async def crowd(port):
+        gate = asyncio.Semaphore(40)
+        return await asyncio.gather(*(one(port, gate, r) for r in requests(n, seed=2)))
+
+    with serving(seconds=1.0, megapixels=4) as port:
+        before = peak_mib()
+        statuses = asyncio.run(crowd(port))
+        assert asyncio.run(ask(port, body=next(seeds())))[0] == 200
+        assert peak_mib() - before < 800
+    assert {status for status in statuses if status is not None} <= {
+        *(200, 400, 404, 405, 408, 411, 413, 422, 431)
+    }
+    assert sum(status is not None for status in statuses) > 0.7 * n
