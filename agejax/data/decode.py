@@ -10,6 +10,7 @@ from PIL import Image
 MAX_SIDE = 512  # pixels; what is larger is stored, and seen, scaled down to it
 PIXELS_VERSION = "1"  # to be raised when `decode` gives other pixels than before
 _MAX_PIXELS = 64_000_000  # larger than any photograph: a decompression bomb is refused unread
+_MAX_SCANS = 100  # of a progressive JPEG, which has a dozen: each costs a pass over all pixels
 _OTHER_FORMATS = ("PNG", "WEBP")
 
 
@@ -28,10 +29,7 @@ def canonical(data: bytes) -> bytes:
     """
     if data[:2] != b"\xff\xd8":
         return _reencoded(data, _OTHER_FORMATS)
-    try:
-        height, width, colour, _ = simplejpeg.decode_jpeg_header(data, strict=True)
-    except ValueError as error:
-        raise BadImage(f"not a readable JPEG ({error})") from error
+    height, width, colour = _check_cost(data)
     if colour in ("Gray", "CMYK", "YCCK") or max(height, width) > MAX_SIDE:
         return _reencoded(data, ("JPEG",))
     return data
@@ -51,6 +49,7 @@ def decode(data: bytes, size: int, out: np.ndarray | None = None) -> np.ndarray:
     Raises:
       BadImage: it is not, or is damaged.
     """
+    _check_cost(data)
     try:
         # The decoder scales down by eighths for next to nothing; the filter does the rest.
         pixels = simplejpeg.decode_jpeg(data, min_height=size, min_width=size, strict=True)
@@ -66,11 +65,25 @@ def verify(data: bytes) -> tuple[int, int]:
     Raises:
       BadImage: it is not one, or is damaged.
     """
+    _check_cost(data)
     try:
         height, width, _ = simplejpeg.decode_jpeg(data, strict=True).shape
     except ValueError as error:
         raise BadImage(f"not a whole JPEG ({error})") from error
     return height, width
+
+
+def _check_cost(data: bytes) -> tuple[int, int, str]:
+    """Height, width and colours of a JPEG, from its header; refuses one made to exhaust us."""
+    try:
+        height, width, colour, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+    except ValueError as error:
+        raise BadImage(f"not a readable JPEG ({error})") from error
+    if height * width > _MAX_PIXELS:
+        raise BadImage(f"{width} x {height} pixels are too many")
+    if data.count(b"\xff\xda") > _MAX_SCANS:
+        raise BadImage("a JPEG of too many scans")
+    return height, width, colour
 
 
 def _reencoded(data: bytes, formats: tuple[str, ...]) -> bytes:

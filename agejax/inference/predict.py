@@ -22,6 +22,8 @@ from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
 
+_MAX_BYTES = 256 << 20  # of an image file
+
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
@@ -139,7 +141,11 @@ class Predictor:
 
     def _load(self, file: str | Path) -> tuple[str, np.ndarray | UserError]:
         try:
-            return str(file), decode(canonical(Path(file).read_bytes()), self.size)
+            with Path(file).open("rb") as opened:
+                data = opened.read(_MAX_BYTES + 1)
+            if len(data) > _MAX_BYTES:
+                return str(file), UserError(f"{file}: over {_MAX_BYTES >> 20} MiB: no face crop")
+            return str(file), decode(canonical(data), self.size)
         except BadImage as error:
             return str(file), UserError(f"{file}: {error}")
         except OSError as error:

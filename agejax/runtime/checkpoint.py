@@ -187,9 +187,7 @@ class Checkpoints:
                 items = {k: ocp.args.StandardRestore(v) for k, v in abstract.items()}
                 return orbax.restore(self._folders / step, args=ocp.args.Composite(**items))
         except (ValueError, KeyError, OSError) as error:
-            raise UserError(
-                f"{self.folder}/{step}: cannot be restored ({_line(error)})"
-            ) from error
+            raise UserError(f"{self.folder}/{step}: cannot be restored ({_line(error)})") from error
 
     def _check_model(self, step: int, like: Tree, saved: Tree) -> None:
         """Tells a checkpoint of another model in one line, where Orbax would in a page."""

@@ -3,9 +3,11 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from agejax.runtime.durable import naming, write_text
+
+_NO_STEP = float("inf")
 
 
 class MetricsLog:
@@ -16,27 +18,34 @@ class MetricsLog:
         self._path = path
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         kept = [line.decode() for line in lines if line.endswith(b"\n") and _step(line) <= after]
-        write_text(path, "".join(kept))
-        self._file = path.open("a", encoding="utf-8")
+        if damaged := sum(_step(line) == _NO_STEP for line in lines[:-1]):
+            print(f"{path}: {damaged} of its lines are damaged, and dropped")
+        if len(kept) < len(lines):
+            write_text(path, "".join(kept))
+        self._file: IO[str] | None = None
 
     def write(self, **numbers: Any) -> None:
         """Appends a line; `step` is among the numbers."""
         with naming(self._path):
+            if self._file is None:
+                self._file = self._path.open("a", encoding="utf-8")
             self._file.write(json.dumps(numbers) + "\n")
             self._file.flush()
 
     def sync(self) -> None:
         """Waits until the lines are on the disk."""
-        with naming(self._path):
-            os.fsync(self._file.fileno())
+        if self._file is not None:
+            with naming(self._path):
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def _step(line: bytes) -> float:
     try:
         return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):  # no line of ours, or one that was damaged
-        return float("inf")
+        return _NO_STEP
