@@ -35,7 +35,8 @@ def main(argv: list[str]) -> None:
     config = read_config(argv, file)
     workdir = Path(FLAGS.workdir or Path("runs", file.stem))
     if config.mode == "eval":
-        config = of_the_run(workdir, config_flags.get_override_values(FLAGS["config"]))
+        changes = config_flags.get_override_values(FLAGS["config"])
+        config = of_the_run(workdir, changes, trust=configs.modules_of(config))
         figures = evaluate(config, workdir)
     else:
         figures = train(config, workdir)

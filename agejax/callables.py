@@ -1,10 +1,14 @@
 """Callables by name: how a config that holds them is written down and read."""
 
 import importlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Collection
 from typing import Any
 
 from agejax.errors import UserError
+
+# Where what a config names is looked for without asking: rooms whose functions write no files.
+_OURS = ("agejax.models", "agejax.train", "agejax.data")
 
 
 def name_of(value: Callable[..., Any]) -> str:
@@ -32,3 +36,19 @@ def resolve(name: str) -> Callable[..., Any]:
         raise UserError(
             f"config: {name!r} cannot be imported; define it at the top of a module that can be"
         ) from error
+
+
+def check_trusted(name: str, trust: Collection[str], where: str) -> None:
+    """Raises a `UserError` for a "module:name" of code that nobody has said may be run.
+
+    A file that was written by somebody else is data. Importing what it names would run a program of
+    its choice, so that it is only done for agejax's own, for the modules of `trust`, and for those
+    of the environment variable AGEJAX_TRUST, separated by commas. `where` names the file.
+    """
+    module = name.partition(":")[0]
+    trusted = [*_OURS, *trust, *filter(None, os.environ.get("AGEJAX_TRUST", "").split(","))]
+    if not any(module == m or module.startswith(f"{m}.") for m in trusted):
+        raise UserError(
+            f"{where} names {name}, code that is not agejax's own; if you trust it, set the "
+            f"environment variable AGEJAX_TRUST={module}"
+        )

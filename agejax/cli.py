@@ -16,10 +16,24 @@ from agejax.commands import (
     predict,
     report,
     serve,
+    verify,
 )
 from agejax.errors import one_line
 
-_COMMANDS = (predict, report, export, serve, describe, compare, crops, check, import_, pack, margin)
+_COMMANDS = (
+    predict,
+    report,
+    export,
+    serve,
+    describe,
+    compare,
+    crops,
+    check,
+    import_,
+    pack,
+    margin,
+    verify,
+)
 
 
 def main() -> None:

@@ -4,14 +4,14 @@ import difflib
 import inspect
 import json
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict, FieldReference, config_dict
 
 from agejax import tasks
-from agejax.callables import name_of, resolve
+from agejax.callables import check_trusted, name_of, resolve
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.errors import UserError
 from agejax.models.cnn import SmallCNN
@@ -23,9 +23,11 @@ _FREE = (
     *("mode.", "profile.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
     *("train.deterministic.", "train.keep_memory.", "data.manual_dir.", "data.data_dir."),
     *("data.workers.", "data.cache_mib.", "data.cache_dir.", "data.device_mib.", "data.root."),
+    *("data.max_unreadable.", "train.skip_nonfinite.", "train.sigterm_code.", "train.sigint_code."),
     "data.margin.",  # counts at prediction alone
 )
-LOADER = ("size", "workers", "cache_mib", "cache_dir")  # of `data`: how faces become pixels
+# Of `data`: how faces become pixels.
+LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
 _OPEN = ("tasks.", "model.args.", "data.sets.")  # whose keys are the experiment's own
 
 
@@ -60,6 +62,7 @@ def default() -> ConfigDict:
                 "cache_dir": config_dict.placeholder(str),  # or in a file in there, for later runs
                 "device_mib": config_dict.placeholder(int),  # and all of them on the devices, if
                 # they fit into this; by default 8192 on an accelerator, and never on a CPU
+                "max_unreadable": 0.01,  # share of a split's records that may have rotted since
             },
             # Of each: classes, weight, head, loss and loss_args, balance and balance_args. All but
             # the first have defaults; see agejax.tasks.Task.
@@ -110,10 +113,15 @@ def default() -> ConfigDict:
                 "steps_per_call": 1,  # more spare a small network on an accelerator its launches
                 "remat": False,  # work activations out again instead of keeping them
                 "ema": 0.0,  # decay of the averaged weights; 0: none
+                # Batches in a row whose loss or gradient is not finite that are passed over; at
+                # the next one the run stops
+                "skip_nonfinite": 0,
                 "log_every": 50,
                 "eval_every": 500,  # validate, and save a checkpoint
                 "keep_memory": True,  # on a CPU: freed memory serves the next step
                 "deterministic": False,  # for a GPU: slower and bit-identical; a CPU always is
+                "sigterm_code": 143,  # with which a run that SIGTERM stopped exits, once it saved;
+                "sigint_code": 130,  # schedulers go by it
             },
             "eval": {
                 "split": "test",  # also looked at, once, when training ends
@@ -304,15 +312,26 @@ def to_json(config: ConfigDict) -> str:
     return json.dumps(_plain(config), indent=2) + "\n"
 
 
-def from_json(text: str, where: str) -> ConfigDict:
+def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
     """The config that `to_json` wrote.
 
+    Args:
+      text: the JSON.
+      where: names the file in errors.
+      trust: modules whose code it may name, beside agejax's own; see `check_trusted`.
+
     Raises:
-      UserError: it holds keys or values that this version does not know; `where` names the file.
+      UserError: it holds keys or values that this version does not know, or names other code.
     """
     config = default()
     try:
         loaded = json.loads(text)
+        named = list(_callables(loaded, config))
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
+    for key, name in named:
+        check_trusted(name, trust, f"{where}: config.{key}")
+    try:
         with config.unlocked():
             config.tasks = tasks.settable(loaded.pop("tasks"))
             config.model.args = loaded["model"].pop("args")
@@ -321,6 +340,12 @@ def from_json(text: str, where: str) -> ConfigDict:
     except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
     return config
+
+
+def modules_of(config: ConfigDict) -> set[str]:
+    """The modules of all callables in a config: code that whoever gave it runs already."""
+    tree = config.to_dict() | {"tasks": tasks.plain(config.tasks)}
+    return {value.__module__ for _, value in _flat(tree) if callable(value)}
 
 
 def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
@@ -335,6 +360,15 @@ def _is_free(key: str) -> bool:
     if key.startswith("data.sets."):  # of a set, where it lies
         return key.endswith((".manual_dir", ".data_dir", ".root"))
     return f"{key}.".startswith(_FREE)
+
+
+def _callables(loaded: Mapping[str, Any], config: ConfigDict) -> Iterator[tuple[str, str]]:
+    """The keys of a loaded config whose values will be imported, and these."""
+    ours = {key for key, value in _flat(config.to_dict()) if callable(value)}
+    for key, value in _flat(loaded):
+        of_a_task = key.startswith("tasks.") and key.endswith((".head", ".loss", ".balance"))
+        if isinstance(value, str) and (key in ours or of_a_task):
+            yield key, value
 
 
 def _flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -36,6 +36,8 @@ class TrainState(TypedDict):
       opt: optax's state.
       ema: {"params", "stats"} averaged over steps, or {} where there is no average.
       window: metric sums since the last log line.
+      refused: int32 scalar, batches in a row whose loss or gradient was not finite. None of them
+        has changed anything else but, where the run goes on after it, `step` and `window`.
     """
 
     step: jax.Array
@@ -44,6 +46,7 @@ class TrainState(TypedDict):
     opt: Tree
     ema: Tree
     window: Tree
+    refused: jax.Array
 
 
 class Weights(TypedDict):

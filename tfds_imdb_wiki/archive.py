@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,17 @@ class Archive:
         if os.path.isabs(name) or name.startswith("..") or "\0" in name:
             return None
         try:
-            return (self.path / name).read_bytes()
+            return _read_file(self.path / name)
         except OSError as error:
             if error.errno in _NOT_THERE:
                 return None
             raise
+
+
+def _read_file(path: Path) -> bytes | None:
+    """The bytes of a regular file; a pipe would be waited for, and a device never ends."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        return file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
 
 
 def find_archive(manual_dir: Path, kind: str) -> Path | None:

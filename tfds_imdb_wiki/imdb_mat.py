@@ -1,6 +1,8 @@
 """`imdb.mat` and `wiki.mat` as columns, read where a corrupt file can do no harm."""
 
 import io
+import os
+import resource
 import subprocess
 import sys
 from typing import Any
@@ -8,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from agejax.errors import UserError
+
+_SECONDS = 1800  # the official file takes less than a minute
+_MEMORY = 16 << 30  # bytes of address space for the reader; the official file takes some 2 GB
 
 Columns = dict[str, np.ndarray]
 
@@ -48,7 +53,13 @@ def read_mat(data: bytes, kind: str, where: str) -> Columns:
     """
     # -P: whatever lies in the working directory must not stand in for a library.
     command = [sys.executable, "-P", "-m", "tfds_imdb_wiki.imdb_mat", kind]
-    child = subprocess.run(command, input=data, capture_output=True)
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # whose stacks count as memory
+    try:
+        child = subprocess.run(command, input=data, capture_output=True, env=env, timeout=_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise UserError(
+            f"{where}: not a readable {kind}.mat (its reader took {_SECONDS} s); fetch it again"
+        ) from error
     if child.returncode:
         said = child.stderr.decode(errors="replace").strip().splitlines()
         why = said[-1] if said else f"its reader died of signal {-child.returncode}"
@@ -85,6 +96,7 @@ def _text(cell: Any) -> str:
 
 if __name__ == "__main__":
     try:
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.RLIM_INFINITY))
         out = io.BytesIO()
         np.savez(out, **_parse(sys.stdin.buffer.read(), sys.argv[1]))  # type: ignore[arg-type]
     except Exception as error:  # whatever SciPy meets in a corrupt file is one line to the parent

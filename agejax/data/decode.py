@@ -43,6 +43,7 @@ def canonical(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
     if data[:2] != b"\xff\xd8":
         return _reencoded(data, max_pixels)
     height, width, colour = _jpeg_header(data)
+    _check_pixels(height, width, max_pixels)
     odd = colour in ("Gray", "CMYK", "YCCK") or max(height, width) > MAX_SIDE
     return _reencoded(data, max_pixels) if odd or jpeg_orientation(data) > 1 else data
 
@@ -65,6 +66,7 @@ def decode(
     Raises:
       BadImage: it is not, or is damaged.
     """
+    _check_pixels(*_jpeg_header(data)[:2], MAX_PIXELS)
     try:
         # The decoder scales down by eighths for next to nothing; the filter does the rest.
         least = math.ceil(size / (1 - 2 * crop))
@@ -143,6 +145,7 @@ def verify(data: bytes) -> tuple[int, int]:
     Raises:
       BadImage: it is not one, or is damaged.
     """
+    _check_pixels(*_jpeg_header(data)[:2], MAX_PIXELS)
     try:
         height, width, _ = simplejpeg.decode_jpeg(data, strict=True).shape
     except ValueError as error:

@@ -35,23 +35,24 @@ class Records:
             raise UserError(f"{names}: {there:,} records where there were {count:,}; {remedy}")
 
     def read(self, rows: np.ndarray) -> list[bytes]:
-        """The records at `rows`, int [n]; one read for each shard.
-
-        Raises:
-          UserError: one is damaged.
-        """
+        """The records at `rows`, int [n], b"" where one is damaged; one read for each shard."""
         shards = np.searchsorted(self._starts, rows, "right") - 1
         found: list[bytes] = [b""] * len(rows)
         for shard in np.unique(shards):
             here = np.flatnonzero(shards == shard)
             wanted = (rows[here] - self._starts[shard]).tolist()
-            try:
-                records = self._readers[shard].read(wanted)
-            except (RuntimeError, ValueError) as error:
-                raise _damaged(self._shards[shard], error, self._remedy) from error
-            for i, record in zip(here, records, strict=True):
+            for i, record in zip(here, self._read(shard, wanted), strict=True):
                 found[i] = record
         return found
+
+    def _read(self, shard: int, wanted: list[int]) -> list[bytes]:
+        try:
+            return self._readers[shard].read(wanted)
+        except (RuntimeError, ValueError, IndexError):  # one spoils the read of all
+            halves = (wanted[: len(wanted) // 2], wanted[len(wanted) // 2 :])
+            if not halves[0]:
+                return [b""]
+            return [record for half in halves for record in self._read(shard, half)]
 
 
 def write_records(file: Path, records: Iterable[bytes]) -> None:

@@ -1,7 +1,7 @@
 """Batches as a pure function of (seed, step), and a split in order."""
 
 import itertools
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import grain
@@ -11,16 +11,16 @@ from agejax.data.decode import BadImage, decode
 from agejax.data.faces import Faces
 from agejax.data.parallel import in_order
 from agejax.data.pixels import Pixels
-from agejax.errors import UserError
+from agejax.data.quarantine import Quarantine
 from agejax.types import Batch
 
 
 class RowLoader:
     """Labels of faces, and in place of their pixels the rows where these stand, int32 [B]."""
 
-    def __init__(self, faces: Faces):
-        """For faces whose pixels are on the devices already."""
-        self.faces = faces
+    def __init__(self, faces: Faces, quarantine: Quarantine):
+        """For faces whose pixels are on the devices already; those in quarantine are masked."""
+        self.faces, self.quarantine = faces, quarantine
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -38,7 +38,7 @@ class RowLoader:
             image=np.pad(indices.astype(np.int32), pad),
             labels=of(self.faces.labels),
             known=of(self.faces.known),
-            mask=np.arange(rows) < n,
+            mask=np.pad(~self.quarantine.bad[indices], pad),
         )
         return batch | {"upto": of(self.faces.upto)} if self.faces.upto else batch
 
@@ -46,28 +46,54 @@ class RowLoader:
 class Loader(RowLoader):
     """Decodes faces on threads, each once if there is room to keep its pixels."""
 
-    def __init__(self, faces: Faces, *, size: int, workers: int, crop: float = 0.0, **keep):
-        """Pixels are `size` a side, decoded on `workers` threads; `keep` is for `Pixels`.
+    def __init__(
+        self,
+        faces: Faces,
+        *,
+        size: int,
+        workers: int,
+        crop: float = 0.0,
+        max_unreadable: float = 0.0,
+        tell: Callable[[str, str], None] = lambda path, why: None,
+        **keep,
+    ):
+        """Decodes on threads.
 
-        With a `crop`, as `decode` has it, nothing is kept.
+        Args:
+          faces: whose pixels.
+          size: pixels a side.
+          workers: how many threads.
+          crop: as `decode` has it; where there is one, nothing is kept.
+          max_unreadable: the share of faces that may not be readable; they are masked.
+          tell: hears the path of each of them, and why it is not.
+          **keep: for `Pixels`.
         """
-        super().__init__(faces)
+        super().__init__(faces, Quarantine(faces, max_unreadable, tell))
         self.size = size
         self._crop = crop
         self._pool = ThreadPoolExecutor(workers)
         self._pixels = Pixels(faces, size, **({} if crop else keep))
 
     def __call__(self, indices: Sequence[int] | np.ndarray, rows: int | None = None) -> Batch:
-        """The faces of `indices`, padded with masked black ones up to `rows`."""
-        batch = super().__call__(indices, rows)
+        """The faces of `indices`, padded with masked black ones up to `rows`.
+
+        Raises:
+          UserError: more faces than `max_unreadable` cannot be read.
+        """
         wanted = np.asarray(indices, np.int64)
-        image = np.empty((len(batch["mask"]), self.size, self.size, 3), np.uint8)
+        n = len(wanted) if rows is None else rows
+        image = np.empty((n, self.size, self.size, 3), np.uint8)
         image[len(wanted) :] = 0
         missing = self._pixels.take(wanted, image[: len(wanted)])
         list(self._pool.map(lambda part: self._decode(part, wanted, image), _runs(missing)))
+        missing = missing[~self.quarantine.bad[wanted[missing]]]
         if len(missing):
             self._pixels.put(wanted[missing], image[missing])
-        return batch | {"image": image}
+        return super().__call__(indices, rows) | {"image": image}
+
+    def rows(self) -> RowLoader:
+        """The same faces without their pixels."""
+        return RowLoader(self.faces, self.quarantine)
 
     def _decode(self, places: np.ndarray, indices: np.ndarray, image: np.ndarray) -> None:
         jpegs = self.faces.read(self.faces.rows[indices[places]])
@@ -75,15 +101,23 @@ class Loader(RowLoader):
             try:
                 decode(jpeg, self.size, image[place], crop=self._crop)
             except BadImage as error:
-                path = self.faces.path[indices[place]]
-                raise UserError(
-                    f"record {path} is damaged: {error}; build the data again"
-                ) from error
+                image[place] = 0
+                self.quarantine.add(int(indices[place]), error)
 
 
 def _runs(places: np.ndarray, length: int = 32) -> list[np.ndarray]:
     """Pieces long enough for batched reads, short enough to share among threads."""
     return [places[i : i + length] for i in range(0, len(places), length)]
+
+
+def step_rows(faces: Faces, *, seed: int, batch_size: int) -> Callable[..., list[int]]:
+    """(step, slice of the batch) -> rows of faces: which of them a step sees, from step 0 on."""
+    order = _order(faces, seed)
+
+    def rows(step: int, part: slice = slice(None)) -> list[int]:
+        return [order[i] for i in range(step * batch_size, (step + 1) * batch_size)[part]]
+
+    return rows
 
 
 def train_batches(
@@ -106,12 +140,12 @@ def train_batches(
       start: the first step.
       shard: (i, k): the i-th of k equal slices of every batch, for one of k processes.
     """
-    order = _order(loader.faces, seed)
+    rows_of = step_rows(loader.faces, seed=seed, batch_size=batch_size)
     i, k = shard
-    mine = range(i * batch_size // k, (i + 1) * batch_size // k)
+    mine = slice(i * batch_size // k, (i + 1) * batch_size // k)
 
     def batch(step: int) -> Batch:
-        return loader([order[step * batch_size + j] for j in mine])
+        return loader(rows_of(step, mine))
 
     with ThreadPoolExecutor(2) as pool:
         yield from in_order(pool, batch, itertools.count(start), ahead=2)

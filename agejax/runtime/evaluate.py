@@ -1,6 +1,7 @@
 """One full masked pass over a split: the same code inside training and under `config.mode=eval`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.durable import write_text
 from agejax.runtime.figures import baseline, evaluation_figures, label_counts
 from agejax.runtime.labelled import groups_of, labelled
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import open_checkpoints
 from agejax.runtime.steps import predict_step_of
+from agejax.runtime.unreadable import say_unreadable
 from agejax.runtime.versions import versions
-from agejax.runtime.writers import write_text
 from agejax.train.calibration import calibrated
 from agejax.train.step import PredictStep
 from agejax.types import Weights
@@ -40,15 +42,17 @@ def open_split(config: ConfigDict, split: str) -> Faces:
     return labelled(source_of(config)(split, **args), tasks.read(config.tasks))
 
 
-def open_loader(config: ConfigDict, faces: Faces) -> Loader:
-    """The decoder of those faces that the config asks for."""
-    return Loader(faces, **{key: config.data[key] for key in LOADER})
+def open_loader(
+    config: ConfigDict, faces: Faces, tell: Callable[[str, str], None] = say_unreadable
+) -> Loader:
+    """The decoder of those faces that the config asks for; `tell` hears what it cannot read."""
+    return Loader(faces, tell=tell, **{key: config.data[key] for key in LOADER})
 
 
 def predict_split(
     predict_step: PredictStep, weights: Weights, mesh: Mesh, loader: Loader, batch_size: int
 ) -> dict[str, np.ndarray]:
-    """{task: float32 [N, classes]}: the probabilities of all N faces, in order."""
+    """{task: float32 [N, classes]}: the probabilities of the N faces that can be read, in order."""
     parts = []
     batches = eval_batches(loader, batch_size=batch_size)
     total = -(-len(loader) // batch_size)
@@ -71,7 +75,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         ranges also `TASK_upto`, the last class.
 
     Returns:
-      {"n", "step", "split", "left_out",
+      {"n", "step", "split", "left_out", "unreadable" (records that have rotted),
        "age": {"n", "mae": {"argmax", "mean", "median"} (years), "cs5", "accuracy", "nll" (nats),
          "bias" (mean of the median minus the truth), "interval": {"level", "coverage", "width"},
          "mae_when_set_aside": {"10%", "20%", "50%"} (of faces, those of the widest intervals)},
@@ -112,11 +116,15 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     raw = predict_split(
         predict_step_of(config, graph), weights, mesh, loader, config.eval.batch_size
     )
+    readable = ~loader.quarantine.bad
+    left_out, faces = everybody - len(faces), faces.where(readable)
+    attributes = {name: column[readable] for name, column in attributes.items()}
     figures = {
         "n": len(faces),
         "step": step,
         "split": split,
-        "left_out": None if train is None else everybody - len(faces),
+        "left_out": None if train is None else left_out,
+        "unreadable": int((~readable).sum()),
         **evaluation_figures(raw, calibration, faces, attributes),
         "baseline": baseline(train, faces),
         "data": {

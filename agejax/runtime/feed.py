@@ -36,7 +36,8 @@ def pixels_on_device(mesh: Mesh, loader: Loader, device_mib: int | None) -> jax.
     batches = eval_batches(loader, batch_size=(step := 256))
     starts = tqdm(range(0, len(loader), step), desc="decoding", unit="batch", leave=False)
     for start, batch in zip(starts, batches, strict=True):
-        pixels[start : start + step] = batch["image"][batch["mask"]]
+        here = pixels[start : start + step]  # of the last batch, not all
+        here[:] = batch["image"][: len(here)]
     return jax.device_put(pixels, replicated(mesh))
 
 

@@ -15,20 +15,25 @@ from ml_collections import ConfigDict
 from agejax import config as configs
 from agejax import tasks
 from agejax.data.faces import Faces
-from agejax.data.stream import RowLoader
+from agejax.data.stream import step_rows
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cpu import keep_freed_memory
+from agejax.runtime.durable import write_text
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split
 from agejax.runtime.feed import feed, pixels_on_device
 from agejax.runtime.figures import selection_error, validation_figures
+from agejax.runtime.lock import one_run
 from agejax.runtime.mesh import check_batch_size, make_mesh, replicated
 from agejax.runtime.model import make_model
 from agejax.runtime.pretrained import start_from_published
 from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
+from agejax.runtime.refusals import Refusals
 from agejax.runtime.steps import predict_step_of, train_steps_of
-from agejax.runtime.writers import MetricsLog, write_text
+from agejax.runtime.stops import Stop, stop_by_signal
+from agejax.runtime.unreadable import Unreadable
+from agejax.runtime.writers import MetricsLog
 from agejax.train.calibration import Calibration
 from agejax.train.step import TrainStep, init_state
 from agejax.types import TrainState, Weights, weights_of
@@ -46,14 +51,25 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       config: see `agejax.config.default`.
       workdir: gets `config.json`, `metrics.jsonl`, `checkpoints/` and `eval/`.
 
+    SIGTERM and SIGINT stop it at the next step boundary, and a batch that is not finite where
+    `config.train.skip_nonfinite` says so; either way it is saved, and goes on from there.
+
     Returns:
       The figures of the best checkpoint on `config.eval.split`, as `evaluate` gives them.
 
     Raises:
-      UserError: a setting, the data or the folder is not as it must be.
+      UserError: a setting, the data or the folder is not as it must be, or a batch was not finite.
+      Stopped: a signal asked for it.
     """
     configs.check(config)
     configs.check_source(config)
+    codes = config.train.sigterm_code, config.train.sigint_code
+    with stop_by_signal(*codes) as stop, one_run(workdir):
+        _train(config, workdir, stop)
+        return evaluate(config, workdir)
+
+
+def _train(config: ConfigDict, workdir: Path, stop: Stop) -> None:
     mesh = _start_devices(config)
     checkpoints = Checkpoints(workdir)
     _check_same_run(config, checkpoints)
@@ -79,35 +95,50 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         batch_size=settings.batch_size,
         steps_per_call=settings.steps_per_call,
     )
-    loader = open_loader(config, faces)
+    unreadable = Unreadable(workdir / "unreadable.json")
+    loader = open_loader(config, faces, unreadable.of("train"))
     pixels = pixels_on_device(mesh, loader, config.data.device_mib)
     batches = feed(
         mesh,
-        loader if pixels is None else RowLoader(faces),
+        loader if pixels is None else loader.rows(),
         steps_per_call=settings.steps_per_call,
         seed=config.seed,
         batch_size=settings.batch_size,
         start=done,
     )
     trace = Trace(workdir / "profile", config.profile)
-    with contextlib.closing(progress), contextlib.closing(batches), contextlib.closing(trace):
+    refusals = _follow_refusals(config, workdir, state, faces)
+    with contextlib.ExitStack() as stack:
+        for opened in (progress, batches, trace, refusals):
+            stack.enter_context(contextlib.closing(opened))
+        stack.enter_context(stop.at_step_boundaries())
         for step in range(
             done + settings.steps_per_call, settings.steps + 1, settings.steps_per_call
         ):
             state, loss = step_at(step)(state, progress.next(batches), pixels)
-            progress.step(loss)
+            progress.step()
             trace.step(loss)
-            if step % settings.log_every == 0:
+            log_now = step % settings.log_every == 0
+            validate_now = step % settings.eval_every == 0 or step == settings.steps
+            stop_now = stop.asked
+            if refusals.halted(step, loss, wait=log_now or validate_now or stop_now):
+                if int(state["step"]) % settings.steps_per_call == 0:
+                    checkpoints.save(state, written)
+                raise refusals.error(workdir)
+            if log_now:
                 progress.trained(settings.log_every, state["window"])
                 state["window"] = jax.tree.map(jnp.zeros_like, state["window"])
-            figures = None
-            if step % settings.eval_every == 0 or step == settings.steps:
+            mae = calibration = None
+            if validate_now:
                 figures, calibration = validate(state)
                 progress.validated(step, figures)
+                mae = selection_error(figures)
             progress.write(step)  # before the checkpoint, so that a kill between them loses no line
-            if figures:
-                checkpoints.save(state, written, selection_error(figures), calibration)
-    return evaluate(config, workdir)
+            if validate_now or stop_now:
+                progress.sync()
+                checkpoints.save(state, written, mae, calibration)
+            if stop_now:
+                stop.leave(f"{workdir} is saved at step {step:,}")
 
 
 def _start_devices(config: ConfigDict) -> Mesh:
@@ -124,7 +155,8 @@ def _start_devices(config: ConfigDict) -> Mesh:
 def _check_same_run(config: ConfigDict, checkpoints: Checkpoints) -> None:
     if (saved := checkpoints.latest()) is None:
         return
-    theirs = configs.from_json(checkpoints.config(saved), f"{checkpoints.folder}/{saved}")
+    where, trust = f"{checkpoints.folder}/{saved}", configs.modules_of(config)
+    theirs = configs.from_json(checkpoints.config(saved), where, trust)
     if changes := list(configs.differences(config, theirs)):
         raise UserError(
             f"{checkpoints.folder.parent} holds another run: {'; '.join(changes)}; "
@@ -165,10 +197,23 @@ def _make_steps(
     def validate(state: TrainState) -> _Validation:
         size = config.eval.batch_size
         raw = predict_split(predict_step, weights_of(state), mesh, loader, size)
-        return validation_figures(raw, validation)
+        return validation_figures(raw, validation.where(~loader.quarantine.bad))
 
     state = init_state(graph, weights, optimizer, ema=config.train.ema > 0)
     return jax.device_put(state, replicated(mesh)), step_at, validate
+
+
+def _follow_refusals(
+    config: ConfigDict, workdir: Path, state: TrainState, faces: Faces
+) -> Refusals:
+    rows = step_rows(faces, seed=config.seed, batch_size=config.train.batch_size)
+    refusals = Refusals(
+        MetricsLog(workdir / "refused.jsonl", after=int(state["step"])),
+        lambda step: faces.path[rows(step)].tolist(),
+        skip=config.train.skip_nonfinite,
+    )
+    refusals.start(state)
+    return refusals
 
 
 def _say_what_runs(

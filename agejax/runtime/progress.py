@@ -1,7 +1,6 @@
 """What a run says while it trains: a progress bar, and a line of metrics a log step."""
 
 import time
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +23,6 @@ class Progress:
         total, initial = steps * batch_size, done * batch_size
         self._bar = tqdm(total=total, initial=initial, unit="img", unit_scale=True, mininterval=1)
         self._line: dict[str, Any] = {}
-        self._under_way: deque[jax.Array] = deque()
         self._start_clock()
 
     def next(self, batches: Iterator[Batch]) -> Batch:
@@ -34,23 +32,25 @@ class Progress:
         self._waited += time.perf_counter() - start
         return batch
 
-    def step(self, loss: jax.Array) -> None:
-        """The train step was called. The host may run ahead of the devices, but not far."""
+    def step(self) -> None:
+        """The train step was called."""
         self._bar.update(self._size)
         self._images += self._size
-        self._under_way.append(loss)
-        if len(self._under_way) > 2:
-            self._under_way.popleft().block_until_ready()
 
     def trained(self, steps: int, window: Tree) -> None:
         """Notes the metrics of the last `steps` steps."""
         window = jax.device_get(window)
         elapsed = time.perf_counter() - self._started
-        self._line |= {"loss": float(window["loss"]) / steps, **compute(window["tasks"])}
+        refused = int(window["refused"])
+        loss = float(window["loss"]) / (steps - refused) if steps > refused else None
+        self._line |= {"loss": loss, **compute(window["tasks"])}
+        if refused:
+            self._line["refused"] = refused
         self._line["images_per_second"] = round(self._images / elapsed, 1)
         self._line["input_wait"] = round(self._waited / elapsed, 4)
         mae = self._line["age"].get("mae", {}).get("median", float("nan"))
-        self._bar.set_postfix(loss=f"{self._line['loss']:.3f}", mae=f"{mae:.2f}", refresh=False)
+        shown = "none" if loss is None else f"{loss:.3f}"
+        self._bar.set_postfix(loss=shown, mae=f"{mae:.2f}", refresh=False)
         self._start_clock()
 
     def validated(self, step: int, figures: dict[str, Any]) -> None:
@@ -71,6 +71,10 @@ class Progress:
         if self._line:
             self._log.write(step=step, **self._line)
         self._line = {}
+
+    def sync(self) -> None:
+        """Waits until the log is on the disk."""
+        self._log.sync()
 
     def close(self) -> None:
         """Ends the bar and the log."""

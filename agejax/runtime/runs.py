@@ -1,6 +1,6 @@
 """A run's folder as it is found again: its config and its checkpoints."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,19 @@ def open_checkpoint(path: str | Path, which: str) -> tuple[Checkpoints, int]:
     return checkpoints, checkpoints.find(which)
 
 
-def of_the_run(workdir: Path, changes: Mapping[str, Any]) -> ConfigDict:
-    """The config that a run was trained with, but for `{"section.key": value}`."""
+def of_the_run(
+    workdir: Path, changes: Mapping[str, Any], trust: Collection[str] = ()
+) -> ConfigDict:
+    """The config that a run was trained with, but for `{"section.key": value}`.
+
+    `trust` are modules whose code it may name; see `agejax.callables.check_trusted`.
+    """
     file = Path(workdir, "config.json")
     open_checkpoints(workdir)
-    config = from_json(file.read_text(encoding="utf-8"), str(file))
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: not a config ({error})") from error
+    config = from_json(text, str(file), trust)
     update(config, changes)
     return config

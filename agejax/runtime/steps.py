@@ -54,6 +54,7 @@ def train_step_of(
         ema=config.train.ema,
         remat=config.train.remat,
         steps_per_call=config.train.steps_per_call,
+        skip_nonfinite=config.train.skip_nonfinite,
         compiler_options=compiler_options(),
     )
     return optimizer, train_step

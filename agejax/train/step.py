@@ -12,6 +12,7 @@ from flax import nnx
 from agejax.models.layers import products
 from agejax.train.losses import RowLoss, counted, multitask_loss
 from agejax.train.metrics import metric_sums
+from agejax.train.refusal import finite, taken
 from agejax.types import Batch, TrainState, Tree, Weights
 
 TrainStep = Callable[[TrainState, Batch, jax.Array | None], tuple[TrainState, jax.Array]]
@@ -37,7 +38,12 @@ def init_state(
         stats=weights["stats"],
         opt=optimizer.init(weights["params"]),
         ema=jax.tree.map(jnp.copy, dict(weights)) if ema else {},
-        window={"loss": jnp.float32(0), "tasks": metric_sums(flat, nothing, nothing)},
+        window={
+            "loss": jnp.float32(0),
+            "refused": jnp.int32(0),
+            "tasks": metric_sums(flat, nothing, nothing),
+        },
+        refused=jnp.int32(0),
     )
 
 
@@ -55,9 +61,13 @@ def make_train_step(
     ema: float = 0.0,
     remat: bool = False,
     steps_per_call: int = 1,
+    skip_nonfinite: int = 0,
     compiler_options: dict[str, Any] | None = None,
 ) -> TrainStep:
     """A jitted step: (state, batch, pixels) -> (state, loss). The state that goes in is donated.
+
+    A batch whose loss or gradient is not finite is refused: its loss is NaN, and weights, optimiser
+    and averages stay as they are.
 
     `pixels` are None, or uint8 [N, H, W, 3] of all faces; `batch["image"]` then holds rows of it.
 
@@ -79,6 +89,8 @@ def make_train_step(
         out the rest again: less memory, a little more time.
       steps_per_call: steps that one call does, on a stack of as many batches, [steps, B, ...]; the
         loss is then one for each. Saves small networks on accelerators the wait for the host.
+      skip_nonfinite: how many refused batches in a row are passed over. At the next one the state
+        stays as it is for good, `step` included, until `refused` is lowered.
       compiler_options: for `jax.jit`.
     """
 
@@ -110,7 +122,7 @@ def make_train_step(
             probabilities = model.probabilities(jax.lax.stop_gradient(logits))
             sums = metric_sums(probabilities, part["labels"], counted(part), upto=part.get("upto"))
             stats = nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
-            return loss, (stats, {"loss": loss, "tasks": sums})
+            return loss, (stats, {"loss": loss, "refused": jnp.int32(0), "tasks": sums})
 
         def one_part(carry, part_and_key):
             stats, grads, sums = carry
@@ -119,22 +131,31 @@ def make_train_step(
             (_, (stats, part_sums)), part_grads = gradient(state["params"], stats, *part_and_key)
             return (stats, _add(grads, part_grads), _add(sums, part_sums)), None
 
-        carry = (state["stats"], jax.tree.map(jnp.zeros_like, state["params"]), state["window"])
+        zeros = jax.tree.map(jnp.zeros_like, (state["params"], state["window"]))
+        carry = (state["stats"], *zeros)
         if accumulate == 1:
-            (stats, grads, window), _ = one_part(carry, (batch, key))
+            (stats, grads, sums), _ = one_part(carry, (batch, key))
         else:
             parts = jax.tree.map(lambda x: _interleaved(x, accumulate), batch)
             keys = jax.random.split(key, accumulate)
-            (stats, grads, window), _ = jax.lax.scan(one_part, carry, (parts, keys))
+            (stats, grads, sums), _ = jax.lax.scan(one_part, carry, (parts, keys))
 
         with jax.numpy_dtype_promotion("standard"):  # optax mixes dtypes of its scalars
             updates, opt = optimizer.update(grads, state["opt"], state["params"])
         params = optax.apply_updates(state["params"], updates)
         new = Weights(params=params, stats=stats)
         average = _average(state["ema"], new, ema, state["step"])
-        loss = window["loss"] - state["window"]["loss"]
-        state = TrainState(step=state["step"] + 1, opt=opt, ema=average, window=window, **new)
-        return state, loss
+        after = TrainState(
+            step=state["step"] + 1,
+            opt=opt,
+            ema=average,
+            window=_add(state["window"], sums),
+            refused=state["refused"],
+            **new,
+        )
+        good = finite(sums["loss"], grads, stats)
+        loss = jnp.where(good, sums["loss"], jnp.nan)
+        return taken(state, after, good, skip_nonfinite), loss
 
     def train_steps(state: TrainState, batches: Batch, pixels: jax.Array | None = None):
         return jax.lax.scan(lambda s, b: train_step(s, b, pixels), state, batches)
