@@ -16,7 +16,12 @@ class Quarantine:
       bad: bool [N], which they are so far.
     """
 
-    def __init__(self, faces: Faces, max_share: float, tell: Callable[[str, str], None]):
+    def __init__(
+        self,
+        faces: Faces,
+        max_share: float = 0.0,
+        tell: Callable[[str, str], None] = lambda path, why: None,
+    ):
         """No more than `max_share` of all faces may come in; `tell(path, why)` hears of each."""
         self.bad = np.zeros(len(faces), bool)
         self._faces, self._max, self._tell = faces, max_share, tell

@@ -18,9 +18,9 @@ from agejax.types import Batch
 class RowLoader:
     """Labels of faces, and in place of their pixels the rows where these stand, int32 [B]."""
 
-    def __init__(self, faces: Faces, quarantine: Quarantine):
+    def __init__(self, faces: Faces, quarantine: Quarantine | None = None):
         """For faces whose pixels are on the devices already; those in quarantine are masked."""
-        self.faces, self.quarantine = faces, quarantine
+        self.faces, self.quarantine = faces, quarantine or Quarantine(faces)
 
     def __len__(self) -> int:
         return len(self.faces)

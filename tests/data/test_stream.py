@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import itertools
 
@@ -86,15 +87,33 @@ def test_faces_that_stand_elsewhere_too_are_left_out():
     assert rest.read(rest.rows)[0] == faces(6).read([1])[0]
 
 
-def test_a_damaged_record_is_named():
-    broken = faces()
-    good = broken.read
+def rotten(*rows, n=10):
+    """Faces of which some have rotted since they were built."""
+    some = faces(n)
+    read = lambda wanted: [b"" if r in rows else some.read([r])[0] for r in wanted]
+    return dataclasses.replace(some, read=read)
 
-    def read(rows):
-        return [
-            jpeg[:100] if row == 3 else jpeg for row, jpeg in zip(rows, good(rows), strict=True)
-        ]
 
-    object.__setattr__(broken, "read", read)
-    with pytest.raises(UserError, match=r"003\.jpg is damaged"):
-        list(eval_batches(Loader(broken, size=8, workers=2), batch_size=4))
+@pytest.mark.parametrize("cache_mib", [0, 8])
+def test_a_rotten_record_is_named_once_and_masked_in_every_epoch(cache_mib):
+    told = []
+    loader = Loader(
+        rotten(3),
+        size=8,
+        workers=2,
+        cache_mib=cache_mib,
+        max_unreadable=0.1,
+        tell=lambda path, why: told.append(path),
+    )
+    for batch in itertools.islice(train_batches(loader, seed=5, batch_size=5), 8):
+        np.testing.assert_array_equal(batch["mask"], batch["labels"]["age"] != 3)
+        assert not batch["image"][~batch["mask"]].any()
+    assert told == ["003.jpg"]
+    (batch,) = eval_batches(loader.rows(), batch_size=10)  # as where pixels are on the devices
+    np.testing.assert_array_equal(batch["mask"], np.arange(10) != 3)
+
+
+def test_too_many_rotten_records_are_an_error_that_names_one():
+    loader = Loader(rotten(3, 4), size=8, workers=1, max_unreadable=0.1)
+    with pytest.raises(UserError, match=r"2 of 10 faces cannot be read any more, 004\.jpg"):
+        list(eval_batches(loader, batch_size=4))
