@@ -186,16 +186,23 @@ def check_key(config: ConfigDict, key: str) -> None:
 def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
     """Sets `{"section.key": value}`; callables may be given as "module:name".
 
+    A mapping changes what it names of a section, but replaces the arguments of a callable as a
+    whole: those of a trunk or a loss are not for another one.
+
     Raises:
       UserError: there is no such key, or the value is of another type.
     """
     for key, value in values.items():
         check_key(config, key)
         section, _, name = key.rpartition(".")
-        holder = _get(config, section)
         try:
-            old = holder[name]
-            setattr(holder, name, _resolved(value) if callable(old) else value)
+            holder = _get(config, section)
+            old = holder.get(name) if key.startswith(_OPEN) else holder[name]
+            if isinstance(old, ConfigDict) and isinstance(value, Mapping) and name[-4:] != "args":
+                update(config, {f"{key}.{inner}": v for inner, v in value.items()})
+                continue
+            with config.unlocked():  # what is open has keys of its own
+                holder[name] = _resolved(value) if callable(old) else value
         except (TypeError, AttributeError, KeyError) as error:
             raise UserError(f"config.{key} cannot be {value!r}: {error}") from error
 
