@@ -2,11 +2,16 @@
 
 A checkpoint, `WORKDIR/checkpoints/STEP/`, holds the `weights` that are evaluated and shipped (the
 averaged ones where there are any), the rest of the state under `training`, the resolved `config`,
-the validation `metrics`, and the `calibration` that validation fitted. The latest and the best are
-kept.
+the validation `metrics`, the `calibration` that validation fitted, and the manifest by which damage
+is found. The latest and the best are kept. Reading one runs no code that it brings.
 """
 
+import contextlib
 import dataclasses
+import json
+import math
+import shutil
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,79 +19,104 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
-from orbax.checkpoint import checkpoint_managers as policies
 
 from agejax.errors import UserError
+from agejax.runtime.durable import write_text
+from agejax.runtime.step_folders import StepFolders, told
 from agejax.train.calibration import Calibration
 from agejax.types import TrainState, Tree, Weights, weights_of
 
 logging.set_verbosity(logging.ERROR)  # Orbax tells of every file it touches
+
+_SHIPPED = ("weights", "config", "calibration", "metrics")  # what all but training reads
 
 
 class Checkpoints:
     """The checkpoints of a run."""
 
     def __init__(self, workdir: Path, *, read_only: bool = False):
-        """Opens `workdir/checkpoints`; makes it unless `read_only`."""
+        """Opens `workdir/checkpoints`.
+
+        Unless `read_only`, it is made, what was never finished is removed, and what is damaged is
+        named and set aside.
+        """
         self.folder = workdir.absolute() / "checkpoints"
-        keep = [
-            policies.LatestN(n=1),
-            policies.BestN(n=1, reverse=True, get_metric_fn=lambda metrics: metrics["mae"]),
-        ]
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=policies.AnyPreservationPolicy(keep),
-            best_fn=lambda metrics: metrics["mae"],
-            best_mode="min",
-            enable_async_checkpointing=False,
-            cleanup_tmp_directories=not read_only,
-            create=not read_only,
-            read_only=read_only,
-        )
-        handlers: dict[str, Any] = {
-            "weights": ocp.StandardCheckpointHandler(),
-            "training": ocp.StandardCheckpointHandler(),
-            "config": ocp.JsonCheckpointHandler(),
-            "calibration": ocp.JsonCheckpointHandler(),
-        }
-        self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
+        self._folders = StepFolders(self.folder)
+        self._damaged: set[int] = set()
+        if not read_only:
+            self._folders.tidy()
 
     def save(
-        self, state: TrainState, config: str, validation_mae: float, calibration: Calibration
+        self,
+        state: TrainState,
+        config: str,
+        validation_mae: float | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
-        """Saves a state with the JSON of its config and its calibration.
+        """Saves a state with the JSON of its config and its calibration, durably.
 
-        `validation_mae` (years) ranks it.
+        `validation_mae` (years) ranks it; one without is only ever the latest.
+
+        Raises:
+          UserError: the disk takes no more, or is gone; earlier checkpoints are as they were.
         """
-        items = ocp.args.Composite(
-            weights=ocp.args.StandardSave(dict(weights_of(state))),
-            training=ocp.args.StandardSave(_training(state)),
-            config=ocp.args.JsonSave({"json": config}),
-            calibration=ocp.args.JsonSave(dataclasses.asdict(calibration)),
-        )
-        metrics = {"mae": validation_mae}
-        self._manager.save(int(state["step"]), args=items, metrics=metrics, force=True)
+        step = int(state["step"])
+        try:
+            folder = self._folders.being_written(step)
+            items = {"weights": dict(weights_of(state)), "training": _training(state)}
+            saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
+            with _orbax() as orbax:
+                orbax.save(folder, args=ocp.args.Composite(**saves))
+            write_text(folder / "config" / "metadata", json.dumps({"json": config}))
+            write_text(folder / "metrics" / "metrics", json.dumps({"mae": validation_mae}))
+            if calibration is not None:
+                text = json.dumps(dataclasses.asdict(calibration))
+                write_text(folder / "calibration" / "metadata", text)
+            self._folders.publish(step)
+        except Exception as error:  # full, read-only and failing disks: Orbax knows many words
+            shutil.rmtree(self._folders.path / f"{step}.partial", ignore_errors=True)
+            raise UserError(
+                f"{self.folder}/{step}: this checkpoint cannot be saved ({_line(error)}); earlier "
+                f"ones are as they were: make room, and run the same command again"
+            ) from error
+        kept = {step, *self._ranked()[:1]}
+        for other in self._folders.steps():
+            if other not in kept:
+                self._folders.remove(other)
 
     def latest(self) -> int | None:
-        """The step of the latest checkpoint; None where there is none."""
-        return max(self._manager.all_steps(), default=None)
+        """The step of the latest whole checkpoint; None where there is none."""
+        return next((step for step in reversed(self._folders.steps()) if self._good(step)), None)
 
     def find(self, which: str) -> int:
         """The step of the "best" or "latest" checkpoint, or of a number.
 
+        Damaged ones are named on stderr, and passed over; without a validated one, the latest is
+        the best.
+
         Raises:
-          UserError: there is no such checkpoint.
+          UserError: there is no such checkpoint, or what was named by its number is damaged.
         """
-        steps = sorted(self._manager.all_steps())
-        named = {str(step): step for step in steps}
-        named |= {"best": self._manager.best_step(), "latest": self.latest()}
-        if (step := named.get(which)) is not None:
-            return step
-        there = ", ".join(map(str, steps)) or "none yet"
+        steps = self._folders.steps()
+        if which in map(str, steps):
+            self._check_whole(int(which), *_SHIPPED)
+            return int(which)
+        found = None
+        if which == "best":
+            found = next(filter(self._good, self._ranked()), None)
+        if which == "latest" or (which == "best" and found is None):
+            found = self.latest()
+        if found is not None:
+            return found
+        there = ", ".join(str(step) for step in steps if step not in self._damaged) or "none yet"
         raise UserError(f"{self.folder}: there is no checkpoint {which!r}; there are: {there}")
 
     def config(self, step: int) -> str:
         """The JSON of a checkpoint's config."""
-        return self._restore(step, config=ocp.args.JsonRestore())["config"]["json"]
+        text = self._json(step, "config", "metadata").get("json")
+        if not isinstance(text, str):
+            raise UserError(f"{self.folder}/{step}: its config is odd")
+        return text
 
     def calibration(self, step: int) -> Calibration:
         """A checkpoint's calibration; one that changes nothing where it was saved without.
@@ -95,8 +125,9 @@ class Checkpoints:
           UserError: it is not one of this version.
         """
         if not (self.folder / str(step) / "calibration").exists():
+            self._check_whole(step, "calibration")
             return Calibration()
-        saved = self._restore(step, calibration=ocp.args.JsonRestore())["calibration"]
+        saved = self._json(step, "calibration", "metadata")
         try:
             return Calibration(**saved)
         except TypeError as error:
@@ -105,36 +136,63 @@ class Checkpoints:
     def weights(self, step: int, like: Weights) -> Weights:
         """A checkpoint's weights as NumPy arrays, for any device; `like` gives their shapes."""
         empty = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), dict(like))
-        self._check(step, "weights", empty)
-        return self._restore(step, weights=ocp.args.StandardRestore(empty))["weights"]
+        return self._restore(step, weights=empty)["weights"]
 
     def state(self, step: int, like: TrainState) -> TrainState:
         """A checkpoint's state, with the shapes, dtypes and shardings of `like`."""
-        shipped, training = dict(weights_of(like)), _training(like)
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, (shipped, training))
-        self._check(step, "weights", shipped)
-        self._check(step, "training", training)
-        restored = self._restore(
-            step,
-            weights=ocp.args.StandardRestore(abstract[0]),
-            training=ocp.args.StandardRestore(abstract[1]),
-        )
+        restored = self._restore(step, weights=dict(weights_of(like)), training=_training(like))
         state = restored["training"]
         state |= {"ema": restored["weights"]} if like["ema"] else restored["weights"] | {"ema": {}}
         return cast(TrainState, state)
 
-    def _restore(self, step: int, **items: Any) -> Any:
-        try:
-            return self._manager.restore(step, args=ocp.args.Composite(**items))
-        except (ValueError, KeyError, FileNotFoundError) as error:
-            raise UserError(f"{self.folder}/{step}: cannot be restored ({error})") from error
+    def _ranked(self) -> list[int]:
+        """The steps that were validated, the best first."""
+        mae = {}
+        for step in self._folders.steps():
+            if self._good(step, "metrics"):
+                with contextlib.suppress(TypeError, KeyError):
+                    mae[step] = float(self._json(step, "metrics", "metrics")["mae"])
+        return sorted((s for s in mae if not math.isnan(mae[s])), key=lambda step: mae[step])
 
-    def _check(self, step: int, item: str, like: Tree) -> None:
-        """Tells a checkpoint of another model in one line, where Orbax would in a page."""
+    def _good(self, step: int, *items: str) -> bool:
+        """Whether `items`, by default all that is shipped, are whole; names it if they are not."""
+        if wrong := self._folders.problems(step, items or _SHIPPED):
+            if step not in self._damaged:
+                print(f"{told(self._folders / step, wrong)}; passed over", file=sys.stderr)
+            self._damaged.add(step)
+        return not wrong
+
+    def _check_whole(self, step: int, *items: str) -> None:
+        if wrong := self._folders.problems(step, items):
+            raise UserError(told(self._folders / step, wrong))
+
+    def _json(self, step: int, item: str, name: str) -> dict[str, Any]:
+        self._check_whole(step, item)
+        file = self.folder / str(step) / item / name
         try:
-            saved = self._manager.item_metadata(step)[item]
-        except (ValueError, KeyError, FileNotFoundError) as error:
-            raise UserError(f"{self.folder}/{step}: cannot be read ({error})") from error
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{file}: cannot be read ({error})") from error
+
+    def _restore(self, step: int, **like: Tree) -> Any:
+        self._check_whole(step, *like)
+        try:
+            with _orbax() as orbax:
+                for item, tree in like.items():
+                    saved = ocp.StandardCheckpointHandler().metadata(self._folders / step / item)
+                    self._check_model(step, tree, saved)
+                abstract = {
+                    k: jax.tree.map(ocp.utils.to_shape_dtype_struct, v) for k, v in like.items()
+                }
+                items = {k: ocp.args.StandardRestore(v) for k, v in abstract.items()}
+                return orbax.restore(self._folders / step, args=ocp.args.Composite(**items))
+        except (ValueError, KeyError, OSError) as error:
+            raise UserError(
+                f"{self.folder}/{step}: cannot be restored ({_line(error)})"
+            ) from error
+
+    def _check_model(self, step: int, like: Tree, saved: Tree) -> None:
+        """Tells a checkpoint of another model in one line, where Orbax would in a page."""
         ours, theirs = _shapes(like), _shapes(saved)
         if ours != theirs:
             names = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
@@ -144,6 +202,11 @@ class Checkpoints:
                 f"differ, {name} for one, which is {theirs.get(name, 'missing')} there and "
                 f"{ours.get(name, 'missing')} here"
             )
+
+
+def _orbax() -> ocp.Checkpointer:
+    items = {item: ocp.StandardCheckpointHandler() for item in ("weights", "training")}
+    return ocp.Checkpointer(ocp.CompositeCheckpointHandler(**items))
 
 
 def _training(state: TrainState) -> dict[str, Any]:
@@ -159,3 +222,9 @@ def _shapes(tree: Tree) -> dict[str, tuple[int, ...]]:
         jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape)
         for path, leaf in leaves
     }
+
+
+def _line(error: Exception) -> str:
+    """An error's own words, without the pages that some add to them."""
+    said = str(error).strip().splitlines()
+    return said[0][:200] if said else type(error).__name__

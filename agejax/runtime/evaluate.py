@@ -15,12 +15,12 @@ from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
+from agejax.runtime.durable import write_text
 from agejax.runtime.figures import baseline, evaluation_figures
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import open_checkpoints
 from agejax.runtime.steps import predict_step_of
-from agejax.runtime.writers import write_text
 from agejax.train.calibration import calibrated
 from agejax.train.step import PredictStep
 from agejax.types import Weights

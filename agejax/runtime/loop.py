@@ -19,6 +19,7 @@ from agejax.data.stream import RowLoader
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cpu import keep_freed_memory
+from agejax.runtime.durable import write_text
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split
 from agejax.runtime.feed import feed, pixels_on_device
 from agejax.runtime.figures import validation_figures
@@ -28,7 +29,7 @@ from agejax.runtime.pretrained import start_from_published
 from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
 from agejax.runtime.steps import predict_step_of, train_step_of
-from agejax.runtime.writers import MetricsLog, write_text
+from agejax.runtime.writers import MetricsLog
 from agejax.train.calibration import Calibration
 from agejax.train.step import TrainStep, init_state
 from agejax.types import TrainState, Weights, weights_of

@@ -1,0 +1,106 @@
+"""What a checkpoint consists of, so that one that was damaged since is not taken for whole.
+
+`MANIFEST.json` in a checkpoint lists the size and the XXH3 hash (128 bits) of every other file, and
+a hash of its own. It is written last, once all the others are on the disk: a folder without one was
+never finished. It finds damage; against malice it would need a key.
+"""
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from agejax.runtime.durable import sync_file, sync_folder, write_text
+
+NAME = "MANIFEST.json"
+_CHUNK = 1 << 20
+
+
+def seal(folder: Path, step: int) -> None:
+    """Brings all files of a checkpoint to the disk, and then writes its manifest.
+
+    `step` is told too, so that a checkpoint cannot pass for another one of its run.
+    """
+    files = sorted(_files(folder))
+    with ThreadPoolExecutor(4) as pool:  # the disk writes while the processor hashes
+        synced = [pool.submit(sync_file, folder / file) for file in files]
+        entries = list(pool.map(lambda file: _entry(folder / file), files))
+        for done in synced:
+            done.result()
+    for inside, _, _ in os.walk(folder):
+        sync_folder(Path(inside))
+    write_text(folder / NAME, _text(step, dict(zip(files, entries, strict=True))))
+
+
+def problems(folder: Path, step: int, items: Collection[str] | None = None) -> list[str]:
+    """What is wrong with a checkpoint, a short phrase each; nothing where it is whole.
+
+    Args:
+      folder: the checkpoint.
+      step: which one it is said to be.
+      items: the parts to look at, such as "weights"; None for all, and for files that were added.
+    """
+    try:
+        text = (folder / NAME).read_bytes()
+    except FileNotFoundError:
+        return [f"it has no {NAME}: it was not finished, or is of an older version of agejax"]
+    except OSError as error:
+        return [f"its {NAME} cannot be read ({error.strerror})"]
+    try:
+        body = json.loads(text)
+        their_step, files = int(body["step"]), dict(body["files"])
+        if text.decode() != _text(their_step, files):
+            return [f"its {NAME} is damaged"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return [f"its {NAME} is damaged"]
+    if their_step != step:
+        return [f"it is the checkpoint of step {their_step:,}"]
+    if items is None:
+        added = set(_files(folder)) - files.keys()
+    else:
+        added = set()
+        files = {n: e for n, e in files.items() if "/" not in n or n.partition("/")[0] in items}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda file: _compared(folder / file, files[file]), sorted(files))
+        wrong = [f"{file} {what}" for file, what in zip(sorted(files), found, strict=True) if what]
+    return wrong + [f"{file} does not belong to it" for file in sorted(added)]
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """All files below a folder but its manifest, by their names from there."""
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            file = Path(inside, name).relative_to(folder).as_posix()
+            if file != NAME:
+                yield file
+
+
+def _text(step: int, files: dict[str, Any]) -> str:
+    body = {"step": step, "files": files}
+    own = xxhash.xxh3_128(json.dumps(body).encode()).hexdigest()
+    return json.dumps(body | {"xxh3_128": own}, indent=1) + "\n"
+
+
+def _entry(file: Path) -> list[Any]:
+    """Size in bytes and hash of a file."""
+    digest, size = xxhash.xxh3_128(), 0
+    with file.open("rb", buffering=0) as opened:
+        while chunk := opened.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return [size, digest.hexdigest()]
+
+
+def _compared(file: Path, entry: list[Any]) -> str:
+    try:
+        if file.is_symlink() or not file.is_file():
+            return "is missing"
+        if (size := file.stat().st_size) != entry[0]:  # cheaper than reading it
+            return f"has {size:,} bytes in place of {entry[0]:,}"
+        return "" if _entry(file) == entry else "is damaged"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"

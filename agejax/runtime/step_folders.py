@@ -1,0 +1,85 @@
+"""The folder of a run's checkpoints: which there are, which are whole, which are kept."""
+
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from agejax.runtime import manifest
+from agejax.runtime.durable import sync_folder
+
+_UNFINISHED = ("*.partial*", "*.removed")
+
+
+class StepFolders:
+    """`WORKDIR/checkpoints`, where each whole checkpoint is a folder named after its step."""
+
+    def __init__(self, path: Path):
+        """Names the folder; it need not be there."""
+        self.path = path
+        self._whole: set[tuple[int, Collection[str] | None]] = set()
+
+    def steps(self) -> list[int]:
+        """The steps that there are checkpoints of, damaged ones among them, in order."""
+        there = self.path.iterdir() if self.path.is_dir() else []
+        names = (folder.name for folder in there if folder.is_dir())
+        return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+    def __truediv__(self, step: int) -> Path:
+        return self.path / str(step)
+
+    def problems(self, step: int, items: tuple[str, ...] | None = None) -> list[str]:
+        """As `manifest.problems`; what was found whole is not read again."""
+        if (step, items) in self._whole:
+            return []
+        if not (found := manifest.problems(self / step, step, items)):
+            self._whole.add((step, items))
+        return found
+
+    def tidy(self) -> None:
+        """Makes the folder, removes what was never finished, and sets damaged checkpoints aside."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for pattern in _UNFINISHED:
+            for folder in self.path.glob(pattern):
+                shutil.rmtree(folder)
+        for step in self.steps():
+            if wrong := self.problems(step):
+                aside = self._free_name(f"damaged-{step}")
+                (self / step).rename(aside)
+                print(f"{told(self / step, wrong)}; it is set aside as {aside.name}")
+
+    def being_written(self, step: int) -> Path:
+        """Where to write a checkpoint before `publish`; nothing is there."""
+        folder = self.path / f"{step}.partial"
+        shutil.rmtree(folder, ignore_errors=True)
+        return folder
+
+    def publish(self, step: int) -> None:
+        """Gives what stands in `being_written(step)` its manifest and, once on the disk, its name.
+
+        It replaces the checkpoint of that step, if there is one.
+        """
+        written = self.path / f"{step}.partial"
+        manifest.seal(written, step)
+        self.remove(step)
+        written.rename(self / step)
+        sync_folder(self.path)
+
+    def remove(self, step: int) -> None:
+        """Removes a checkpoint; one that a kill leaves half removed does not look damaged."""
+        removed = self.path / f"{step}.removed"
+        if (self / step).exists():
+            shutil.rmtree(removed, ignore_errors=True)
+            (self / step).rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
+        self._whole = {known for known in self._whole if known[0] != step}
+
+    def _free_name(self, name: str) -> Path:
+        taken = {folder.name for folder in self.path.iterdir()}
+        names = [name, *(f"{name}-{i}" for i in range(2, len(taken) + 3))]
+        return self.path / next(n for n in names if n not in taken)
+
+
+def told(folder: Path, wrong: list[str]) -> str:
+    """What is wrong with a checkpoint, in one line."""
+    more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    return f"{folder} is damaged: {wrong[0]}{more}"
