@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from agejax.commands import compare, describe, predict
+from agejax.commands import compare, describe, predict, repeat
 from agejax.errors import one_line
 
-_COMMANDS = (predict, describe, compare)
+_COMMANDS = (predict, describe, compare, repeat)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import difflib
 import json
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,15 @@ from agejax.train.optim import cosine
 
 # What a resumed run may change; any other change would make it a different run.
 _FREE = (
-    *("mode.", "profile.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
+    *(
+        "mode.",
+        "profile.",
+        "writers.",
+        "eval.",
+        "train.steps.",
+        "train.log_every.",
+        "train.eval_every.",
+    ),
     *("train.deterministic.", "train.keep_memory.", "data.manual_dir.", "data.data_dir."),
     *("data.workers.", "data.cache_mib.", "data.cache_dir.", "data.device_mib."),
 )
@@ -38,6 +46,9 @@ def default() -> ConfigDict:
             "seed": 0,
             "mode": "train",  # or "eval"
             "profile": False,  # write a trace of ten steps into WORKDIR/profile
+            # Where metrics go beside metrics.jsonl, such as agejax.runtime.tensorboard:TensorBoard;
+            # agejax.runtime.writers.Writer says what one is
+            "writers": (),
             "data": {
                 "source": imdb_wiki,  # (split, **rest of data) -> Faces
                 "name": "imdb",  # or "wiki", "imdb_wiki"
@@ -58,8 +69,9 @@ def default() -> ConfigDict:
             "model": {
                 "trunk": SmallCNN,  # an nnx.Module: (size, dtype, rngs, **args)
                 "args": {},
-                # Published weights to start from: a file, or "module:name" of a function that
-                # gives its path, as agejax.runtime.pretrained:efficientnet_lite0_imagenet
+                # Weights to start from: a run of agejax, or one of its checkpoints; a file of
+                # published weights; or "module:name" of a function that gives the path of either,
+                # as agejax.runtime.pretrained:efficientnet_lite0_imagenet
                 "pretrained": config_dict.placeholder(str),
                 "normalise": to_unit,
                 "head_width": 0,
@@ -159,7 +171,21 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             f"config.eval.attributes is {config.eval.attributes}; there is no such file"
         )
+    writers(config)
     tasks.check(config.tasks)
+
+
+def writers(config: ConfigDict) -> list[Callable[..., Any]]:
+    """The callables of `config.writers`, which may be given by their names.
+
+    Raises:
+      UserError: one is none.
+    """
+    found = [_resolved(writer) for writer in config.writers]
+    for writer in found:
+        if not callable(writer):
+            raise UserError(f"config.writers holds {writer!r}; it must be callables")
+    return found
 
 
 def source_args(config: ConfigDict) -> dict[str, Any]:
@@ -170,7 +196,7 @@ def source_args(config: ConfigDict) -> dict[str, Any]:
 
 def check_key(config: ConfigDict, key: str) -> None:
     """Raises a `UserError` that names the nearest key where `config` has no such one."""
-    keys = list(_flat(config.to_dict()))
+    keys = list(flat(config.to_dict()))
     sections = {k.rpartition(".")[0] for k, _ in keys}
     known = sorted({k for k, _ in keys} | sections - {""})
     if key in known or key.startswith(_OPEN):
@@ -224,7 +250,7 @@ def from_json(text: str, where: str) -> ConfigDict:
         with config.unlocked():
             config.tasks = tasks.settable(loaded.pop("tasks"))
             config.model.args = loaded["model"].pop("args")
-        update(config, dict(_flat(loaded)))
+        update(config, dict(flat(loaded)))
     except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
     return config
@@ -232,16 +258,17 @@ def from_json(text: str, where: str) -> ConfigDict:
 
 def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
     """The keys in which two configs say that they are different runs."""
-    a, b = (dict(_flat(_plain(config))) for config in (ours, theirs))
+    a, b = (dict(flat(_plain(config))) for config in (ours, theirs))
     for key in sorted(a.keys() | b.keys()):
         if a.get(key) != b.get(key) and not f"{key}.".startswith(_FREE):
             yield f"config.{key} was {b.get(key)!r} and is now {a.get(key)!r}"
 
 
-def _flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(key, value) of all leaves of a tree of mappings, keys joined by dots."""
     for key, value in tree.items():
         if isinstance(value, Mapping | ConfigDict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 

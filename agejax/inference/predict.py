@@ -17,7 +17,7 @@ from agejax.data.parallel import in_order
 from agejax.errors import UserError
 from agejax.labels import GENDERS
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import open_checkpoints
+from agejax.runtime.runs import find_checkpoint
 from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
@@ -157,11 +157,7 @@ def load(path: str | Path, checkpoint: str | int = "best", *, batch_size: int = 
     Raises:
       UserError: there is none, or it was written by another version.
     """
-    path = Path(path)
-    if path.parent.name == "checkpoints" and path.name.isdecimal():
-        path, checkpoint = path.parent, path.name
-    checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)
-    step = checkpoints.find(str(checkpoint))
+    checkpoints, step = find_checkpoint(Path(path), str(checkpoint))
     config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
     graph, like = abstract_model(config)
     weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)

@@ -22,6 +22,22 @@ def open_checkpoints(workdir: Path) -> Checkpoints:
     return Checkpoints(Path(workdir), read_only=True)
 
 
+def find_checkpoint(path: Path, which: str = "best") -> tuple[Checkpoints, int]:
+    """The checkpoints of a run, and the step of the one that is meant.
+
+    Args:
+      path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
+      which: "best", "latest" or a step, where `path` names no checkpoint itself.
+
+    Raises:
+      UserError: there is none.
+    """
+    if path.parent.name == "checkpoints" and path.name.isdecimal():
+        path, which = path.parent, path.name
+    checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)
+    return checkpoints, checkpoints.find(which)
+
+
 def of_the_run(workdir: Path, changes: Mapping[str, Any]) -> ConfigDict:
     """The config that a run was trained with, but for `{"section.key": value}`."""
     file = Path(workdir, "config.json")
