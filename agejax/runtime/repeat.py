@@ -80,7 +80,8 @@ def _say_what_differs(run: Path, now: Mapping[str, Any], say: Callable[[str], An
 
 def _compared(theirs: Any, ours: Any) -> str:
     """How two trees of the same arrays differ; nothing where they do not."""
-    pairs = list(zip(jax.tree.leaves(theirs), jax.tree.leaves(ours), strict=True))
+    trees = (map(np.asarray, jax.tree.leaves(tree)) for tree in (theirs, ours))
+    pairs = list(zip(*trees, strict=True))
     apart = [(a, b) for a, b in pairs if a.tobytes() != b.tobytes()]
     if not apart:
         return ""
