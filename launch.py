@@ -1,13 +1,13 @@
-"""Trains what a config describes, or evaluates it.
+"""Trains what a config describes, or evaluates it; of a sweep, all its runs.
 
 Usage:
 
     python launch.py --config configs/small.py [--workdir runs/small] [--config.train.steps=2000]
     python launch.py --config configs/small.py --config.mode=eval [--config.eval.split=validation]
+    python launch.py --config configs/sweep_rate.py [--jobs=2] [--run=NAME | --list]
 """
 
 import sys
-import traceback
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,17 +15,22 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from agejax import config as configs
-from agejax.errors import UserError, one_line
+from agejax import sweeps
+from agejax.errors import UserError, one_line, place
 from agejax.inference.picture import picture_of_run
 from agejax.runtime.compiled import keep_compiled
 from agejax.runtime.evaluate import evaluate
 from agejax.runtime.loop import train
 from agejax.runtime.runs import of_the_run
+from agejax.runtime.sweep import end_with_parent, run_sweep
 from agejax.runtime.table import table
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "The experiment: a file of configs/.")
 flags.DEFINE_string("workdir", None, "The run's folder (runs/NAME, after the config).")
+flags.DEFINE_integer("jobs", 1, "How many runs of a sweep are done at once.")
+flags.DEFINE_string("run", None, "The one run of a sweep to do, in this process.")
+flags.DEFINE_bool("list", False, "Print the names of a sweep's runs, and do nothing.")
 
 
 def main(argv: list[str]) -> None:
@@ -34,6 +39,16 @@ def main(argv: list[str]) -> None:
     file = config_file(argv)
     config = read_config(argv, file)
     workdir = Path(FLAGS.workdir or Path("runs", file.stem))
+    changes = config_flags.get_override_values(FLAGS["config"])
+    if runs := sweeps.read(file, config, changes):
+        if FLAGS.list:
+            sys.exit(print(*runs, sep="\n"))
+        if FLAGS.run is None:
+            sys.exit(run_sweep(runs, workdir, [sys.executable, *argv], FLAGS.jobs))
+        end_with_parent()
+        config, workdir = sweeps.one_of(runs, FLAGS.run), workdir / FLAGS.run
+    elif FLAGS.list or FLAGS.run:
+        raise UserError(f"{file} is one experiment: it has no get_sweep()")
     if config.mode == "eval":
         changes = config_flags.get_override_values(FLAGS["config"])
         config = of_the_run(workdir, changes, trust=configs.modules_of(config))
@@ -80,11 +95,11 @@ def read_config(argv: list[str], file: Path) -> ConfigDict:
             raise UserError(
                 f"{file} sets no {missing[0]}; only what it sets can be changed"
             ) from error
-        raise UserError(f"{_where(error, file)}: {error}") from error
+        raise UserError(f"{place(error, file)}: {error}") from error
     except flags.Error as error:
         raise UserError(str(error)) from error
     except Exception as error:  # a config is a program: anything can go wrong in it
-        raise UserError(f"{_where(error, file)}: {type(error).__name__}: {error}") from error
+        raise UserError(f"{place(error, file)}: {type(error).__name__}: {error}") from error
     if not isinstance(config, ConfigDict):
         raise UserError(f"{file}: get_config() gives no ConfigDict")
     if extra:
@@ -92,12 +107,6 @@ def read_config(argv: list[str], file: Path) -> ConfigDict:
             f"cannot make sense of {extra[0]!r}; settings are given as --config.KEY=VALUE"
         )
     return config
-
-
-def _where(error: Exception, file: Path) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f.lineno for f in frames if Path(f.filename).name == file.name]
-    return f"{file}, line {lines[-1]}" if lines else str(file)
 
 
 if __name__ == "__main__":

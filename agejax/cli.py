@@ -14,6 +14,7 @@ from agejax.commands import (
     margin,
     pack,
     predict,
+    repeat,
     report,
     serve,
     verify,
@@ -27,12 +28,13 @@ _COMMANDS = (
     serve,
     describe,
     compare,
+    repeat,
+    verify,
     crops,
     check,
     import_,
     pack,
     margin,
-    verify,
 )
 
 

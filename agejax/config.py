@@ -4,7 +4,7 @@ import difflib
 import inspect
 import json
 import runpy
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from agejax.train.optim import cosine
 
 # What a resumed run may change; any other change would make it a different run.
 _FREE = (
-    *("mode.", "profile.", "eval.", "train.steps.", "train.log_every.", "train.eval_every."),
+    *("mode.", "profile.", "writers.", "eval."),
+    *("train.steps.", "train.log_every.", "train.eval_every."),
     *("train.deterministic.", "train.keep_memory.", "data.manual_dir.", "data.data_dir."),
     *("data.workers.", "data.cache_mib.", "data.cache_dir.", "data.device_mib.", "data.root."),
     *("data.max_unreadable.", "train.skip_nonfinite.", "train.sigterm_code.", "train.sigint_code."),
@@ -42,6 +43,9 @@ def default() -> ConfigDict:
             "seed": 0,
             "mode": "train",  # or "eval"
             "profile": False,  # write a trace of ten steps into WORKDIR/profile
+            # Where metrics go beside metrics.jsonl, such as agejax.runtime.tensorboard:TensorBoard;
+            # agejax.runtime.writers.Writer says what one is
+            "writers": (),
             "data": {
                 # (split, ...) -> Faces: imdb_wiki, own_faces, mixture, or one of yours
                 "source": FieldReference(imdb_wiki, field_type=object),
@@ -70,8 +74,9 @@ def default() -> ConfigDict:
             "model": {
                 "trunk": SmallCNN,  # an nnx.Module: (size, dtype, rngs, **args)
                 "args": {},
-                # Published weights to start from: a file, or "module:name" of a function that
-                # gives its path, as agejax.runtime.pretrained:efficientnet_lite0_imagenet
+                # Weights to start from: a run of agejax, or one of its checkpoints; a file of
+                # published weights; or "module:name" of a function that gives the path of either,
+                # as agejax.runtime.pretrained:efficientnet_lite0_imagenet
                 "pretrained": config_dict.placeholder(str),
                 "normalise": to_unit,
                 "head_width": 0,
@@ -198,6 +203,7 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             f"config.eval.attributes is {config.eval.attributes}; there is no such file"
         )
+    writers(config)
     tasks.check(config.tasks)
 
 
@@ -233,6 +239,19 @@ def _check_stages(config: ConfigDict) -> None:
             f"config.train.stages take {before} steps of config.train.steps, "
             f"{config.train.steps}: none is left at {most} pixels"
         )
+
+
+def writers(config: ConfigDict) -> list[Callable[..., Any]]:
+    """The callables of `config.writers`, which may be given by their names.
+
+    Raises:
+      UserError: one is none.
+    """
+    found = [_resolved(writer) for writer in config.writers]
+    for writer in found:
+        if not callable(writer):
+            raise UserError(f"config.writers holds {writer!r}; it must be callables")
+    return found
 
 
 def source_args(config: ConfigDict) -> dict[str, Any]:
@@ -277,7 +296,7 @@ def _source_args(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def check_key(config: ConfigDict, key: str) -> None:
     """Raises a `UserError` that names the nearest key where `config` has no such one."""
-    keys = list(_flat(config.to_dict()))
+    keys = list(flat(config.to_dict()))
     sections = {k.rpartition(".")[0] for k, _ in keys}
     known = sorted({k for k, _ in keys} | sections - {""})
     if key in known or key.startswith(_OPEN):
@@ -293,16 +312,23 @@ def check_key(config: ConfigDict, key: str) -> None:
 def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
     """Sets `{"section.key": value}`; callables may be given as "module:name".
 
+    A mapping changes what it names of a section, but replaces the arguments of a callable as a
+    whole: those of a trunk or a loss are not for another one.
+
     Raises:
       UserError: there is no such key, or the value is of another type.
     """
     for key, value in values.items():
         check_key(config, key)
         section, _, name = key.rpartition(".")
-        holder = _get(config, section)
         try:
-            old = holder[name]
-            setattr(holder, name, _resolved(value) if callable(old) else value)
+            holder = _get(config, section)
+            old = holder.get(name) if key.startswith(_OPEN) else holder[name]
+            if isinstance(old, ConfigDict) and isinstance(value, Mapping) and name[-4:] != "args":
+                update(config, {f"{key}.{inner}": v for inner, v in value.items()})
+                continue
+            with config.unlocked():  # what is open has keys of its own
+                holder[name] = _resolved(value) if callable(old) else value
         except (TypeError, AttributeError, KeyError) as error:
             raise UserError(f"config.{key} cannot be {value!r}: {error}") from error
 
@@ -336,7 +362,7 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
             config.tasks = tasks.settable(loaded.pop("tasks"))
             config.model.args = loaded["model"].pop("args")
             config.data.sets = loaded["data"].pop("sets", {})
-        update(config, dict(_flat(loaded)))
+        update(config, dict(flat(loaded)))
     except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
     return config
@@ -345,12 +371,12 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
 def modules_of(config: ConfigDict) -> set[str]:
     """The modules of all callables in a config: code that whoever gave it runs already."""
     tree = config.to_dict() | {"tasks": tasks.plain(config.tasks)}
-    return {value.__module__ for _, value in _flat(tree) if callable(value)}
+    return {value.__module__ for _, value in flat(tree) if callable(value)}
 
 
 def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
     """The keys in which two configs say that they are different runs."""
-    a, b = (dict(_flat(_plain(config))) for config in (ours, theirs))
+    a, b = (dict(flat(_plain(config))) for config in (ours, theirs))
     for key in sorted(a.keys() | b.keys()):
         if a.get(key) != b.get(key) and not _is_free(key):
             yield f"config.{key} was {b.get(key)!r} and is now {a.get(key)!r}"
@@ -364,17 +390,18 @@ def _is_free(key: str) -> bool:
 
 def _callables(loaded: Mapping[str, Any], config: ConfigDict) -> Iterator[tuple[str, str]]:
     """The keys of a loaded config whose values will be imported, and these."""
-    ours = {key for key, value in _flat(config.to_dict()) if callable(value)}
-    for key, value in _flat(loaded):
+    ours = {key for key, value in flat(config.to_dict()) if callable(value)}
+    for key, value in flat(loaded):
         of_a_task = key.startswith("tasks.") and key.endswith((".head", ".loss", ".balance"))
         if isinstance(value, str) and (key in ours or of_a_task):
             yield key, value
 
 
-def _flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(key, value) of all leaves of a tree of mappings, keys joined by dots."""
     for key, value in tree.items():
         if isinstance(value, Mapping | ConfigDict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -42,6 +44,16 @@ def one_line() -> Iterator[None]:
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         fail(f"{where}{error.strerror or error}")
+
+
+def place(error: Exception, file: Path) -> str:
+    """Where in a config an exception was raised: "FILE, line N", or the file where that is unknown.
+
+    Files are told apart by their names: a config may be run under another path.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).name == file.name]
+    return f"{file}, line {lines[-1]}" if lines else str(file)
 
 
 def fail(message: str) -> None:

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from agejax.config import from_json
 from agejax.models import conv
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import open_checkpoint
+from agejax.runtime.runs import find_checkpoint
 from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
@@ -56,7 +56,7 @@ class Trained:
         Raises:
           UserError: there is none, or it was written by another version.
         """
-        checkpoints, step = open_checkpoint(path, checkpoint)
+        checkpoints, step = find_checkpoint(path, checkpoint)
         config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
         trained_in = config.model.dtype
         config.model.dtype = dtype or trained_in

@@ -17,7 +17,7 @@ from agejax.inference.opening import Image, Opened, Opener, images_of
 from agejax.inference.prediction import Prediction, Reading
 from agejax.labels import DECODINGS, GENDERS
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import open_checkpoints
+from agejax.runtime.runs import find_checkpoint
 from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
@@ -194,11 +194,7 @@ def load(
     Raises:
       UserError: there is none, or it was written by another version.
     """
-    path = Path(path)
-    if path.parent.name == "checkpoints" and path.name.isdecimal():
-        path, checkpoint = path.parent, path.name
-    checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)
-    step = checkpoints.find(str(checkpoint))
+    checkpoints, step = find_checkpoint(Path(path), str(checkpoint))
     config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
     graph, like = abstract_model(config)
     weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)

@@ -1,12 +1,12 @@
-"""Published weights of a trunk, put into our tree.
+"""Weights from elsewhere, put into our tree: published ones of a trunk, or those of another run.
 
 A trunk's `published()` says what its modules are called elsewhere; here arrays find their places by
 those names, are turned from torch's layout into ours, and whatever does not fit is told in a line.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,16 +41,18 @@ class Published(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a file's arrays.
+    """What became of the arrays of a file or a run.
 
     Attributes:
+      where: they are from.
       loaded: our arrays that were filled.
       weights: the numbers in them.
-      skipped: the file's arrays that have no place in a trunk.
-      new: our heads, which no file has.
+      skipped: theirs that have no place in ours.
+      new: what of ours they do not have.
       told: how the source fed its networks.
     """
 
+    where: str
     loaded: tuple[str, ...]
     weights: int
     skipped: tuple[str, ...]
@@ -59,10 +61,10 @@ class Report:
 
     def __str__(self) -> str:
         """Two lines for people."""
-        skipped = ", ".join(self.skipped) or "nothing"
+        skipped, new = (", ".join(names) or "nothing" for names in (self.skipped, self.new))
         return (
-            f"{self.weights / 1e6:.2f} million published weights in {len(self.loaded)} arrays; "
-            f"skipped {skipped}; new: {', '.join(self.new)}\nthey expect: {self.told}"
+            f"{self.where}: {self.weights / 1e6:.2f} million weights in {len(self.loaded)} arrays "
+            f"loaded; skipped: {skipped}; new: {new}\nthey expect: {self.told}"
         )
 
 
@@ -104,6 +106,7 @@ def load_pretrained(
     _check_names(table, layout, arrays, where)
     found = {path: _fit(path, table[path], x.shape, arrays, where) for path, x in ours.items()}
     report = Report(
+        where=where,
         loaded=tuple(found),
         weights=sum(x.size for x in found.values()),
         skipped=tuple(sorted(arrays.keys() - table.values())),
@@ -118,6 +121,72 @@ def load_pretrained(
         params=_filled(weights["params"], found), stats=_filled(weights["stats"], found)
     )
     return filled, report
+
+
+def carry_over(
+    weights: Weights, theirs: Weights, heads: Collection[str], where: str, told: str
+) -> tuple[Weights, Report]:
+    """A model's weights with those of another one of agejax in their place.
+
+    The trunks must be the same; positions of patches are resampled. A task's head, with its hidden
+    layer, is taken as a whole where it has the same shapes, and stays new where it has not.
+
+    Args:
+      weights: of a `MultiTask`.
+      theirs: of another.
+      heads: the tasks whose heads are of the same class in both.
+      where: names theirs in errors and the report.
+      told: how their network was fed.
+
+    Raises:
+      UserError: theirs has another trunk.
+    """
+    ours, others = _flat(dict(weights)), _flat(dict(theirs))
+    others = {path: _resampled(path, x, ours.get(path)) for path, x in others.items()}
+    fits = {path: path in others and others[path].shape == x.shape for path, x in ours.items()}
+    parts = {path: _part(path) for path in [*ours, *others]}
+    wrong = sorted(path for path, part in parts.items() if part == "trunk" and not fits.get(path))
+    if wrong:
+        path = wrong[0]
+        shapes = [list(x[path].shape) if path in x else "missing" for x in (others, ours)]
+        raise UserError(
+            f"{where} is of another trunk: {len(wrong)} arrays differ, {path} for one, which is "
+            f"{shapes[0]} there and {shapes[1]} here; config.model.trunk, its args and "
+            f"config.data.size must be those of that run"
+        )
+    taken = {"trunk"} | {
+        task
+        for task in heads
+        if all(fits.get(path) for path, part in parts.items() if part == task)
+    }
+    found = {path: jnp.asarray(others[path]) for path in ours if parts[path] in taken}
+    report = Report(
+        where=where,
+        loaded=tuple(found),
+        weights=sum(x.size for x in found.values()),
+        skipped=_modules(path for path in others if path not in found),
+        new=_modules(path for path in ours if path not in found),
+        told=told,
+    )
+    filled = jax.tree_util.tree_map_with_path(lambda k, x: found.get(_path(k), x), dict(weights))
+    return Weights(params=filled["params"], stats=filled["stats"]), report
+
+
+def _part(path: str) -> str:
+    """The part of a model that an array belongs to: "trunk", or a task's name."""
+    _, kind, *rest = path.split(".")
+    return rest[0] if kind in ("heads", "hidden") else kind
+
+
+def _resampled(path: str, theirs: Any, ours: Any) -> Any:
+    if path.endswith(".position") and ours is not None and theirs.ndim == ours.ndim == 2:
+        return resample_positions(np.asarray(theirs), len(ours))
+    return theirs
+
+
+def _modules(paths: Iterable[str]) -> tuple[str, ...]:
+    """The heads and hidden layers that arrays belong to, each once."""
+    return tuple(sorted({".".join(path.split(".")[1:3]) for path in paths}))
 
 
 def _their_name(path: str, names: Mapping[str, str]) -> str:

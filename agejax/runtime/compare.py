@@ -1,164 +1,184 @@
-"""Two models on the same faces: is one better, or was it luck? Read from what evaluations wrote."""
+"""Several ways of training on the same faces: which is better, and what was luck?
 
-from collections.abc import Sequence
+Read from what evaluations wrote, so that other tools can be compared, too.
+"""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agejax.errors import UserError
-from agejax.labels import median_age
-from agejax.train.bootstrap import ratio_intervals
-from agejax.train.metrics import off
+from agejax.runtime.predictions import (
+    TASKS,
+    check_same_faces,
+    losses,
+    predictions_file,
+    read_predictions,
+)
+from agejax.train.bootstrap import intervals, ratio_draws
+from agejax.train.differences import Difference, difference, holm, pooled_deviation
 
-_NAMES = {"age": "age MAE, years", "gender": "gender accuracy"}
-_ARRAYS = ("label", "upto", "known", "probabilities")
+_LEVEL = 0.05  # of chance, for all comparisons of a task together
 
 
-def compare(a: Sequence[Path], b: Sequence[Path], split: str = "test") -> dict[str, Any]:
-    """The differences of two sides' figures, with paired bootstrap intervals.
+def compare(
+    sides: Mapping[str, Sequence[Path]], split: str = "test", against: str | None = None
+) -> dict[str, Any]:
+    """The figures of several sides, and how each differs from one of them.
 
     A face counts with its mean error over a side's runs, so that several seeds speak for one way of
-    training. Both sides are then drawn together, person by person: what is hard about a face costs
-    both. The intervals are of other faces, not of other seeds.
+    training. All sides are drawn together, person by person: what is hard about a face costs all.
+    Where a side has several runs, the spread of seeds counts, too; see
+    `agejax.train.differences.difference`.
 
     Args:
-      a: runs of one side, or the `.npz` files of another tool; see `agejax.runtime.evaluate` for
-        their form, of which `person` and `TASK_known` can be missing, and a task.
-      b: of the other.
+      sides: the runs of each, or the `.npz` files of another tool; see `agejax.runtime.evaluate`
+        for their form, of which `person` and `TASK_known` can be missing, and a task.
       split: whose `eval/SPLIT.npz` is read of runs.
+      against: the side that the others are compared with; the one with the lowest age MAE (or the
+        highest accuracy) if None. As that is chosen by these very figures, every pair then counts
+        as a comparison.
 
     Returns:
-      {"n", "persons" (None where unknown), "interval_over", "a": [names], "b": [names],
-      "age": {"n", "a", "b" (MAE of the median, years), "difference" (b - a), "interval" (95%)},
-      "gender": the same of the accuracy}, for the tasks that all of them have.
+      {"split", "n", "persons" (None where unknown), "interval_over": "persons" or "faces",
+       "against", "chosen" (whether by these figures), "comparisons",
+       "tasks": {"age" (MAE of the median, years) | "gender" (accuracy):
+         {"n", "seed_deviation" (None where no side has two runs), "seed_degrees",
+          "constant" (what guessing the median, or the majority, has; None where unknown)}},
+       "sides": {name: {"files": [...],
+         "age" | "gender": {"value", "interval" (95%, other faces), "runs" (each one's value),
+           "difference" (this less `against`), "difference_interval" (95%), "p",
+           "p_holm", "verdict": "better", "worse", "noise", "reference" or "unknown"}}}},
+      for the tasks that all files have. Intervals and p are None where they are not known.
 
     Raises:
-      UserError: a file is missing or of another form, or the faces differ.
+      UserError: a file is missing or of another form, the faces differ, or there are not two sides.
     """
-    files = [[_file(path, split) for path in side] for side in (a, b)]
-    sides = [[_read(file) for file in side] for side in files]
-    first, everyone = sides[0][0], [*sides[0], *sides[1]]
-    for file, other in zip(files[0] + files[1], everyone, strict=True):
-        _check_same_faces(files[0][0], first, file, other)
+    if len(sides) < 2:
+        raise UserError("two sides at least are needed for a comparison")
+    files = {name: [predictions_file(path, split) for path in runs] for name, runs in sides.items()}
+    read = {name: [read_predictions(file) for file in of] for name, of in files.items()}
+    every_file, everyone = (list(itertools.chain(*x.values())) for x in (files, read))
+    first = everyone[0]
+    for file, other in zip(every_file, everyone, strict=True):
+        check_same_faces(every_file[0], first, file, other)
+    tasks = [task for task in TASKS if all(f"{task}_probabilities" in one for one in everyone)]
+    if not tasks:
+        raise UserError(f"{every_file[0]} and {every_file[-1]} have no task in common")
     person = next((one["person"] for one in everyone if "person" in one), None)
     n = len(first["path"])
+    people = np.arange(n) if person is None else person
+    tables = {
+        task: {name: np.stack([losses(task, one) for one in of]) for name, of in read.items()}
+        for task in tasks
+    }
+    reference = _best(tasks[0], tables[tasks[0]], first) if against is None else against
+    if reference not in sides:
+        raise UserError(f"there is no side {reference!r}; there are {', '.join(sides)}")
+    k = len(sides)
     figures: dict[str, Any] = {
+        "split": split,
         "n": n,
         "persons": None if person is None else len(np.unique(person)),
         "interval_over": "faces" if person is None else "persons",
-        "a": [str(file) for file in files[0]],
-        "b": [str(file) for file in files[1]],
+        "against": reference,
+        "chosen": against is None,
+        "comparisons": k * (k - 1) // 2 if against is None else k - 1,
+        "tasks": {},
+        "sides": {name: {"files": [str(file) for file in of]} for name, of in files.items()},
     }
-    for task in _NAMES:
-        if all(f"{task}_probabilities" in one for one in everyone):
-            losses = [np.mean([_loss(task, one) for one in side], axis=0) for side in sides]
-            figures[task] = _paired(losses[0], losses[1], first[f"{task}_known"], person)
-    if not figures.keys() & _NAMES.keys():
-        raise UserError(f"{files[0][0]} and {files[1][0]} have no task in common")
+    constant = _constant(every_file)
+    for task in tasks:
+        of_sides, about = _task(task, tables[task], first, people, figures)
+        figures["tasks"][task] = about | {"constant": constant.get(task)}
+        for name, numbers in of_sides.items():
+            figures["sides"][name][task] = numbers
     return figures
 
 
-def comparison_table(figures: dict[str, Any]) -> str:
-    """What `compare` gives, as lines for people."""
-    people = f" of {figures['persons']:,} persons" if figures["persons"] else ""
-    lines = [
-        f"{figures['n']:,} faces{people}; the 95% intervals are over {figures['interval_over']}"
-    ]
-    lines += [f"  {side.upper()}: {', '.join(figures[side])}" for side in "ab"]
-    for task, name in _NAMES.items():
-        if task not in figures:
-            continue
-        of, scale, form = figures[task], *((1, ".2f") if task == "age" else (100, ".1f"))
-        unit = "" if task == "age" else "%"
-        difference = f"B - A {of['difference'] * scale:+{form}}"
-        if of["interval"]:
-            low, high = (end * scale for end in of["interval"])
-            difference += f" (95%: {low:+{form}} to {high:+{form}})"
-            difference += "" if low <= 0 <= high else ", more than chance"
-        sides = ", ".join(f"{side.upper()} {of[side] * scale:{form}}{unit}" for side in "ab")
-        lines.append(f"  {name}: {sides}; {difference}")
-    return "\n".join(lines)
-
-
-def _paired(
-    a: np.ndarray, b: np.ndarray, known: np.ndarray, person: np.ndarray | None
-) -> dict[str, Any]:
-    a, b = a[known], b[known]
-    if not len(a):
-        raise UserError("no label of the faces is known: there is nothing to compare")
-    people = np.arange(len(a)) if person is None else person[known]
-    interval = ratio_intervals((b - a)[:, None], np.ones((len(a), 1)), people)[0]
-    return {
-        "n": len(a),
-        "a": float(a.mean()),
-        "b": float(b.mean()),
-        "difference": float((b - a).mean()),
-        "interval": None if np.isnan(interval).any() else interval.tolist(),
-    }
-
-
-def _loss(task: str, one: dict[str, np.ndarray]) -> np.ndarray:
-    """[N]: the error of the median age in years (of a range: outside it), or a class is right."""
-    p, label = one[f"{task}_probabilities"], one[f"{task}_label"]
-    if task == "age":
-        return np.abs(off(median_age(p.astype(np.float64)), label, one[f"{task}_upto"]))
-    return (p.argmax(-1) == label).astype(np.float64)
-
-
-def _file(path: Path, split: str) -> Path:
-    if path.suffix == ".npz":
-        if not path.is_file():
-            raise UserError(f"{path}: there is no such file")
-        return path
-    file = path / "eval" / f"{split}.npz"
-    if not file.is_file():
-        raise UserError(
-            f"{file}: there is no such file; evaluate the run first "
-            f"(launch.py --config.mode=eval --config.eval.split={split})"
+def _task(
+    task: str,
+    tables: Mapping[str, np.ndarray],
+    first: Mapping[str, np.ndarray],
+    people: np.ndarray,
+    figures: Mapping[str, Any],
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The figures of all sides in a task, and what holds for all of them."""
+    known = first[f"{task}_known"]
+    if not known.any():
+        raise UserError(f"no {task} of the faces is known: there is nothing to compare")
+    runs = {name: table[:, known].mean(1) for name, table in tables.items()}
+    columns = np.stack([table[:, known].mean(0) for table in tables.values()], axis=1)
+    draws = ratio_draws(columns, np.ones_like(columns), people[known])
+    spread, free = pooled_deviation(list(runs.values()))
+    names, reference = list(tables), figures["against"]
+    at = names.index(reference)
+    apart = {
+        name: difference(
+            float(columns[:, i].mean() - columns[:, at].mean()),
+            draws[:, i] - draws[:, at],
+            (len(runs[name]), len(runs[reference])),
+            spread,
+            free,
         )
-    return file
+        for i, name in enumerate(names)
+        if name != reference
+    }
+    p = holm(np.array([d.p for d in apart.values()]), figures["comparisons"])
+    adjusted = dict(zip(apart, p, strict=True))
+    of_sides = {}
+    for i, (name, interval) in enumerate(zip(names, intervals(draws), strict=True)):
+        of_sides[name] = {
+            "value": float(columns[:, i].mean()),
+            "interval": _known(*interval),
+            "runs": runs[name].tolist(),
+        }
+        d = apart.get(name, Difference(0.0, (0.0, 0.0), 1.0))
+        of_sides[name] |= {
+            "difference": d.value,
+            "difference_interval": _known(*d.interval),
+            "p": None if np.isnan(d.p) else d.p,
+            "p_holm": None if np.isnan(d.p) else float(adjusted.get(name, 1.0)),
+            "verdict": _verdict(task, d, adjusted[name]) if name in apart else "reference",
+        }
+    about = {
+        "n": int(known.sum()),
+        "seed_deviation": spread if free else None,
+        "seed_degrees": free,
+    }
+    return of_sides, about
 
 
-def _read(file: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file, sorted by path.
-
-    Raises:
-      UserError: it is not of the form that `agejax.runtime.evaluate` writes.
-    """
-    try:
-        with np.load(file, allow_pickle=False) as npz:
-            arrays = dict(npz)
-    except Exception as error:  # zipfile, zlib and NumPy each have their own
-        raise UserError(f"{file}: cannot be read ({error})") from error
-    path = arrays.get("path", np.array([]))
-    if path.ndim != 1 or path.dtype.kind not in "US" or not len(path):
-        raise UserError(f"{file}: it has no array `path` of names")
-    tasks = [task for task in _NAMES if f"{task}_probabilities" in arrays]
-    for task in tasks:
-        p, label = arrays[f"{task}_probabilities"], arrays.get(f"{task}_label")
-        arrays.setdefault(f"{task}_known", np.ones(len(path), bool))
-        arrays.setdefault(f"{task}_upto", label)
-        if label is None or label.shape != path.shape or label.dtype.kind not in "iu":
-            raise UserError(f"{file}: it has no whole {task}_label for each of its faces")
-        if p.ndim != 2 or len(p) != len(path) or p.dtype.kind != "f" or not np.isfinite(p).all():
-            raise UserError(f"{file}: {task}_probabilities are not finite numbers of each face")
-    order = np.argsort(path)
-    kept = ["path", *(["person"] if "person" in arrays else [])]
-    kept += [f"{task}_{what}" for task in tasks for what in _ARRAYS]
-    return {name: arrays[name][order] for name in kept} | {"path": path[order].astype(str)}
+def _best(task: str, tables: Mapping[str, np.ndarray], first: Mapping[str, np.ndarray]) -> str:
+    known = first[f"{task}_known"]
+    means = {name: float(table[:, known].mean()) for name, table in tables.items()}
+    return min(means, key=lambda name: means[name] if task == "age" else -means[name])
 
 
-def _check_same_faces(
-    our_file: Path, ours: dict[str, np.ndarray], file: Path, theirs: dict[str, np.ndarray]
-) -> None:
-    differ = np.setxor1d(ours["path"], theirs["path"])
-    if len(differ) or len(ours["path"]) != len(theirs["path"]):
-        example = f", {differ[0]} for one" if len(differ) else ""
-        raise UserError(f"{our_file} and {file} are not of the same faces{example}")
-    for name in (f"{task}_{what}" for task in _NAMES for what in ("label", "known")):
-        if name in ours and name in theirs and (wrong := ours[name] != theirs[name]).any():
-            raise UserError(
-                f"{our_file} and {file} differ in {name} of {wrong.sum():,} faces, "
-                f"{ours['path'][wrong.argmax()]} for one"
-            )
+def _verdict(task: str, d: Difference, p: float) -> str:
+    if np.isnan(p):
+        return "unknown"
+    if p > _LEVEL:
+        return "noise"
+    return "better" if (d.value < 0) == (task == "age") else "worse"
+
+
+def _known(*ends: float) -> list[float] | None:
+    return None if np.isnan(ends).any() else [float(end) for end in ends]
+
+
+def _constant(files: Sequence[Path]) -> dict[str, float]:
+    """The baseline of the first evaluation that has one; all are of the same faces."""
+    for file in files:
+        beside = file.with_suffix(".json")
+        if beside.is_file():
+            try:
+                base = json.loads(beside.read_text(encoding="utf-8"))["baseline"]
+                return {"age": float(base["age_mae"]), "gender": float(base["gender_accuracy"])}
+            except (ValueError, KeyError, TypeError):
+                continue
+    return {}

@@ -33,16 +33,14 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
     """
     configs.check(config)
     size, batch_size = config.data.size, config.train.batch_size
-    graph, weights = abstract_model(config)
+    total, forward = size_of(config)
+    _, weights = abstract_model(config)
     parts = {name: _count(tree) for name, tree in weights["params"].items() if _count(tree)}
-    total = sum(parts.values())
     yield (
         f"{config.model.trunk.__name__}, {size} px, {config.model.dtype}: {total:,} weights ("
         + ", ".join(f"{name} {count:,}" for name, count in parts.items())
         + f"), {total * 4 / 2**20:.1f} MiB"
     )
-    one = jax.ShapeDtypeStruct((1, size, size, 3), jnp.uint8)
-    forward = cost(make_predict_step(graph), weights, one)["flops"]
     yield f"a face read: {forward / 1e9:.3f} GFLOP"
 
     train_step, state, batch = _train_step(config)
@@ -54,6 +52,13 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
     )
     if measure:
         yield from _measured(config, train_step, flops)
+
+
+def size_of(config: ConfigDict) -> tuple[int, float]:
+    """A model's weights, and the operations of one face read; see `describe`."""
+    graph, weights = abstract_model(config)
+    one = jax.ShapeDtypeStruct((1, config.data.size, config.data.size, 3), jnp.uint8)
+    return _count(weights["params"]), cost(make_predict_step(graph), weights, one)["flops"]
 
 
 def _measured(config: ConfigDict, train_step: TrainStep, flops: float) -> Iterator[str]:

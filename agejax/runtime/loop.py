@@ -26,14 +26,15 @@ from agejax.runtime.figures import selection_error, validation_figures
 from agejax.runtime.lock import one_run
 from agejax.runtime.mesh import check_batch_size, make_mesh, replicated
 from agejax.runtime.model import make_model
-from agejax.runtime.pretrained import start_from_published
+from agejax.runtime.pretrained import start_from_pretrained
 from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
+from agejax.runtime.provenance import note_session
 from agejax.runtime.refusals import Refusals
 from agejax.runtime.steps import predict_step_of, train_steps_of
 from agejax.runtime.stops import Stop, stop_by_signal
 from agejax.runtime.unreadable import Unreadable
-from agejax.runtime.writers import MetricsLog
+from agejax.runtime.writers import MetricsLog, open_log
 from agejax.train.calibration import Calibration
 from agejax.train.step import TrainStep, init_state
 from agejax.types import TrainState, Weights, weights_of
@@ -49,7 +50,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 
     Args:
       config: see `agejax.config.default`.
-      workdir: gets `config.json`, `metrics.jsonl`, `checkpoints/` and `eval/`.
+      workdir: gets `config.json`, `run.json`, `metrics.jsonl`, `checkpoints/` and `eval/`.
 
     SIGTERM and SIGINT stop it at the next step boundary, and a batch that is not finite where
     `config.train.skip_nonfinite` says so; either way it is saved, and goes on from there.
@@ -87,7 +88,10 @@ def _train(config: ConfigDict, workdir: Path, stop: Stop) -> None:
     _say_what_runs(config, workdir, state, len(faces), len(validation))
 
     done, settings = int(state["step"]), config.train
-    log = MetricsLog(workdir / "metrics.jsonl", after=done)
+    if done < settings.steps:
+        splits = {"train": faces, "validation": validation}
+        note_session(workdir, config, done, weights_of(state), splits)
+    log = open_log(config, workdir, after=done)
     progress = Progress(
         log,
         done=done,
@@ -170,10 +174,10 @@ def _check_same_run(config: ConfigDict, checkpoints: Checkpoints) -> None:
 
 
 def _first_model(config: ConfigDict, *, fresh: bool) -> tuple[nnx.GraphDef, Weights]:
-    """The model before the first step; a run that is resumed needs no published weights."""
+    """The model before the first step; a run that is resumed needs no others to start from."""
     graph, weights = make_model(config)
     if fresh and config.model.pretrained:
-        weights, report = start_from_published(config, weights)
+        weights, report = start_from_pretrained(config, weights)
         print(report)
     return graph, weights
 

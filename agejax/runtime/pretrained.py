@@ -1,4 +1,4 @@
-"""Where published weights are found, and how a run starts from them."""
+"""Where weights to start from are found: published ones, and those of other runs."""
 
 import importlib.metadata
 import re
@@ -6,9 +6,13 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from agejax.callables import resolve
+from agejax import tasks
+from agejax.callables import name_of, resolve
+from agejax.config import from_json
 from agejax.errors import UserError
-from agejax.models.pretrained import Report, load_pretrained
+from agejax.models.pretrained import Report, carry_over, load_pretrained
+from agejax.runtime.model import abstract_model
+from agejax.runtime.runs import find_checkpoint
 from agejax.runtime.weight_files import read_weights
 from agejax.types import Weights
 
@@ -36,20 +40,44 @@ def efficientnet_lite0_imagenet() -> Path:
     return found[0]
 
 
-def start_from_published(config: ConfigDict, weights: Weights) -> tuple[Weights, Report]:
-    """`weights` with those of the trunk taken from what `config.model.pretrained` names.
+def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights, Report]:
+    """`weights` with what `config.model.pretrained` names in their place, as far as it goes.
+
+    Of published weights that is the trunk; of another run, or one of its checkpoints, the heads of
+    the same tasks and shapes, too.
 
     Raises:
-      UserError: there is no such file, it does not fit, or the trunk knows of no published weights.
+      UserError: there is no such file or run, it does not fit, or the trunk knows of no published
+        weights.
     """
-    named, trunk = config.model.pretrained, config.model.trunk
+    named = config.model.pretrained
     # As every callable in a config is written: a function that gives the path.
     path = Path(resolve(named)() if re.fullmatch(r"[\w.]+:\w+", named) else named)
+    if path.is_dir():
+        return _from_run(config, weights, path)
+    if not path.is_file():
+        raise UserError(f"config.model.pretrained is {named}; there is no such file or run")
+    trunk = config.model.trunk
     if not hasattr(trunk, "published"):
         raise UserError(
             f"config.model.pretrained is {named}, but {trunk.__name__} has no published(), which "
             f"tells the names of its parts elsewhere; agejax/models/resnet.py shows one"
         )
-    if not path.is_file():
-        raise UserError(f"config.model.pretrained is {named}; there is no such file")
     return load_pretrained(weights, read_weights(path), trunk.published(), str(path))
+
+
+def _from_run(config: ConfigDict, weights: Weights, path: Path) -> tuple[Weights, Report]:
+    checkpoints, step = find_checkpoint(path)
+    where = f"{checkpoints.folder}/{step}"
+    theirs = from_json(checkpoints.config(step), where)
+    _, like = abstract_model(theirs)
+    ours, others = (tasks.read(of.tasks) for of in (config, theirs))
+    same = [name for name in ours.keys() & others.keys() if ours[name].head is others[name].head]
+    told = _fed(theirs)
+    if told != _fed(config):
+        told += f"; this run has {_fed(config)}"
+    return carry_over(weights, checkpoints.weights(step, like), same, where, told)
+
+
+def _fed(config: ConfigDict) -> str:
+    return f"{config.data.size} pixels a side, {name_of(config.model.normalise)}"

@@ -22,12 +22,12 @@ def open_checkpoints(workdir: Path) -> Checkpoints:
     return Checkpoints(Path(workdir), read_only=True)
 
 
-def open_checkpoint(path: str | Path, which: str) -> tuple[Checkpoints, int]:
-    """The checkpoints that `path` names, and the step of one.
+def find_checkpoint(path: str | Path, which: str = "best") -> tuple[Checkpoints, int]:
+    """The checkpoints of a run, and the step of the one that is meant.
 
     Args:
       path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
-      which: "best", "latest" or a step; of no account where the path names one.
+      which: "best", "latest" or a step, where `path` names no checkpoint itself.
 
     Raises:
       UserError: there is none.

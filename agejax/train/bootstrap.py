@@ -6,14 +6,15 @@ _RESAMPLES = 2000
 _AT_A_TIME = 50
 
 
-def ratio_intervals(
+def ratio_draws(
     numerators: np.ndarray, denominators: np.ndarray, cluster: np.ndarray, seed: int = 0
 ) -> np.ndarray:
-    """95% percentile intervals of K ratios of sums, by the cluster bootstrap.
+    """K ratios of sums in 2,000 resamples, by the cluster bootstrap.
 
-    Whole clusters are drawn with replacement, 2,000 times (Efron, Ann. Statist. 1979; Davison and
-    Hinkley, Bootstrap Methods and their Application, 1997, section 3.8). All K ratios share the
-    draws. A mean is the ratio of its sum to its count, also over a part of the faces.
+    Whole clusters are drawn with replacement (Efron, Ann. Statist. 1979; Davison and Hinkley,
+    Bootstrap Methods and their Application, 1997, section 3.8). All K ratios share the draws, so
+    that their differences are paired. A mean is the ratio of its sum to its count, also over a part
+    of the faces.
 
     Args:
       numerators: float [N, K].
@@ -22,7 +23,8 @@ def ratio_intervals(
       seed: of the draws.
 
     Returns:
-      float64 [K, 2], low and high; NaN for a ratio that fewer than two clusters have a part in.
+      float64 [2000, K]; NaN for a ratio that fewer than two clusters have a part in, and where none
+      of these was drawn.
     """
     _, index = np.unique(cluster, return_inverse=True)
     people, ratios = int(index.max()) + 1, numerators.shape[1]
@@ -36,8 +38,28 @@ def ratio_intervals(
         totals.append(counts.astype(np.float64) @ sums)
     above, below = np.split(np.concatenate(totals), 2, axis=1)
     drawn = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
-    intervals = np.full((ratios, 2), np.nan)
-    several = (sums[:, ratios:] > 0).sum(0) > 1
-    if several.any():
-        intervals[several] = np.nanpercentile(drawn[:, several], [2.5, 97.5], axis=0).T
-    return intervals
+    drawn[:, (sums[:, ratios:] > 0).sum(0) < 2] = np.nan
+    return drawn
+
+
+def ratio_intervals(
+    numerators: np.ndarray, denominators: np.ndarray, cluster: np.ndarray, seed: int = 0
+) -> np.ndarray:
+    """95% percentile intervals of K ratios of sums; of `ratio_draws`, whose arguments it takes.
+
+    Returns:
+      float64 [K, 2], low and high; NaN for a ratio that fewer than two clusters have a part in.
+    """
+    return intervals(ratio_draws(numerators, denominators, cluster, seed))
+
+
+def intervals(draws: np.ndarray) -> np.ndarray:
+    """float [R, K] -> the 95% percentile interval of each column, [K, 2]; NaN where it is all NaN.
+
+    Single draws that are NaN do not count.
+    """
+    found = np.full((draws.shape[1], 2), np.nan)
+    known = ~np.isnan(draws).all(0)
+    if known.any():
+        found[known] = np.nanpercentile(draws[:, known], [2.5, 97.5], axis=0).T
+    return found

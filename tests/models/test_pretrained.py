@@ -64,7 +64,7 @@ def test_the_report_says_what_was_loaded_skipped_and_new():
     assert report.skipped == ("fc.bias", "fc.weight")
     assert report.new == ("heads.age", "heads.gender")
     assert str(report) == (
-        "11.19 million published weights in 100 arrays; skipped fc.bias, fc.weight; "
+        "FILE: 11.19 million weights in 100 arrays loaded; skipped: fc.bias, fc.weight; "
         "new: heads.age, heads.gender\n"
         "they expect: normalise with agejax.models.multitask:imagenet"
     )

@@ -11,7 +11,7 @@ from agejax.errors import UserError
 from agejax.models.pretrained import Published
 from agejax.runtime.loop import train
 from agejax.runtime.model import make_model
-from agejax.runtime.pretrained import efficientnet_lite0_imagenet, start_from_published
+from agejax.runtime.pretrained import efficientnet_lite0_imagenet, start_from_pretrained
 from tests.runtime.test_training import leaves
 
 
@@ -58,14 +58,14 @@ def test_a_run_starts_from_the_file_and_resumes_without_it(dense, file, tmp_path
     dense.optim.learning_rate = 0.0
     train(dense, tmp_path / "run")
     said = capsys.readouterr().out
-    assert "published weights in 2 arrays; skipped fc2.weight; new: heads.age" in said
+    assert "weights in 2 arrays loaded; skipped: fc2.weight; new: heads.age" in said
     assert "they expect: pixels" in said
     weights = leaves(tmp_path / "run", step=1)[0]["params"]["trunk"]["layer"]
     np.testing.assert_array_equal(weights["kernel"], np.load(file)["fc1.weight"].T)
     file.unlink()
     dense.train.steps = 2
     train(dense, tmp_path / "run")
-    assert "published" not in capsys.readouterr().out
+    assert "loaded" not in capsys.readouterr().out
     weights = leaves(tmp_path / "run", step=2)[0]["params"]["trunk"]["layer"]
     np.testing.assert_array_equal(weights["bias"], np.ones(4))
 
@@ -73,14 +73,14 @@ def test_a_run_starts_from_the_file_and_resumes_without_it(dense, file, tmp_path
 def test_a_function_may_name_the_file(dense, file):
     dense.model.pretrained = f"{__name__}:path_of_weights"
     assert configs.from_json(configs.to_json(dense), "here").model.pretrained.endswith("_weights")
-    weights, _ = start_from_published(dense, make_model(dense)[1])
+    weights, _ = start_from_pretrained(dense, make_model(dense)[1])
     np.testing.assert_array_equal(weights["params"]["trunk"]["layer"]["bias"], np.ones(4))
 
 
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ("nowhere.pth", "nowhere.pth; there is no such file"),
+        ("nowhere.pth", "nowhere.pth; there is no such file or run"),
         ("agejax.config:nothing", "'agejax.config:nothing' cannot be imported"),
         ("README.md", "README.md: it is no safetensors"),
     ],
@@ -88,13 +88,13 @@ def test_a_function_may_name_the_file(dense, file):
 def test_what_cannot_be_read_is_told(dense, named, said):
     dense.model.pretrained = named
     with pytest.raises(UserError, match=said):
-        start_from_published(dense, make_model(dense)[1])
+        start_from_pretrained(dense, make_model(dense)[1])
 
 
 def test_a_trunk_without_published_names_is_told(tiny, file):
     tiny.model.pretrained = str(file)
     with pytest.raises(UserError, match=r"SmallCNN has no published\(\)"):
-        start_from_published(tiny, {})
+        start_from_pretrained(tiny, {})
 
 
 def test_the_packages_weights_are_found_or_the_command_is_told(monkeypatch):

