@@ -28,7 +28,7 @@ def comparison_svg(figures: Mapping[str, Any], task: str = "age") -> str:
     marks: list[Mark] = [line([middle, middle], [y.low, y.high], "muted", dashed=True)]
     for at, of in enumerate(rows.values()):
         style = "b" if of["verdict"] in ("better", "worse") else "a"
-        marks.append(whiskers([of["interval"]], [at], style, across=True))
+        marks.append(whiskers([at], [of["interval"]], style, across=True))
         if len(of["runs"]) > 1:
             marks.append(dots(of["runs"], [at] * len(of["runs"]), "muted", radius=2))
         marks.append(dots([of["value"]], [at], style))

@@ -43,6 +43,7 @@ def test_a_writer_is_told_all_numbers_and_its_name_is_written_down(tmp_path, wri
     configs.check(config)
     again = configs.from_json(configs.to_json(config), "here")
     assert not list(configs.differences(again, configs.default()))  # a run may go on with others
+    (tmp_path / "x").mkdir()
     write(again, tmp_path / "x", after=7)
     (kept,) = _made
     assert kept.made == ("x", 0, 7)
