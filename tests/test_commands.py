@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import agejax.cli
+from agejax.runtime.manifest import seal
 from tests.conftest import ROOT
 
 
@@ -257,6 +258,7 @@ def test_a_ruined_config_in_a_checkpoint_is_one_line(agejax_, run, photos, tmp_p
     shutil.copytree(run, copy)
     for file in copy.glob("checkpoints/*/config/metadata"):
         file.write_text('{"json": "{}"}')
+        seal(file.parent.parent, int(file.parent.parent.name))
     code, _, err = agejax_("predict", photos, "--checkpoint", copy)
     assert code == 2
     assert len(err.splitlines()) == 1

@@ -181,9 +181,13 @@ class Checkpoints:
                 for item, tree in like.items():
                     saved = ocp.StandardCheckpointHandler().metadata(self._folders / step / item)
                     self._check_model(step, tree, saved)
-                abstract = {
-                    k: jax.tree.map(ocp.utils.to_shape_dtype_struct, v) for k, v in like.items()
-                }
+                # NumPy's come back as such; a bare shape would ask for the devices it was saved on.
+                abstract = jax.tree.map(
+                    lambda x: (
+                        x if isinstance(x, np.ndarray) else ocp.utils.to_shape_dtype_struct(x)
+                    ),
+                    like,
+                )
                 items = {k: ocp.args.StandardRestore(v) for k, v in abstract.items()}
                 return orbax.restore(self._folders / step, args=ocp.args.Composite(**items))
         except (ValueError, KeyError, OSError) as error:

@@ -11,6 +11,7 @@ import pytest
 import agejax
 from agejax.data.decode import decode
 from agejax.runtime.evaluate import open_split
+from agejax.runtime.manifest import seal
 from agejax.runtime.runs import of_the_run
 from tests.test_commands import agejax_command
 
@@ -89,6 +90,7 @@ def with_config(run, copy, **changes):
         for section, values in changes.items():
             config[section].update(values)
         file.write_text(json.dumps({"json": json.dumps(config)}))
+        seal(file.parent.parent, int(file.parent.parent.name))
     return copy
 
 
