@@ -162,51 +162,6 @@ def from_file(path: Path) -> ConfigDict:
     return config
 
 
-def check(config: ConfigDict) -> None:
-    """Raises a `UserError` for a value that cannot be meant."""
-    positive = ["data.size", "data.workers", "eval.batch_size"]
-    of_training = "steps batch_size accumulate steps_per_call log_every eval_every"
-    for key in [*positive, *(f"train.{name}" for name in of_training.split())]:
-        if _get(config, key) < 1:
-            raise UserError(f"config.{key} is {_get(config, key)}; it must be at least 1")
-    for key, choices in {
-        "mode": ("train", "eval"),
-        "model.dtype": ("float32", "bfloat16"),
-    }.items():
-        if _get(config, key) not in choices:
-            raise UserError(f"config.{key} is {_get(config, key)!r}; it can be {_either(choices)}")
-    if config.train.batch_size % config.train.accumulate:
-        raise UserError(
-            f"config.train.batch_size, {config.train.batch_size}, does not divide into "
-            f"config.train.accumulate, {config.train.accumulate}, equal parts"
-        )
-    for key in ("train.steps", "train.log_every", "train.eval_every"):
-        if _get(config, key) % config.train.steps_per_call:
-            raise UserError(
-                f"config.{key} is {_get(config, key)}, no multiple of config.train.steps_per_call, "
-                f"{config.train.steps_per_call}"
-            )
-    _check_stages(config)
-    for key, fits, wanted in (
-        ("augment.crop", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
-        ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
-        ("augment.mixup", lambda x: x >= 0, "0 or above"),
-        ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
-    ):
-        if not fits(_get(config, key)):
-            raise UserError(f"config.{key} is {_get(config, key)}; it must be {wanted}")
-    if not 0 <= config.data.margin <= 4:
-        raise UserError(f"config.data.margin is {config.data.margin}; it must be from 0 to 4")
-    if not 0 <= config.train.ema < 1:
-        raise UserError(f"config.train.ema is {config.train.ema}; it must be in [0, 1)")
-    if config.eval.attributes and not Path(config.eval.attributes).is_file():
-        raise UserError(
-            f"config.eval.attributes is {config.eval.attributes}; there is no such file"
-        )
-    writers(config)
-    tasks.check(config.tasks)
-
-
 def stages(config: ConfigDict) -> list[tuple[int, int]]:
     """[(steps done before a stage begins, its pixels a side)], the last one at data.size."""
     result, start = [], 0
@@ -214,31 +169,6 @@ def stages(config: ConfigDict) -> list[tuple[int, int]]:
         result.append((start, size))
         start += steps
     return [*result, (start, config.data.size)]
-
-
-def _check_stages(config: ConfigDict) -> None:
-    given, most = config.train.stages, config.data.size
-    for pair in given:
-        if not (
-            isinstance(pair, tuple | list)
-            and len(pair) == 2
-            and all(type(n) is int and n > 0 for n in pair)
-            and pair[0] <= most
-        ):
-            raise UserError(
-                f"config.train.stages holds {pair!r}; it must hold pairs of (pixels a side, up to "
-                f"config.data.size, {most}; steps)"
-            )
-        if pair[1] % config.train.steps_per_call:
-            raise UserError(
-                f"config.train.stages holds {pair!r}, whose steps are no multiple of "
-                f"config.train.steps_per_call, {config.train.steps_per_call}"
-            )
-    if (before := sum(steps for _, steps in given)) >= config.train.steps:
-        raise UserError(
-            f"config.train.stages take {before} steps of config.train.steps, "
-            f"{config.train.steps}: none is left at {most} pixels"
-        )
 
 
 def writers(config: ConfigDict) -> list[Callable[..., Any]]:
@@ -256,22 +186,10 @@ def writers(config: ConfigDict) -> list[Callable[..., Any]]:
 
 def source_args(config: ConfigDict) -> dict[str, Any]:
     """The keyword arguments of `config.data.source`: what its signature names."""
-    return _source_args(config)[0]
+    return split_source_args(config)[0]
 
 
-def check_source(config: ConfigDict) -> None:
-    """Raises a `UserError` where `config.data` is given what says nothing to its source."""
-    args, rest = _source_args(config)
-    usual = default().data.to_dict()
-    for key, value in rest.items():
-        if value != usual.get(key):
-            takes = ", ".join(args)
-            raise UserError(
-                f"config.data.{key} is {value!r}, but {source_of(config).__name__} takes {takes}"
-            )
-
-
-def _source_args(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_source_args(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any]]:
     """What of `config.data` the source takes, and what else there is.
 
     Raises:
@@ -322,7 +240,7 @@ def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
         check_key(config, key)
         section, _, name = key.rpartition(".")
         try:
-            holder = _get(config, section)
+            holder = get(config, section)
             old = holder.get(name) if key.startswith(_OPEN) else holder[name]
             if isinstance(old, ConfigDict) and isinstance(value, Mapping) and name[-4:] != "args":
                 update(config, {f"{key}.{inner}": v for inner, v in value.items()})
@@ -406,7 +324,8 @@ def flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tup
             yield prefix + key, value
 
 
-def _get(config: ConfigDict, key: str) -> Any:
+def get(config: ConfigDict, key: str) -> Any:
+    """The value, or the section, at "section.key"."""
     for part in filter(None, key.split(".")):
         config = config[part]
     return config
@@ -429,7 +348,3 @@ def _named(value: Any) -> Any:
 
 def _resolved(value: Any) -> Any:
     return resolve(value) if isinstance(value, str) else value
-
-
-def _either(choices: tuple[str, ...]) -> str:
-    return " or ".join(repr(choice) for choice in choices)

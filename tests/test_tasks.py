@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from agejax import checks, tasks
 from agejax import config as configs
-from agejax import tasks
 from agejax.errors import UserError
 from agejax.inference.predict import load
 from agejax.models.heads import Coral, OrdinalCNN, Regression, Softmax
@@ -39,7 +39,7 @@ def test_a_config_of_before_there_were_heads_is_the_default_one():
     short = configs.default()
     with short.unlocked():
         short.tasks = OLD
-    configs.check(short)
+    checks.check(short)
     assert configs.to_json(short) == configs.to_json(configs.default())
 
 
@@ -61,7 +61,7 @@ def test_callables_are_set_by_name_too():
     names = {"head": "models.heads:Coral", "loss": "train.losses:ordinal"}
     names["balance"] = "train.balance:inverse"
     configs.update(config, {f"tasks.age.{key}": f"agejax.{name}" for key, name in names.items()})
-    configs.check(config)
+    checks.check(config)
     age = tasks.read(config.tasks)["age"]
     assert (age.head, age.loss, age.balance) == (Coral, ordinal, inverse)
     assert tasks.read(again(config).tasks)["age"] == age
@@ -91,7 +91,7 @@ def test_callables_are_set_by_name_too():
 )
 def test_tasks_that_cannot_be_meant_are_told_in_one_line(age, said):
     with pytest.raises(UserError, match=said) as error:
-        configs.check(with_age(**age))
+        checks.check(with_age(**age))
     assert "\n" not in str(error.value)
     assert "config" in str(error.value)
 
@@ -100,7 +100,7 @@ def test_no_weight_at_all():
     config = with_age(weight=0.0)
     config.tasks.gender.weight = 0.0
     with pytest.raises(UserError, match="no task has a weight above 0"):
-        configs.check(config)
+        checks.check(config)
 
 
 def test_class_weights_count_known_labels():

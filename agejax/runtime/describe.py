@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from agejax import config as configs
+from agejax import checks
 from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model, make_model
@@ -31,7 +31,7 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
     Raises:
       UserError: a setting cannot be meant.
     """
-    configs.check(config)
+    checks.check(config)
     size, batch_size = config.data.size, config.train.batch_size
     total, forward = size_of(config)
     _, weights = abstract_model(config)

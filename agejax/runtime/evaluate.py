@@ -12,7 +12,8 @@ from ml_collections import ConfigDict
 from tqdm.auto import tqdm
 
 from agejax import tasks
-from agejax.config import LOADER, check, differences, from_json, source_args, source_of, to_json
+from agejax.checks import check
+from agejax.config import LOADER, differences, from_json, source_args, source_of, to_json
 from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches

@@ -12,8 +12,8 @@ from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from agejax import checks, tasks
 from agejax import config as configs
-from agejax import tasks
 from agejax.data.faces import Faces
 from agejax.data.stream import step_rows
 from agejax.errors import UserError
@@ -62,8 +62,8 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       UserError: a setting, the data or the folder is not as it must be, or a batch was not finite.
       Stopped: a signal asked for it.
     """
-    configs.check(config)
-    configs.check_source(config)
+    checks.check(config)
+    checks.check_source(config)
     codes = config.train.sigterm_code, config.train.sigint_code
     with stop_by_signal(*codes) as stop, one_run(workdir):
         _train(config, workdir, stop)

@@ -19,6 +19,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from agejax import checks
 from agejax import config as configs
 from agejax.errors import UserError
 
@@ -49,7 +50,7 @@ def run_sweep(
     jax.config.update("jax_platforms", "cpu")  # in this process: an accelerator is for the runs
     for name, config in runs.items():
         try:
-            configs.check(config)
+            checks.check(config)
         except UserError as error:
             raise UserError(f"run {name}: {error}") from error
     done = [name for name, config in runs.items() if is_done(config, folder / name)]

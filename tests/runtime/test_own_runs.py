@@ -9,6 +9,7 @@ import pytest
 
 import agejax
 import agejax.cli
+from agejax import checks
 from agejax import config as configs
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.mixture import mixture
@@ -200,8 +201,8 @@ def test_a_setting_that_says_nothing_to_the_source_is_refused(exported, tmp_path
 @pytest.mark.parametrize("name", ["own_faces", "mixture", "own_trunk"])
 def test_the_examples_are_whole(name):
     config = configs.from_file(CONFIGS / f"{name}.py")
-    configs.check(config)
-    configs.check_source(config)
+    checks.check(config)
+    checks.check_source(config)
     abstract_model(config)
     assert configs.to_json(configs.from_json(configs.to_json(config), "")) == configs.to_json(
         config

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from agejax import checks
 from agejax import config as configs
 from agejax.errors import UserError
 from agejax.runtime.writers import open_log
@@ -40,7 +41,7 @@ def test_a_writer_is_told_all_numbers_and_its_name_is_written_down(tmp_path, wri
     _made.clear()
     config = configs.default()
     configs.update(config, {"writers": (writer,)})
-    configs.check(config)
+    checks.check(config)
     again = configs.from_json(configs.to_json(config), "here")
     assert not list(configs.differences(again, configs.default()))  # a run may go on with others
     (tmp_path / "x").mkdir()
@@ -61,7 +62,7 @@ def test_what_is_no_writer_is_told(writers, said):
     config = configs.default()
     config.writers = writers
     with pytest.raises(UserError, match=said):
-        configs.check(config)
+        checks.check(config)
 
 
 def test_tensorboard(tmp_path):

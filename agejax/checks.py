@@ -1,0 +1,84 @@
+"""Whether a config can be meant: each value by itself, and those that have to agree."""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from agejax import config as configs
+from agejax import tasks
+from agejax.config import get
+from agejax.errors import UserError
+
+_TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "eval_every")
+_COUNTS = ("data.size", "data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
+_RANGES = (
+    *((key, lambda x: x >= 1, "at least 1") for key in _COUNTS),
+    ("mode", lambda x: x in ("train", "eval"), "'train' or 'eval'"),
+    ("model.dtype", lambda x: x in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
+    ("augment.crop", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
+    ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
+    ("augment.mixup", lambda x: x >= 0, "0 or above"),
+    ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
+    ("data.margin", lambda x: 0 <= x <= 4, "from 0 to 4"),
+    ("train.ema", lambda x: 0 <= x < 1, "in [0, 1)"),
+)
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a `UserError` for a value that cannot be meant."""
+    for key, fits, wanted in _RANGES:
+        if not fits(get(config, key)):
+            raise UserError(f"config.{key} is {get(config, key)!r}; it must be {wanted}")
+    if config.train.batch_size % config.train.accumulate:
+        raise UserError(
+            f"config.train.batch_size, {config.train.batch_size}, does not divide into "
+            f"config.train.accumulate, {config.train.accumulate}, equal parts"
+        )
+    for key in ("train.steps", "train.log_every", "train.eval_every"):
+        if get(config, key) % config.train.steps_per_call:
+            raise UserError(
+                f"config.{key} is {get(config, key)}, no multiple of config.train.steps_per_call, "
+                f"{config.train.steps_per_call}"
+            )
+    _check_stages(config)
+    if config.eval.attributes and not Path(config.eval.attributes).is_file():
+        raise UserError(
+            f"config.eval.attributes is {config.eval.attributes}; there is no such file"
+        )
+    configs.writers(config)
+    tasks.check(config.tasks)
+
+
+def check_source(config: ConfigDict) -> None:
+    """Raises a `UserError` where `config.data` is given what says nothing to its source."""
+    args, rest = configs.split_source_args(config)
+    usual = configs.default().data.to_dict()
+    for key, value in rest.items():
+        if value != usual.get(key):
+            source, takes = configs.source_of(config).__name__, ", ".join(args)
+            raise UserError(f"config.data.{key} is {value!r}, but {source} takes {takes}")
+
+
+def _check_stages(config: ConfigDict) -> None:
+    given, most = config.train.stages, config.data.size
+    for pair in given:
+        if not (
+            isinstance(pair, tuple | list)
+            and len(pair) == 2
+            and all(type(n) is int and n > 0 for n in pair)
+            and pair[0] <= most
+        ):
+            raise UserError(
+                f"config.train.stages holds {pair!r}; it must hold pairs of (pixels a side, up to "
+                f"config.data.size, {most}; steps)"
+            )
+        if pair[1] % config.train.steps_per_call:
+            raise UserError(
+                f"config.train.stages holds {pair!r}, whose steps are no multiple of "
+                f"config.train.steps_per_call, {config.train.steps_per_call}"
+            )
+    if (before := sum(steps for _, steps in given)) >= config.train.steps:
+        raise UserError(
+            f"config.train.stages take {before} steps of config.train.steps, "
+            f"{config.train.steps}: none is left at {most} pixels"
+        )
