@@ -1,6 +1,7 @@
 """Strict JAX, four fake devices, and one small painted data set for all."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,9 @@ import jax  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# A shell's background jobs ignore Ctrl-C, and so would the processes that tests stop by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # launch.py and configs/ are no package
