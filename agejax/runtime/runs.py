@@ -19,6 +19,8 @@ def open_checkpoints(workdir: Path) -> Checkpoints:
     """
     if not Path(workdir, "checkpoints").is_dir():
         raise UserError(f"{workdir}: there is no trained run here (no folder checkpoints/)")
+    if not Path(workdir, "config.json").is_file():  # which training writes once its data is there
+        raise UserError(f"{workdir}: there is no trained run here; its training ended in an error")
     return Checkpoints(Path(workdir), read_only=True)
 
 
