@@ -19,8 +19,6 @@ def open_checkpoints(workdir: Path) -> Checkpoints:
     """
     if not Path(workdir, "checkpoints").is_dir():
         raise UserError(f"{workdir}: there is no trained run here (no folder checkpoints/)")
-    if not Path(workdir, "config.json").is_file():  # which training writes once its data is there
-        raise UserError(f"{workdir}: there is no trained run here; its training ended in an error")
     return Checkpoints(Path(workdir), read_only=True)
 
 
@@ -50,6 +48,8 @@ def of_the_run(
     """
     file = Path(workdir, "config.json")
     open_checkpoints(workdir)
+    if not file.is_file():  # training writes it once its data is there
+        raise UserError(f"{workdir}: there is no trained run here; its training ended in an error")
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
