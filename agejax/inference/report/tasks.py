@@ -35,8 +35,8 @@ def _errors(evaluation: Evaluation) -> Iterator[Markup]:
     yield figure(
         charts.predicted_against_true(evaluation.ages[1][exact], arrays["age_label"][exact]),
         f"Predicted against true age of {exact.sum():,} faces, counted in squares of two years: "
-        "the fuller the colour, the more faces. Dots are medians of the predictions for ten years of "
-        "true age, lines their quartiles.",
+        "the fuller the colour, the more faces. Dots are medians of the predictions for ten years "
+        "of true age, lines their quartiles.",
     )
 
 
