@@ -17,7 +17,7 @@ CONFIG = '{"seed": 0}'
 def state(step):
     """A training state in which every array tells its step."""
     rng = np.random.default_rng(step)
-    layer = lambda: {"w": jnp.asarray(rng.normal(size=(6, 5)), jnp.float32), "b": jnp.ones(5) * step}
+    layer = lambda: {"w": jnp.asarray(rng.normal(size=(60, 40)), jnp.float32), "b": jnp.ones(5) * step}
     return {
         "step": jnp.int32(step),
         "params": {"one": layer(), "two": layer()},
@@ -62,7 +62,9 @@ KINDS = ("bit flip", "truncation", "deletion", "swap", "overwriting", "whole fil
 def damage(folder: Path, kind: str, rng: random.Random, other: Path) -> str:
     """Damages one random file of a checkpoint; tells which. `other` is a checkpoint beside it."""
     there = [path for path in files(folder) if path.stat().st_size]
-    file = rng.choice(there)
+    sizes = [path.stat().st_size for path in there]
+    by_size = kind in ("bit flip", "overwriting")  # as rot hits a disk; else each file alike
+    (file,) = rng.choices(there, sizes if by_size else None)
     data = bytearray(file.read_bytes())
     match kind:
         case "bit flip":

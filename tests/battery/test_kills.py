@@ -71,6 +71,7 @@ class Trainings:
     def close(self):
         self._server.stdin.close()
         self._server.wait()
+        self._server.stdout.close()
 
 
 @pytest.fixture(scope="module")
