@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import shutil
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +25,7 @@ from agejax.runtime.step_folders import StepFolders, told
 from agejax.train.calibration import Calibration
 from agejax.types import TrainState, Tree, Weights, weights_of
 
-logging.set_verbosity(logging.ERROR)  # Orbax tells of every file it touches
+logging.set_verbosity(logging.FATAL)  # Orbax tells of every file; its errors are raised, too
 
 _SHIPPED = ("weights", "config", "calibration", "metrics")  # what all but training reads
 
@@ -74,7 +73,7 @@ class Checkpoints:
                 write_text(folder / "calibration" / "metadata", text)
             self._folders.publish(step)
         except Exception as error:  # full, read-only and failing disks: Orbax knows many words
-            shutil.rmtree(self._folders.path / f"{step}.partial", ignore_errors=True)
+            self._folders.give_up(step)
             raise UserError(
                 f"{self.folder}/{step}: this checkpoint cannot be saved ({_line(error)}); earlier "
                 f"ones are as they were: make room, and run the same command again"

@@ -49,9 +49,13 @@ class StepFolders:
 
     def being_written(self, step: int) -> Path:
         """Where to write a checkpoint before `publish`; nothing is there."""
-        folder = self.path / f"{step}.partial"
-        shutil.rmtree(folder, ignore_errors=True)
-        return folder
+        self.give_up(step)
+        return self.path / f"{step}.partial"
+
+    def give_up(self, step: int) -> None:
+        """Removes what stands in `being_written(step)`, and what Orbax has put beside it."""
+        for folder in self.path.glob(f"{step}.partial*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self, step: int) -> None:
         """Gives what stands in `being_written(step)` its manifest and, once on the disk, its name.

@@ -23,7 +23,7 @@ from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import of_the_run
 from agejax.runtime.table import table
 from examples.mixer import Mixer
-from tests.runtime.test_training import assert_identical, metrics
+from tests.runs import assert_identical, metrics
 from tests.tiny import get_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
