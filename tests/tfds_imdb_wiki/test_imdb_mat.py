@@ -1,4 +1,6 @@
 import io
+import resource
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,13 +43,13 @@ def saved(kind="imdb", n=3, **changes) -> bytes:
 
 def test_every_field_of_the_file_is_a_column(mat):
     columns = read_mat(mat, "imdb", "imdb.mat")
-    struct = scipy.io.loadmat(io.BytesIO(mat))["imdb"][0, 0]
-    assert set(columns) == set(struct.dtype.names)
+    official = scipy.io.loadmat(io.BytesIO(mat))["imdb"][0, 0]
+    assert set(columns) == set(official.dtype.names)
     for field in ("dob", "photo_taken", "gender", "face_score", "second_face_score", "celeb_id"):
-        np.testing.assert_array_equal(columns[field], struct[field][0].astype(np.float64))
+        np.testing.assert_array_equal(columns[field], official[field][0].astype(np.float64))
     for field in ("full_path", "name", "celeb_names"):
-        assert columns[field].tolist() == [str(cell[0]) for cell in struct[field][0]]
-    boxes = [box[0].tolist() for box in struct["face_location"][0]]
+        assert columns[field].tolist() == [str(cell[0]) for cell in official[field][0]]
+    boxes = [box[0].tolist() for box in official["face_location"][0]]
     assert columns["face_location"].tolist() == boxes
 
 
@@ -99,6 +101,16 @@ def test_what_is_no_such_mat_is_the_users_error_in_one_line(data, why, tmp_path)
 def test_it_works_in_the_folder_of_the_data_set_where_tfds_build_is_usually_run(mat, monkeypatch):
     monkeypatch.chdir(Path(tfds_imdb_wiki.__file__).parent)  # its select.py is not Python's
     assert len(read_mat(mat, "imdb", "imdb.mat")["dob"]) == 48
+
+
+def test_a_size_that_nothing_has_is_refused_before_it_takes_the_memory():
+    data, dims = saved(), struct.pack("<IIii", 5, 8, 1, 3)  # of a matrix of 1 x 3
+    assert data.count(dims) >= 8
+    data = data.replace(dims, struct.pack("<IIii", 5, 8, 1, 2**31 - 1))
+    with pytest.raises(UserError, match="not a readable imdb.mat"):
+        read_mat(data, "imdb", "imdb.mat")
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert peak < 4 << 20  # KiB
 
 
 def mutated(data: bytes, seed: int) -> bytes:
