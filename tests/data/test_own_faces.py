@@ -126,8 +126,9 @@ def test_lines_of_json_need_not_have_the_same_keys(tmp_path):
 
 def test_half_a_character_in_json_is_no_text(tmp_path):
     table = tmp_path / "faces.jsonl"
-    table.write_text('{"path": "a.jpg", "person": "\\ud83d"}\n')
-    with pytest.raises(UserError, match="row 1: a cell that is no text"):
+    (tmp_path / "a.jpg").write_bytes(jpeg(20))
+    table.write_text('{"path": "a.jpg"}\n{"path": "b.jpg", "person": "\\ud83d"}\n')
+    with pytest.raises(UserError, match="row 2: a cell that is no text"):
         own_faces("all", path=str(table))
 
 
