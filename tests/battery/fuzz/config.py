@@ -1,5 +1,6 @@
 """The `config.json` of a run and of its checkpoints, as a command that opens it reads it."""
 
+import copy
 import json
 
 from agejax import checks
@@ -71,6 +72,6 @@ def distort(tree, rng):
         case 2:
             tree[key] = odd(rng)
         case _:
-            tree[key] = one_of(rng, VALUES)
+            tree[key] = copy.deepcopy(one_of(rng, VALUES))
     if not tree:
         tree["x"] = 1
