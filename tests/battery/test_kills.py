@@ -13,15 +13,8 @@ import pytest
 
 from agejax.runtime.checkpoint import Checkpoints
 from tests.battery.counts import counts, tell
-from tests.battery.trainings import EVERY, STEPS, trainings
+from tests.battery.trainings import EVERY, STEPS
 from tests.runs import assert_identical, metrics
-
-
-@pytest.fixture(scope="module")
-def driver(archives, built, tmp_path_factory):
-    with trainings(archives, built, tmp_path_factory.mktemp("trainings")) as driver:
-        yield driver
-
 
 PHASES = ("start-up", "steps", "save")
 
