@@ -13,15 +13,9 @@ from agejax.errors import UserError
 _TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "eval_every")
 _COUNTS = ("data.size", "data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
 _NOT_NEGATIVE = (
-    *(
-        "model.head_width",
-        "train.skip_nonfinite",
-        "data.painted",
-        "data.cache_mib",
-        "augment.mixup",
-    ),
     *("optim.learning_rate", "optim.warmup_steps", "optim.weight_decay", "optim.clip_norm"),
-    *("optim.trunk_rate", "optim.frozen_steps", "optim.eps"),
+    *("optim.trunk_rate", "optim.frozen_steps", "optim.eps", "model.head_width"),
+    *("train.skip_nonfinite", "data.painted", "data.cache_mib", "augment.mixup"),
 )
 _RANGES = (
     *((key, lambda x: x >= 1, "at least 1") for key in _COUNTS),

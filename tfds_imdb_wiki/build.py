@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import tensorflow_datasets as tfds
-from google.protobuf import json_format  # type: ignore[import-untyped]
 from tqdm.auto import tqdm
 
 from agejax.errors import UserError, first_line
@@ -67,7 +66,9 @@ def build(
 def _builder(config: str, data_dir: str | None) -> ImdbWiki:
     try:
         return ImdbWiki(config=config, data_dir=data_dir)
-    except (ValueError, LookupError, TypeError, AttributeError, json_format.Error) as error:
+    except OSError:
+        raise
+    except Exception as error:  # TFDS and protobuf each have their own
         where = Path(data_dir or tfds.core.constants.DATA_DIR, "imdb_wiki", config)
         raise UserError(
             f"{where}: what describes the built data is damaged ({first_line(error)}); remove the "
