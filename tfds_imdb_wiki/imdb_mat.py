@@ -12,8 +12,8 @@ import numpy as np
 from agejax.errors import UserError
 
 _SECONDS = 1800  # the official file takes less than a minute
-# Bytes of address space for the reader: its libraries', and a multiple of the file. The official one
-# is compressed, and takes some 2 GB.
+# Bytes of address space for the reader: its libraries', and a multiple of the file. The official
+# one is compressed, and takes some 2 GB.
 _MEMORY, _MEMORY_PER_BYTE = 1 << 30, 200
 
 Columns = dict[str, np.ndarray]
