@@ -59,36 +59,12 @@ def test_no_damage_is_silent(tmp_path, bare_orbax, n):
     of = lambda what: sum(theirs[kind, what] for kind in KINDS)
     tell(
         "bit flip, truncation, deletion, swap and more in a checkpoint",
-        f"{n:,} cases, 0 silent; bare Orbax on the same: {of('wrong')} restored without a word into "
-        f"wrong arrays, {of('right')} into the right ones, {of('noticed')} noticed",
+        f"{n:,} cases, 0 silent; bare Orbax on the same: {of('wrong')} restored into wrong arrays "
+        f"without a word, {of('right')} into the right ones, {of('noticed')} noticed",
     )
     for kind in KINDS:
         told = ", ".join(f"{theirs[kind, what]} {what}" for what in ("wrong", "right", "noticed"))
         tell(f"of these, {kind}", f"{cases[kind]} cases, 0 silent; bare Orbax: {told}")
-
-
-@pytest.mark.parametrize("n", counts(2000))
-def test_no_damage_is_silent(tmp_path, bare_orbax, n):
-    save(tmp_path / "good", 1, 2, mae=lambda step: step)
-    good = tmp_path / "good" / "checkpoints"
-    run, wanted = tmp_path / "run", state(2)
-    cases, theirs = collections.Counter(), collections.Counter()
-    assert bare_orbax(good / "2") == "right"
-    for kind, _, copy in damaged(good / "2", good / "1", n, 0, run / "checkpoints" / "2"):
-        with pytest.raises(UserError) as noticed:
-            agejax_reads(run, wanted)
-        assert "\n" not in str(noticed.value)
-        cases[kind] += 1
-        theirs[kind, bare_orbax(copy)] += 1
-    of = lambda what: sum(theirs[kind, what] for kind in KINDS)
-    tell(
-        "bit flip, truncation, deletion, swap and more in a checkpoint",
-        f"{n:,} cases, 0 silent; bare Orbax on the same: {of('wrong')} restored without a word into "
-        f"wrong arrays, {of('right')} into the right ones, {of('noticed')} noticed",
-    )
-    for kind in KINDS:
-        told = ", ".join(f"{theirs[kind, what]} {what}" for what in ("wrong", "right", "noticed"))
-        print(f"  {kind}: {cases[kind]} cases, 0 silent; bare Orbax: {told}")
 
 
 @pytest.mark.parametrize("n", counts(200, smoke=4))

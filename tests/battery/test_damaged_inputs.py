@@ -20,7 +20,7 @@ KINDS = {
     "tables": ("mutated CSV, TSV and JSON lines", ()),
     "commands": ("command lines of agejax and launch.py", ("run", "archives", "built")),
 }
-# What may come of it; "contained" is a reader in a child process that died, which is told in a line.
+# What may come of it; "contained": a reader died in its child process, which is told in a line.
 GOOD = {"read", "done", "refused", "quarantined", "contained"}
 
 
