@@ -32,7 +32,7 @@ def resolve(name: str) -> Callable[..., Any]:
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:  # the last: of "."
         raise UserError(
             f"config: {name!r} cannot be imported; define it at the top of a module that can be"
         ) from error

@@ -208,6 +208,7 @@ def test_serve_tells_what_is_wrong_in_one_line(agejax_, run):
         code, _, err = agejax_("serve", "--checkpoint", run, "--port", port)
     assert code == 2
     assert err.startswith("error: cannot listen on 127.0.0.1")
+    assert "cannot listen on" in agejax_("serve", "--checkpoint", run, "--host", "x" * 99)[2]
     assert agejax_("serve", "--checkpoint", "nowhere", "--port", 0)[2].count("\n") == 1
     assert "--max-mib" in agejax_("serve", "--checkpoint", run, "--max-mib", 0)[2]
 

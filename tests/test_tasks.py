@@ -77,6 +77,7 @@ def test_callables_are_set_by_name_too():
         ({"loss_args": {"smothing": 0.1}}, "cross_entropy, with its loss_args, does not suit"),
         ({"loss": label_distribution, "loss_args": {"sigma": 0.0}}, "must be above 0"),
         ({"loss": "agejax.train.losses:nonsense"}, "cannot be imported"),
+        ({"loss": "."}, "'.' cannot be imported"),
         ({"loss": jnp.exp}, "does not suit"),
         ({"loss": jnp.subtract}, "does not suit|not one for each"),
         ({"loss": 3}, "must be a function"),

@@ -1,6 +1,7 @@
 """`agejax repeat`: do a run again, and see whether the weights are the same."""
 
 import ast
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def run(folder: Path, workdir: Path | None, set: list[str]) -> int:
 
     keep_compiled()
     changes = dict(_change(text) for text in set)
-    beside = folder.resolve().parent / f"{folder.resolve().name}-repeat"
+    beside = Path(f"{os.path.realpath(folder)}-repeat")  # resolve() raises on links in a circle
     return 0 if repeat(folder, workdir or beside, changes) else 1
 
 

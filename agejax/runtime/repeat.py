@@ -1,5 +1,6 @@
 """A run done again from what its folder says, and whether it gives the same weights."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def repeat(
     theirs = open_checkpoints(run)
     if theirs.latest() != config.train.steps:
         raise UserError(f"{run} is at step {theirs.latest()} of {config.train.steps}: not finished")
-    if run.resolve() == workdir.resolve():
+    if os.path.realpath(run) == os.path.realpath(workdir):
         raise UserError(f"{run} cannot be repeated in its own folder; give --workdir another")
     faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)

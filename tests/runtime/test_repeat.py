@@ -126,3 +126,11 @@ def test_what_cannot_be_repeated_is_one_line(run, tmp_path, capsys, monkeypatch,
     assert (code, out) == (2, "")
     assert err.count("\n") == 1, err
     assert said in err
+
+
+def test_links_in_a_circle_are_no_run(tmp_path, capsys, monkeypatch):
+    (tmp_path / "loop").symlink_to("loop")
+    code, _, err = agejax_command(capsys, monkeypatch, "repeat", tmp_path / "loop")
+    assert code == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
