@@ -95,3 +95,15 @@ def launch(archives, built):
         return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
 
     return start
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """The battery's table."""
+    from tests.battery.counts import FIGURES
+
+    if FIGURES and config.option.markexpr == "battery":
+        terminalreporter.section("figures")
+        terminalreporter.write_line("| test | figure |")
+        terminalreporter.write_line("|---|---|")
+        for test, figure in FIGURES:
+            terminalreporter.write_line(f"| {test} | {figure} |")

@@ -1,11 +1,10 @@
-"""Trainings that are driven, disks that fail, and the table of figures."""
+"""Trainings that are driven, and disks that fail."""
 
 import shutil
 import subprocess
 
 import pytest
 
-from tests.battery.counts import FIGURES
 from tests.battery.trainings import trainings
 from tests.conftest import ROOT
 
@@ -28,12 +27,3 @@ def driver(archives, built, faults, tmp_path_factory):
     preload = {"LD_PRELOAD": str(faults)} if faults else {}
     with trainings(archives, built, tmp_path_factory.mktemp("trainings"), **preload) as driver:
         yield driver
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    if FIGURES and config.option.markexpr == "battery":
-        terminalreporter.section("figures")
-        terminalreporter.write_line("| test | figure |")
-        terminalreporter.write_line("|---|---|")
-        for test, figure in FIGURES:
-            terminalreporter.write_line(f"| {test} | {figure} |")
