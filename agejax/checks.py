@@ -16,6 +16,7 @@ _RANGES = (
     ("mode", lambda x: x in ("train", "eval"), "'train' or 'eval'"),
     ("model.dtype", lambda x: x in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
     ("augment.crop", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
+    ("augment.pad", lambda x: x is None or x >= 0, "0 or above"),
     ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
     ("augment.mixup", lambda x: x >= 0, "0 or above"),
     ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
