@@ -6,33 +6,18 @@ is depthwise (jax 0.10); there the shape picks one of the forms below. All compu
 another order.
 """
 
-import contextlib
-import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-from agejax.models import winograd
+from agejax.models import library, winograd
+from agejax.models.library import Pads
 
 NAME = "convolution"  # of its results, for `jax.checkpoint`
-Pads = tuple[tuple[int, int], tuple[int, int]]
-Shape = tuple[int, ...]
 Form = Callable[..., jax.Array]
-_portable = contextvars.ContextVar("_portable", default=False)
-
-
-@contextlib.contextmanager
-def portable() -> Iterator[None]:
-    """Whatever is traced inside has `jax.lax`'s convolutions alone, for other runtimes."""
-    token = _portable.set(True)
-    try:
-        yield
-    finally:
-        _portable.reset(token)
 
 
 def conv2d(
@@ -69,39 +54,14 @@ def conv2d(
     return checkpoint_name(y, NAME)
 
 
-class Library(Protocol):
-    """Convolutions of another make for a CPU; see `use`."""
-
-    def takes(self, x: Shape, w: Shape, stride: int, pads: Pads, groups: int) -> bool:
-        """Whether it has one for these shapes."""
-
-    def convolve(
-        self, x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int
-    ) -> jax.Array:
-        """The convolution."""
-
-    def gradients(
-        self, x: jax.Array, w: jax.Array, g: jax.Array, stride: int, pads: Pads, groups: int
-    ) -> tuple[jax.Array, jax.Array]:
-        """Those of the input and of the kernel, given that of the result."""
-
-
-_library: Library | None = None
-
-
-def use(library: Library | None) -> None:
-    """From now on, what is traced for a CPU calls `library` where it has a convolution."""
-    global _library
-    _library = library
-
-
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _conv(x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int) -> jax.Array:
     plain = partial(_plain, stride=stride, pads=pads, groups=groups)
-    if x.dtype != jnp.float32 or _portable.get():
+    if x.dtype != jnp.float32 or library.is_portable():
         return plain(x, w)
-    if _library and _library.takes(x.shape, w.shape, stride, pads, groups):
-        cpu = partial(_library.convolve, stride=stride, pads=pads, groups=groups)
+    layers = library.in_use()
+    if layers and layers.convolves(x.shape, w.shape, stride, pads, groups):
+        cpu = partial(layers.convolve, stride=stride, pads=pads, groups=groups)
     else:
         cpu = partial(_form(x.shape, w.shape, stride, groups), stride=stride, pads=pads)
     return jax.lax.platform_dependent(x, w, cpu=cpu, default=plain)
@@ -117,8 +77,9 @@ def _conv_bwd(stride, pads, groups, saved, g):
     both = lambda x, w, g: jax.vjp(plain, x, w)[1](g)
     if x.dtype != jnp.float32:
         return both(x, w, g)
-    if _library and _library.takes(x.shape, w.shape, stride, pads, groups):
-        cpu = partial(_library.gradients, stride=stride, pads=pads, groups=groups)
+    layers = library.in_use()
+    if layers and layers.convolves(x.shape, w.shape, stride, pads, groups):
+        cpu = partial(layers.convolve_gradients, stride=stride, pads=pads, groups=groups)
     else:
         cpu = partial(_gradients, _form(x.shape, w.shape, stride, groups), stride, pads)
     return jax.lax.platform_dependent(x, w, g, cpu=cpu, default=both)

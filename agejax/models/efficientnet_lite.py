@@ -107,11 +107,11 @@ class EfficientNetLite0(nnx.Module):
 
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:
         """[B, H, W, 3] normalised pixels -> [B, 1280] features."""
-        x = nnx.relu6(self.stem_norm(self.stem(x), key is None))
+        x = _relu6(self.stem_norm, self.stem(x), key)
         *keys, last = split_key(key, len(self.blocks) + 1)
         for block, k in zip(self.blocks, keys, strict=True):
             x = block(x, k)
-        x = nnx.relu6(self.last_norm(self.last(x), key is None))
+        x = _relu6(self.last_norm, self.last(x), key)
         return self.dropout(x.mean((1, 2)), last)
 
     def by_depth(self) -> list[tuple[str, ...]]:
@@ -152,7 +152,11 @@ class _Block(nnx.Module):
     def __call__(self, x, key):
         y = x
         if self.expand is not None:
-            y = nnx.relu6(self.expand_norm(self.expand(y), key is None))  # type: ignore[misc]
-        y = nnx.relu6(self.depthwise_norm(self.depthwise(y), key is None))
+            y = _relu6(self.expand_norm, self.expand(y), key)
+        y = _relu6(self.depthwise_norm, self.depthwise(y), key)
         y = self.project_norm(self.project(y), key is None)
         return x + self.drop(y, key) if self.residual else y
+
+
+def _relu6(norm, x, key):
+    return jnp.minimum(norm(x, key is None, relu=True), 6.0)

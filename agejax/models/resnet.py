@@ -50,7 +50,7 @@ class ResNet18(nnx.Module):
 
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:
         """[B, H, W, 3] normalised pixels -> [B, 512], or [B, 2048] of bottlenecks."""
-        x = max_pool_3x3(nnx.relu(self.norm(self.stem(x), key is None)))
+        x = max_pool_3x3(self.norm(self.stem(x), key is None, relu=True))
         for block in self.blocks:
             x = block(x, key)
         return x.mean((1, 2))
@@ -88,8 +88,8 @@ class _Block(nnx.Module):
 
     def __call__(self, x, key):
         y = x
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            y = norm(conv(y if conv is self.convs[0] else nnx.relu(y)), key is None)
+        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), 1):
+            y = norm(conv(y), key is None, relu=i < len(self.convs))
         if self.shortcut is not None:
             x = self.shortcut_norm(self.shortcut(x), key is None)  # type: ignore[misc]
         return nnx.relu(x + y)

@@ -1,4 +1,4 @@
-"""oneDNN's convolutions on a CPU, through its C interface: the only room that knows oneDNN.
+"""oneDNN's layers on a CPU, through its C interface: the only room that knows oneDNN.
 
 The library comes in the package `onednn-cpu-gomp` (extra `cpu`), without Python bindings. Memory
 is laid out as JAX has it, [N, H, W, C] and [h, w, C / groups, K]; oneDNN brings kernels into its
@@ -16,11 +16,14 @@ from typing import Any, NamedTuple
 
 _PACKAGE = "onednn-cpu-gomp"
 _F32, _ANY = 3, 1  # data type; format tag
-_FORWARD, _DIRECT = 64, 1  # dnnl_forward_training; algorithm
+_FORWARD, _BACKWARD, _DIRECT = 64, 128, 1  # dnnl_forward_training; dnnl_backward; algorithm
+_SCALE_AND_SHIFT, _RELU = 2 | 4, 8  # dnnl_use_scale and dnnl_use_shift; dnnl_fuse_norm_relu
 _CPU, _IN_ORDER = 1, 1  # kind of engine; kind of stream
 _SRC, _DST, _WEIGHTS = 1, 17, 33
 _DIFF_SRC, _DIFF_DST, _DIFF_WEIGHTS = 129, 145, 161
-_QUERY_WEIGHTS, _QUERY_DIFF_WEIGHTS = 131, 132
+_OF_NORM = (49, 50, 51, 52)  # mean, variance, scale, shift
+_WORKSPACE, _DIFF_SCALE, _DIFF_SHIFT = 64, 255, 256
+_QUERY_WEIGHTS, _QUERY_DIFF_WEIGHTS, _QUERY_WORKSPACE = 131, 132, 135
 
 _Dims = ctypes.c_int64 * 12
 _Handle = ctypes.c_void_p
@@ -46,12 +49,35 @@ class Failed(RuntimeError):
 
 
 class _Primitive:
-    """One oneDNN primitive whose kernel may have to change its order, before or after."""
+    """One oneDNN primitive."""
 
-    def __init__(self, description: _Handle, descriptions: dict[int, _Handle], *, kernel: int):
-        """`descriptions` of the arguments as JAX has them; `kernel` is the one of the weights."""
+    def __init__(self, description: _Handle, descriptions: dict[int, _Handle]):
+        """`descriptions` of the arguments as JAX has them."""
         self._handle = _made("dnnl_primitive_create", description)
         self._descriptions = descriptions
+
+    def __call__(self, pointers: dict[int, int]) -> None:
+        """Runs it on arrays at these addresses, by argument."""
+        memories = {
+            arg: _made("dnnl_memory_create", self._descriptions[arg], _engine(), _Handle(pointer))
+            for arg, pointer in pointers.items()
+        }
+        try:
+            self._run(memories)
+        finally:
+            for memory in memories.values():
+                _quick().dnnl_memory_destroy(memory)
+
+    def _run(self, memories: dict[int, _Handle]) -> None:
+        _execute(self._handle, memories)
+
+
+class _WithKernel(_Primitive):
+    """One whose kernel may have to change its order, before or after."""
+
+    def __init__(self, description: _Handle, descriptions: dict[int, _Handle], *, kernel: int):
+        """`kernel` is the argument of the weights."""
+        super().__init__(description, descriptions)
         self._kernel = kernel
         query = _QUERY_WEIGHTS if kernel == _WEIGHTS else _QUERY_DIFF_WEIGHTS
         ordered = _Handle(_quick().dnnl_primitive_desc_query_md(description, query, 0))
@@ -67,26 +93,16 @@ class _Primitive:
             self._ordered, self._size = ordered, _quick().dnnl_memory_desc_get_size(ordered)
         self._per_thread = threading.local()
 
-    def __call__(self, pointers: dict[int, int]) -> None:
-        """Runs it on arrays at these addresses, by argument."""
-        memories = {
-            arg: _made("dnnl_memory_create", self._descriptions[arg], _engine(), _Handle(pointer))
-            for arg, pointer in pointers.items()
-        }
-        plain = memories[self._kernel]
-        try:
-            if self._reorder is None:
-                _execute(self._handle, memories)
-                return
-            ordered = self._room()
-            if self._kernel == _WEIGHTS:
-                _execute(self._reorder, {_SRC: plain, _DST: ordered})
-            _execute(self._handle, memories | {self._kernel: ordered})
-            if self._kernel == _DIFF_WEIGHTS:
-                _execute(self._reorder, {_SRC: ordered, _DST: plain})
-        finally:
-            for memory in memories.values():
-                _quick().dnnl_memory_destroy(memory)
+    def _run(self, memories: dict[int, _Handle]) -> None:
+        if self._reorder is None:
+            _execute(self._handle, memories)
+            return
+        plain, ordered = memories[self._kernel], self._room()
+        if self._kernel == _WEIGHTS:
+            _execute(self._reorder, {_SRC: plain, _DST: ordered})
+        _execute(self._handle, memories | {self._kernel: ordered})
+        if self._kernel == _DIFF_WEIGHTS:
+            _execute(self._reorder, {_SRC: ordered, _DST: plain})
 
     def _room(self) -> _Handle:
         """Where this thread keeps the kernel in oneDNN's order."""
@@ -115,15 +131,15 @@ class Convolution:
         rest = (stride, dilation, _dims(top, left), _dims(bottom, right))
         make = partial(_made, "dnnl_convolution_forward_primitive_desc_create", _engine())
         hint = make(_FORWARD, _DIRECT, x, any_w, None, y, *rest, None)
-        self._forward = _Primitive(hint, {_SRC: x, _WEIGHTS: w, _DST: y}, kernel=_WEIGHTS)
+        self._forward = _WithKernel(hint, {_SRC: x, _WEIGHTS: w, _DST: y}, kernel=_WEIGHTS)
         make = partial(_made, "dnnl_convolution_backward_data_primitive_desc_create", _engine())
         of_x = make(_DIRECT, x, any_w, y, *rest, hint, None)
-        self._input_gradient = _Primitive(
+        self._input_gradient = _WithKernel(
             of_x, {_DIFF_SRC: x, _WEIGHTS: w, _DIFF_DST: y}, kernel=_WEIGHTS
         )
         make = partial(_made, "dnnl_convolution_backward_weights_primitive_desc_create", _engine())
         of_w = make(_DIRECT, x, any_w, None, y, *rest, hint, None)
-        self._kernel_gradient = _Primitive(
+        self._kernel_gradient = _WithKernel(
             of_w, {_SRC: x, _DIFF_WEIGHTS: w, _DIFF_DST: y}, kernel=_DIFF_WEIGHTS
         )
 
@@ -144,6 +160,63 @@ class Convolution:
 def convolution(shape: Shape) -> Convolution:
     """The convolution of this shape, made once."""
     return Convolution(shape)
+
+
+class BatchNorm:
+    """Batch norm in training, with a ReLU behind it or none; arrays of float32, but for `signs`.
+
+    Raises:
+      Failed: oneDNN has none for this shape.
+    """
+
+    def __init__(self, shape: tuple[int, int, int, int], epsilon: float, relu: bool):
+        """For maps [N, H, W, C]."""
+        x, vector = _of_map(shape), _description((shape[-1],), (1,))
+        flags = ctypes.c_uint(_SCALE_AND_SHIFT | _RELU * relu)
+        rest = (ctypes.c_float(epsilon), flags)
+        make = partial(_made, "dnnl_batch_normalization_forward_primitive_desc_create", _engine())
+        forward = make(_FORWARD, x, x, *rest, None)
+        make = partial(_made, "dnnl_batch_normalization_backward_primitive_desc_create", _engine())
+        backward = make(_BACKWARD, x, x, x, *rest, forward, None)
+        signs = _Handle(_quick().dnnl_primitive_desc_query_md(forward, _QUERY_WORKSPACE, 0))
+        self.signs = _quick().dnnl_memory_desc_get_size(signs) if relu else 0
+        both = {_SRC: x, **dict.fromkeys(_OF_NORM, vector), _WORKSPACE: signs}
+        self._forward = _Primitive(forward, {**both, _DST: x})
+        gradients = dict.fromkeys((_DIFF_SCALE, _DIFF_SHIFT), vector)
+        self._backward = _Primitive(backward, {**both, _DIFF_SRC: x, _DIFF_DST: x, **gradients})
+
+    def forward(
+        self, x: int, scale: int, shift: int, y: int, mean: int, variance: int, signs: int
+    ) -> None:
+        """Writes the result, the statistics, and `self.signs` bytes: what a ReLU lets through."""
+        known = dict(zip(_OF_NORM, (mean, variance, scale, shift), strict=True))
+        self._forward({_SRC: x, _DST: y, **known} | self._kept(signs))
+
+    def gradients(
+        self,
+        x: int,
+        scale: int,
+        mean: int,
+        variance: int,
+        signs: int,
+        dy: int,
+        dx: int,
+        dscale: int,
+        dshift: int,
+    ) -> None:
+        """Writes those of the input, the scale and the shift."""
+        known = dict(zip(_OF_NORM, (mean, variance, scale), strict=False))
+        wanted = {_DIFF_SRC: dx, _DIFF_SCALE: dscale, _DIFF_SHIFT: dshift}
+        self._backward({_SRC: x, _DIFF_DST: dy, **known, **wanted} | self._kept(signs))
+
+    def _kept(self, signs: int) -> dict[int, int]:
+        return {_WORKSPACE: signs} if self.signs else {}
+
+
+@cache
+def batch_norm(shape: tuple[int, int, int, int], epsilon: float, relu: bool) -> BatchNorm:
+    """The batch norm of this shape, made once."""
+    return BatchNorm(shape, epsilon, relu)
 
 
 def _of_map(shape: Sequence[int]) -> _Handle:

@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
-from agejax.models import conv
+from agejax.models import conv, library
+from agejax.models.layers import batch_norm
 from agejax.runtime import cpu, dnnl
 
 if not dnnl.installed():
@@ -27,9 +29,9 @@ CASES = {
 
 @pytest.fixture
 def onednn():
-    conv.use(native.OneDNN())
+    library.use(native.OneDNN())
     yield
-    conv.use(None)
+    library.use(None)
 
 
 def arrays(size, channels, k, width, groups):
@@ -108,7 +110,45 @@ def test_a_failure_is_an_error_and_not_a_result(onednn, monkeypatch):
 
 
 def test_several_devices_are_left_to_xla(monkeypatch):
-    monkeypatch.setattr(conv, "_library", None)
+    monkeypatch.setattr(library, "_library", None)
     assert jax.device_count() > 1
     assert not cpu.use_onednn()
-    assert conv._library is None
+    assert library.in_use() is None
+
+
+def normalized(x, scale, bias, relu, g):
+    """The result, its running statistics, and the gradients of input, scale and bias."""
+
+    def f(x, scale, bias):
+        norm = batch_norm(x.shape[-1], rngs=nnx.Rngs(0))
+        norm.scale[...], norm.bias[...] = scale, bias
+        y = norm(x, False, relu=relu)
+        return y, (norm.mean[...], norm.var[...])
+
+    @jax.jit
+    def both(*args):
+        y, back, running = jax.vjp(f, *args, has_aux=True)
+        return y, *running, *back(g)
+
+    ours = library.in_use() is not None
+    assert ("agejax_batch_norm" in both.lower(x, scale, bias).as_text()) == ours
+    return both(x, scale, bias)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("channels", [24, 7])
+def test_batch_norm_and_its_gradients_are_xlas(onednn, channels, relu):
+    rng = np.random.default_rng(1)
+    x, g = (rng.normal(2, 3, (4, 6, 5, channels)).astype(np.float32) for _ in range(2))
+    scale, bias = (rng.normal(size=channels).astype(np.float32) for _ in range(2))
+    ours = normalized(x, scale, bias, relu, g)
+    library.use(None)
+    xlas = normalized(x, scale, bias, relu, g)
+    for a, b in zip(ours, xlas, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5 * np.abs(b).max())
+
+
+def test_batch_norm_at_inference_is_xlas(onednn):
+    norm = batch_norm(8, rngs=nnx.Rngs(0))
+    lowered = jax.jit(lambda x: norm(x, True, relu=True)).lower(jnp.ones((2, 4, 4, 8))).as_text()
+    assert "agejax_batch_norm" not in lowered
