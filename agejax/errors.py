@@ -56,6 +56,12 @@ def place(error: Exception, file: Path) -> str:
     return f"{file}, line {lines[-1]}" if lines else str(file)
 
 
+def first_line(error: Exception) -> str:
+    """An error's own words, without the pages that some add to them."""
+    said = str(error).strip().splitlines()
+    return said[0][:200] if said else type(error).__name__
+
+
 def fail(message: str) -> None:
     """Prints `error: message`, on one line, to stderr and exits with code 2."""
     print("error:", " ".join(message.split()), file=sys.stderr)

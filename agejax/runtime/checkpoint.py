@@ -19,7 +19,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
 
-from agejax.errors import UserError
+from agejax.errors import UserError, first_line
 from agejax.runtime.durable import write_text
 from agejax.runtime.step_folders import StepFolders, told
 from agejax.train.calibration import Calibration
@@ -75,8 +75,8 @@ class Checkpoints:
         except Exception as error:  # full, read-only and failing disks: Orbax knows many words
             self._folders.give_up(step)
             raise UserError(
-                f"{self.folder}/{step}: this checkpoint cannot be saved ({_line(error)}); earlier "
-                f"ones are as they were: make room, and run the same command again"
+                f"{self.folder}/{step}: this checkpoint cannot be saved ({first_line(error)}); "
+                f"earlier ones are as they were: make room, and run the same command again"
             ) from error
         kept = {step, *self._ranked()[:1]}
         for other in self._folders.steps():
@@ -190,7 +190,9 @@ class Checkpoints:
                 items = {k: ocp.args.StandardRestore(v) for k, v in abstract.items()}
                 return orbax.restore(self._folders / step, args=ocp.args.Composite(**items))
         except (ValueError, KeyError, OSError) as error:
-            raise UserError(f"{self.folder}/{step}: cannot be restored ({_line(error)})") from error
+            raise UserError(
+                f"{self.folder}/{step}: cannot be restored ({first_line(error)})"
+            ) from error
 
     def _check_model(self, step: int, like: Tree, saved: Tree) -> None:
         """Tells a checkpoint of another model in one line, where Orbax would in a page."""
@@ -223,9 +225,3 @@ def _shapes(tree: Tree) -> dict[str, tuple[int, ...]]:
         jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape)
         for path, leaf in leaves
     }
-
-
-def _line(error: Exception) -> str:
-    """An error's own words, without the pages that some add to them."""
-    said = str(error).strip().splitlines()
-    return said[0][:200] if said else type(error).__name__

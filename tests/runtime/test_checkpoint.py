@@ -88,15 +88,20 @@ def test_what_was_never_finished_goes_without_a_word(workdir, capsys):
     assert capsys.readouterr().out == ""
 
 
+def read(run):
+    """What a prediction and a resumed run want of step 2."""
+    reader = Checkpoints(run, read_only=True)
+    return reader.state(reader.find("2"), like=state(9))
+
+
 def test_no_damage_is_silent(workdir, tmp_path_factory):
     """A hundredth of the battery's: no case restores into other arrays than were saved."""
     checkpoints, outcomes = workdir / "checkpoints", []
     steps = (checkpoints / "2", checkpoints / "1")
     run = tmp_path_factory.mktemp("damaged")
     for kind, _, _ in damaged(*steps, n=24, seed=3, into=run / "checkpoints" / "2"):
-        reader = Checkpoints(run, read_only=True)
         with pytest.raises(UserError, match="checkpoints/2 is damaged"):
-            reader.state(2, like=state(9))
+            read(run)
         outcomes.append(kind)
     assert set(outcomes) == set(KINDS)
 
