@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from agejax.models.conv_norm import RELU, conv_norm
 from agejax.models.layers import Conv, Dropout, Key, batch_norm, max_pool_2x2, split_key
 
 
@@ -91,4 +92,4 @@ class _ConvNorm(nnx.Module):
         self.norm = batch_norm(width, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:
-        return self.norm(self.conv(x), key is None, relu=True)
+        return conv_norm(self.conv, self.norm, x, training=key is not None, up_to=RELU)

@@ -47,24 +47,31 @@ def conv2d(
     dilations = (settings.get(f"{side}_dilation") or (1,) for side in ("lhs", "rhs"))
     if stride != across or any(d != 1 for side in dilations for d in side):
         raise ValueError(f"conv2d takes one stride and no dilation, not {strides}, {settings}")
+    y = _conv(x, w, stride, pads_of(x, w, strides, padding), feature_group_count)
+    return checkpoint_name(y, NAME)
+
+
+def pads_of(
+    x: jax.Array, w: jax.Array, strides: Sequence[int], padding: str | Sequence[tuple[int, int]]
+) -> Pads:
+    """The zeros before and after for height and width that a padding means."""
     if isinstance(padding, str):
         padding = jax.lax.padtype_to_pads(x.shape[1:3], w.shape[:2], strides, padding)
     (top, bottom), (left, right) = padding
-    y = _conv(x, w, stride, ((top, bottom), (left, right)), feature_group_count)
-    return checkpoint_name(y, NAME)
+    return (top, bottom), (left, right)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _conv(x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int) -> jax.Array:
-    plain = partial(_plain, stride=stride, pads=pads, groups=groups)
+    xlas = partial(plain, stride=stride, pads=pads, groups=groups)
     if x.dtype != jnp.float32 or library.is_portable():
-        return plain(x, w)
+        return xlas(x, w)
     layers = library.in_use()
     if layers and layers.convolves(x.shape, w.shape, stride, pads, groups):
         cpu = partial(layers.convolve, stride=stride, pads=pads, groups=groups)
     else:
         cpu = partial(_form(x.shape, w.shape, stride, groups), stride=stride, pads=pads)
-    return jax.lax.platform_dependent(x, w, cpu=cpu, default=plain)
+    return jax.lax.platform_dependent(x, w, cpu=cpu, default=xlas)
 
 
 def _conv_fwd(x, w, stride, pads, groups):
@@ -73,8 +80,8 @@ def _conv_fwd(x, w, stride, pads, groups):
 
 def _conv_bwd(stride, pads, groups, saved, g):
     x, w = saved
-    plain = partial(_plain, stride=stride, pads=pads, groups=groups)
-    both = lambda x, w, g: jax.vjp(plain, x, w)[1](g)
+    xlas = partial(plain, stride=stride, pads=pads, groups=groups)
+    both = lambda x, w, g: jax.vjp(xlas, x, w)[1](g)
     if x.dtype != jnp.float32:
         return both(x, w, g)
     layers = library.in_use()
@@ -94,7 +101,7 @@ def _form(x: tuple[int, ...], w: tuple[int, ...], stride: int, groups: int) -> F
     if groups == x[-1] == width:
         return _depthwise
     if groups > 1:
-        return partial(_plain, groups=groups)
+        return partial(plain, groups=groups)
     if k == 1:
         return _pointwise
     if (
@@ -103,7 +110,7 @@ def _form(x: tuple[int, ...], w: tuple[int, ...], stride: int, groups: int) -> F
         return _winograd
     if k > height or (height <= 8 and channels >= 64):
         return _im2col
-    return partial(_plain, groups=groups)
+    return partial(plain, groups=groups)
 
 
 def _gradients(form, stride, pads, x, w, g):
@@ -115,7 +122,8 @@ def _gradients(form, stride, pads, x, w, g):
     return jax.vjp(partial(form, stride=stride, pads=pads), x, w)[1](g)
 
 
-def _plain(x, w, *, stride, pads, groups):
+def plain(x: jax.Array, w: jax.Array, *, stride: int, pads: Pads, groups: int) -> jax.Array:
+    """XLA's own convolution, which `conv2d` is on every platform but a CPU."""
     rule = ("NHWC", "HWIO", "NHWC")
     return jax.lax.conv_general_dilated(
         x, w, (stride, stride), pads, dimension_numbers=rule, feature_group_count=groups

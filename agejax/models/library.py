@@ -28,6 +28,18 @@ class Library(Protocol):
     ) -> tuple[jax.Array, jax.Array]:
         """Those of the input and of the kernel, given that of the result."""
 
+    def convolve_and_clip(
+        self,
+        x: jax.Array,
+        w: jax.Array,
+        b: jax.Array,
+        stride: int,
+        pads: Pads,
+        groups: int,
+        up_to: float | None,
+    ) -> jax.Array:
+        """At inference: the convolution and a bias, clipped to 0..`up_to` unless that is None."""
+
     def normalize(
         self, x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float, relu: bool
     ) -> tuple[jax.Array, ...]:

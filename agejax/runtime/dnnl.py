@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 _PACKAGE = "onednn-cpu-gomp"
 _F32, _ANY = 3, 1  # data type; format tag
-_FORWARD, _BACKWARD, _DIRECT = 64, 128, 1  # dnnl_forward_training; dnnl_backward; algorithm
+_FORWARD, _INFERENCE, _BACKWARD = 64, 96, 128  # dnnl_prop_kind_t
+_DIRECT, _CLIP = 1, 0x2E  # dnnl_convolution_direct; dnnl_eltwise_clip
 _SCALE_AND_SHIFT, _RELU = 2 | 4, 8  # dnnl_use_scale and dnnl_use_shift; dnnl_fuse_norm_relu
 _CPU, _IN_ORDER = 1, 1  # kind of engine; kind of stream
-_SRC, _DST, _WEIGHTS = 1, 17, 33
+_SRC, _DST, _WEIGHTS, _BIAS = 1, 17, 33, 41
 _DIFF_SRC, _DIFF_DST, _DIFF_WEIGHTS = 129, 145, 161
 _OF_NORM = (49, 50, 51, 52)  # mean, variance, scale, shift
 _WORKSPACE, _DIFF_SCALE, _DIFF_SHIFT = 64, 255, 256
@@ -162,6 +163,48 @@ def convolution(shape: Shape) -> Convolution:
     return Convolution(shape)
 
 
+class ClippedConvolution:
+    """A convolution and its bias at inference, clipped to 0..`up_to` unless that is None.
+
+    Raises:
+      Failed: oneDNN has none for this shape.
+    """
+
+    def __init__(self, shape: Shape, up_to: float | None):
+        """Makes the primitive."""
+        x, y, b = _of_map(shape.x), _of_map(shape.y), _description(shape.w[-1:], (1,))
+        w, any_w = _of_kernel(shape, plain=True), _of_kernel(shape, plain=False)
+        (top, bottom), (left, right) = shape.pads
+        rest = (_dims(shape.stride, shape.stride), _dims(0, 0), _dims(top, left))
+        clipped = None if up_to is None else _clipping(up_to)
+        description = _made(
+            "dnnl_convolution_forward_primitive_desc_create",
+            _engine(),
+            *(_INFERENCE, _DIRECT, x, any_w, b, y, *rest, _dims(bottom, right), clipped),
+        )
+        all_of = {_SRC: x, _WEIGHTS: w, _BIAS: b, _DST: y}
+        self._primitive = _WithKernel(description, all_of, kernel=_WEIGHTS)
+
+    def __call__(self, x: int, w: int, b: int, y: int) -> None:
+        """Writes the result to `y`; all are addresses of float32 arrays."""
+        self._primitive({_SRC: x, _WEIGHTS: w, _BIAS: b, _DST: y})
+
+
+@cache
+def clipped_convolution(shape: Shape, up_to: float | None) -> ClippedConvolution:
+    """The one of this shape, made once."""
+    return ClippedConvolution(shape, up_to)
+
+
+def _clipping(up_to: float) -> _Handle:
+    """The attribute of a primitive whose result is clipped to 0..`up_to`."""
+    operations, attribute = _made("dnnl_post_ops_create"), _made("dnnl_primitive_attr_create")
+    bounds = (ctypes.c_float(0), ctypes.c_float(up_to))
+    _check("dnnl_post_ops_append_eltwise", operations, _CLIP, *bounds)
+    _check("dnnl_primitive_attr_set_post_ops", attribute, operations)
+    return attribute
+
+
 class BatchNorm:
     """Batch norm in training, with a ReLU behind it or none; arrays of float32, but for `signs`.
 
@@ -246,9 +289,13 @@ def _dims(*numbers: int) -> ctypes.Array:
 def _made(function: str, *arguments: Any) -> _Handle:
     """What a creating function of oneDNN makes; all but memories are kept for good."""
     handle = _Handle()
-    if status := getattr(_quick(), function)(ctypes.byref(handle), *arguments):
-        raise Failed(f"oneDNN's {function} gives status {status}")
+    _check(function, ctypes.byref(handle), *arguments)
     return handle
+
+
+def _check(function: str, *arguments: Any) -> None:
+    if status := getattr(_quick(), function)(*arguments):
+        raise Failed(f"oneDNN's {function} gives status {status}")
 
 
 _one_at_a_time = threading.Lock()  # each call takes all cores

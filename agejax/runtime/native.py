@@ -121,25 +121,47 @@ def _numbers(shape: dnnl.Shape) -> np.ndarray:
     return np.array(flat, np.int64)
 
 
+def _shape_of(numbers: np.ndarray) -> dnnl.Shape:
+    n = numbers.tolist()
+    x, w, y = (tuple(n[i : i + 4]) for i in (0, 4, 8))
+    return dnnl.Shape(x, w, y, n[12], ((n[13], n[14]), (n[15], n[16])), n[17])
+
+
+def _bits(number: float | None) -> np.int64:
+    """A number as XLA can carry it among whole ones; NaN for None."""
+    return np.float64(np.nan if number is None else number).view(np.int64)
+
+
+def _float(bits: np.int64) -> float | None:
+    number = float(bits.view(np.float64))
+    return None if np.isnan(number) else number
+
+
 @cache
 def _convolution(key: bytes) -> dnnl.Convolution:
     """The convolution whose shape's `_numbers` these are."""
-    n = np.frombuffer(key, np.int64).tolist()
-    x, w, y = (tuple(n[i : i + 4]) for i in (0, 4, 8))
-    return dnnl.convolution(dnnl.Shape(x, w, y, n[12], ((n[13], n[14]), (n[15], n[16])), n[17]))
+    return dnnl.convolution(_shape_of(np.frombuffer(key, np.int64)))
+
+
+@cache
+def _clipped_convolution(key: bytes) -> dnnl.ClippedConvolution:
+    """The one whose shape's `_numbers` these are, and the bits of where it clips."""
+    n = np.frombuffer(key, np.int64)
+    return dnnl.clipped_convolution(_shape_of(n[:-1]), _float(n[-1]))
 
 
 @cache
 def _batch_norm(key: bytes) -> dnnl.BatchNorm:
     """The batch norm whose shape, epsilon's bits and ReLU these are."""
-    *shape, epsilon, relu = np.frombuffer(key, np.int64).tolist()
-    return dnnl.batch_norm(tuple(shape), float(np.int64(epsilon).view(np.float64)), bool(relu))
+    *shape, epsilon, relu = np.frombuffer(key, np.int64)
+    return dnnl.batch_norm(tuple(map(int, shape)), _float(epsilon) or 0.0, bool(relu))
 
 
 _HANDLERS = {
     "agejax_convolution": _handler(_convolution, dnnl.Convolution.forward),
     "agejax_convolution_dx": _handler(_convolution, dnnl.Convolution.input_gradient),
     "agejax_convolution_dw": _handler(_convolution, dnnl.Convolution.kernel_gradient),
+    "agejax_clipped_convolution": _handler(_clipped_convolution, dnnl.ClippedConvolution.__call__),
     "agejax_batch_norm": _handler(_batch_norm, dnnl.BatchNorm.forward),
     "agejax_batch_norm_gradients": _handler(_batch_norm, dnnl.BatchNorm.gradients),
 }
@@ -180,6 +202,21 @@ class OneDNN:
         (dw,) = _call("agejax_convolution_dw", [_map(shape.w)], x, g, key=key)
         return dx, dw
 
+    def convolve_and_clip(
+        self,
+        x: jax.Array,
+        w: jax.Array,
+        b: jax.Array,
+        stride: int,
+        pads: Pads,
+        groups: int,
+        up_to: float | None,
+    ) -> jax.Array:
+        """[N, H, W, C] with [h, w, C / groups, K] and [K] -> [N, H', W', K]."""
+        shape = _shape(x.shape, w.shape, stride, pads, groups)
+        key = np.append(_numbers(shape), _bits(up_to))
+        return _call("agejax_clipped_convolution", [_map(shape.y)], x, w, b, key=key)[0]
+
     def normalize(
         self, x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float, relu: bool
     ) -> tuple[jax.Array, ...]:
@@ -216,7 +253,7 @@ def _shape(x: Sizes, w: Sizes, stride: int, pads: Pads, groups: int) -> dnnl.Sha
 
 
 def _norm_numbers(shape: Sizes, epsilon: float, relu: bool) -> np.ndarray:
-    return np.array([*shape, np.float64(epsilon).view(np.int64), relu], np.int64)
+    return np.array([*shape, _bits(epsilon), relu], np.int64)
 
 
 def _map(shape: Sizes) -> jax.ShapeDtypeStruct:

@@ -7,7 +7,9 @@ import pytest
 from flax import nnx
 
 from agejax.models import conv, library
-from agejax.models.layers import batch_norm
+from agejax.models.conv_norm import RELU, RELU6, conv_norm
+from agejax.models.efficientnet_lite import EfficientNetLite0
+from agejax.models.layers import Conv, batch_norm
 from agejax.runtime import cpu, dnnl
 
 if not dnnl.installed():
@@ -52,7 +54,7 @@ def results(conv2d, x, w, stride, pads, groups):
 
 
 def plainly(x, w, strides, pads, feature_group_count):
-    return conv._plain(x, w, stride=strides[0], pads=pads, groups=feature_group_count)
+    return conv.plain(x, w, stride=strides[0], pads=pads, groups=feature_group_count)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -152,3 +154,30 @@ def test_batch_norm_at_inference_is_xlas(onednn):
     norm = batch_norm(8, rngs=nnx.Rngs(0))
     lowered = jax.jit(lambda x: norm(x, True, relu=True)).lower(jnp.ones((2, 4, 4, 8))).as_text()
     assert "agejax_batch_norm" not in lowered
+
+
+@pytest.mark.parametrize("up_to", [None, RELU, RELU6])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_folded_into_one_at_inference_the_values_are_xlas(onednn, case, up_to):
+    size, channels, k, width, stride, pads, groups = case
+    x, _ = arrays(size, channels, k, width, groups)
+    rngs = nnx.Rngs(0)
+    conv = Conv(channels, width, k, stride, groups=groups, padding=pads, use_bias=False, rngs=rngs)
+    norm = batch_norm(width, rngs=rngs)
+    for variable in (norm.scale, norm.bias, norm.mean, norm.var):
+        variable[...] = 0.5 + 3 * jax.random.uniform(rngs.params(), variable.shape)
+    step = jax.jit(lambda x: conv_norm(conv, norm, x, training=False, up_to=up_to))
+    assert "agejax_clipped_convolution" in step.lower(x).as_text()
+    ours = step(x)
+    library.use(None)
+    xlas = jax.jit(lambda x: conv_norm(conv, norm, x, training=False, up_to=up_to))(x)
+    np.testing.assert_allclose(ours, xlas, atol=1e-5 * np.abs(xlas).max())
+
+
+def test_a_trunk_reads_the_same_features(onednn):
+    net = EfficientNetLite0(size=32, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    x = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
+    ours = jax.jit(lambda x: net(x, None))(x)
+    library.use(None)
+    xlas = jax.jit(lambda x: net(x, None))(x)
+    np.testing.assert_allclose(ours, xlas, atol=1e-5 * np.abs(xlas).max())
