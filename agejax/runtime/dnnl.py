@@ -334,8 +334,10 @@ def _library() -> ctypes.CDLL:
 
 
 def _file() -> Path:
-    # OpenMP's threads would spin between two convolutions, while XLA needs the cores
+    # OpenMP's threads would spin between two layers, while XLA needs the cores: they may for some
+    # ten microseconds, which is what waking them takes
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     package = distribution(_PACKAGE)
     file = next(f for f in package.files or () if f.name == "libdnnl.so.3")
     return Path(str(package.locate_file(file))).resolve()
