@@ -57,9 +57,9 @@ def place(error: Exception, file: Path) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """An error's own words, without the pages that some add to them."""
-    said = str(error).strip().splitlines()
-    return said[0][:200] if said else type(error).__name__
+    """An error's own words, without the pages that some add to them: up to 240 characters."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return said if len(said) <= 240 else f"{said[:80]} ... {said[-155:]}"  # the cause ends it
 
 
 def fail(message: str) -> None:

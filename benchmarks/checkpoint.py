@@ -87,7 +87,8 @@ def orbax(folder, state, config):
     def restore():
         with ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers)) as checkpointer:
             reads = {name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()}
-            return checkpointer.restore(folder / "0", args=ocp.args.Composite(**reads))
+            restored = checkpointer.restore(folder / "0", args=ocp.args.Composite(**reads))
+            return {name: restored[name] for name in reads}
 
     return {SAVE: save, SAVE_UNSYNCED: save, FSYNC: fsync, RESTORE: restore}
 

@@ -81,7 +81,8 @@ def _open(folder: Path, split: str) -> tuple[Faces, np.ndarray]:
 
 def _columns(file: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(file, allow_pickle=False) as npz:
+        # What NumPy opens itself, it leaves open where it fails.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as npz:
             return dict(npz)
     except Exception as error:  # zipfile, zlib and NumPy each have their own
         raise _damaged(file, error) from error

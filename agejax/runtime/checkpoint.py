@@ -11,6 +11,9 @@ import dataclasses
 import json
 import math
 import sys
+import warnings
+from collections.abc import Iterator
+from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,7 +67,7 @@ class Checkpoints:
             folder = self._folders.being_written(step)
             items = {"weights": dict(weights_of(state)), "training": _training(state)}
             saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
-            with _orbax() as orbax:
+            with _one_error_alone(), _orbax() as orbax:
                 orbax.save(folder, args=ocp.args.Composite(**saves))
             write_text(folder / "config" / "metadata", json.dumps({"json": config}))
             write_text(folder / "metrics" / "metrics", json.dumps({"mae": validation_mae}))
@@ -210,6 +213,30 @@ class Checkpoints:
 def _orbax() -> ocp.Checkpointer:
     items = {item: ocp.StandardCheckpointHandler() for item in ("weights", "training")}
     return ocp.Checkpointer(ocp.CompositeCheckpointHandler(**items))
+
+
+@contextlib.contextmanager
+def _one_error_alone() -> Iterator[None]:
+    """Within, and after it where it fails, as a save on a full disk does, its one error is told.
+
+    Orbax begins many writes at once; those that fail beside the first would print pages.
+    """
+    hook, loops = sys.unraisablehook, getLogger("asyncio")
+    level = loops.level
+
+    def quiet(told: Any) -> None:
+        if not (told.exc_type is RuntimeError and str(told.exc_value) == "Event loop is closed"):
+            hook(told)
+
+    sys.unraisablehook = quiet
+    loops.setLevel(CRITICAL)
+    try:
+        yield
+    except Exception:
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        raise
+    sys.unraisablehook = hook
+    loops.setLevel(level)
 
 
 def _training(state: TrainState) -> dict[str, Any]:

@@ -57,8 +57,9 @@ def test_at_whatever_write_the_disk_gives_out_nothing_is_lost(driver, tmp_path, 
         code = training.run(workdir, fault=(at, *FAULTS[kind]))
         where = f"{kind} at write {at} of {writes}: {training.said()}"
         assert code == 2, where
-        assert "Traceback" not in training.said(), where
         lines = training.said().splitlines()
+        assert "Traceback" not in training.said(), where
+        assert str(workdir) in lines[-1], where
         assert [line.startswith("error: ") for line in lines].count(True) == 1, where
         assert lines[-1].startswith("error: "), where
         latest = Checkpoints(workdir, read_only=True).latest()
