@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import tensorflow_datasets as tfds
-from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf import json_format
 from tqdm.auto import tqdm
 
 from agejax.errors import UserError, first_line
