@@ -21,6 +21,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 
 from agejax.errors import UserError
+from agejax.runtime.cluster import first_alone, is_first, wait_for_all
 from agejax.runtime.durable import write_text
 from agejax.runtime.step_folders import StepFolders, told
 from agejax.train.calibration import Calibration
@@ -44,7 +45,9 @@ class Checkpoints:
         self._folders = StepFolders(self.folder)
         self._damaged: set[int] = set()
         if not read_only:
-            self._folders.tidy()
+            with first_alone("checkpoints"):
+                if is_first():
+                    self._folders.tidy()
 
     def save(
         self,
@@ -63,26 +66,38 @@ class Checkpoints:
         step = int(state["step"])
         try:
             folder = self._folders.being_written(step)
+            if is_first():
+                shutil.rmtree(folder, ignore_errors=True)
+            wait_for_all("save")
             items = {"weights": dict(weights_of(state)), "training": _training(state)}
             saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
             with _orbax() as orbax:
                 orbax.save(folder, args=ocp.args.Composite(**saves))
-            write_text(folder / "config" / "metadata", json.dumps({"json": config}))
-            write_text(folder / "metrics" / "metrics", json.dumps({"mae": validation_mae}))
-            if calibration is not None:
-                text = json.dumps(dataclasses.asdict(calibration))
-                write_text(folder / "calibration" / "metadata", text)
-            self._folders.publish(step)
+            if is_first():
+                self._finish(folder, config, validation_mae, calibration)
+                self._folders.publish(step)
         except Exception as error:  # full, read-only and failing disks: Orbax knows many words
             shutil.rmtree(self._folders.path / f"{step}.partial", ignore_errors=True)
             raise UserError(
                 f"{self.folder}/{step}: this checkpoint cannot be saved ({_line(error)}); earlier "
                 f"ones are as they were: make room, and run the same command again"
             ) from error
-        kept = {step, *self._ranked()[:1]}
-        for other in self._folders.steps():
-            if other not in kept:
-                self._folders.remove(other)
+        if is_first():
+            kept = {step, *self._ranked()[:1]}
+            for other in self._folders.steps():
+                if other not in kept:
+                    self._folders.remove(other)
+        wait_for_all("saved")
+
+    def _finish(
+        self, folder: Path, config: str, mae: float | None, calibration: Calibration | None
+    ) -> None:
+        """Adds what stands beside the arrays."""
+        write_text(folder / "config" / "metadata", json.dumps({"json": config}))
+        write_text(folder / "metrics" / "metrics", json.dumps({"mae": mae}))
+        if calibration is not None:
+            text = json.dumps(dataclasses.asdict(calibration))
+            write_text(folder / "calibration" / "metadata", text)
 
     def latest(self) -> int | None:
         """The step of the latest whole checkpoint; None where there is none."""

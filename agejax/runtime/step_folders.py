@@ -48,10 +48,8 @@ class StepFolders:
                 print(f"{told(self / step, wrong)}; it is set aside as {aside.name}")
 
     def being_written(self, step: int) -> Path:
-        """Where to write a checkpoint before `publish`; nothing is there."""
-        folder = self.path / f"{step}.partial"
-        shutil.rmtree(folder, ignore_errors=True)
-        return folder
+        """Where to write a checkpoint before `publish`; what is there was never finished."""
+        return self.path / f"{step}.partial"
 
     def publish(self, step: int) -> None:
         """Gives what stands in `being_written(step)` its manifest and, once on the disk, its name.
