@@ -29,6 +29,8 @@ _FREE = (
 )
 # Of `data`: how faces become pixels.
 LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
+# Writers of ours: whatever else a run's own config names there would be others' code.
+_WRITERS = ("agejax.runtime.tensorboard", "agejax.runtime.weights_and_biases")
 _OPEN = ("tasks.", "model.args.", "data.sets.")  # whose keys are the experiment's own
 
 
@@ -274,7 +276,8 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
     except (ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
     for key, name in named:
-        check_trusted(name, trust, f"{where}: config.{key}")
+        also = _WRITERS if key == "writers" else ()
+        check_trusted(name, {*trust, *also}, f"{where}: config.{key}")
     try:
         with config.unlocked():
             config.tasks = tasks.settable(loaded.pop("tasks"))
@@ -289,7 +292,8 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
 def modules_of(config: ConfigDict) -> set[str]:
     """The modules of all callables in a config: code that whoever gave it runs already."""
     tree = config.to_dict() | {"tasks": tasks.plain(config.tasks)}
-    return {value.__module__ for _, value in flat(tree) if callable(value)}
+    of_all = {value.__module__ for _, value in flat(tree) if callable(value)}
+    return of_all | {writer.__module__ for writer in writers(config)}
 
 
 def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
@@ -313,6 +317,8 @@ def _callables(loaded: Mapping[str, Any], config: ConfigDict) -> Iterator[tuple[
         of_a_task = key.startswith("tasks.") and key.endswith((".head", ".loss", ".balance"))
         if isinstance(value, str) and (key in ours or of_a_task):
             yield key, value
+        if key == "writers" and isinstance(value, list):
+            yield from ((key, name) for name in value if isinstance(name, str))
 
 
 def flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:

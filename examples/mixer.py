@@ -37,9 +37,12 @@ class Mixer(nnx.Module):
         self.features = width
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
-        """[B, size, size, 3] normalised pixels -> [B, features]; `key` is None at inference."""
+        """[B, size, size, 3] normalised pixels -> [B, features]; `key` is None at inference.
+
+        B is `x.shape[0]`, not `len(x)`: in an export for any batch it is no number.
+        """
         del key  # a source of randomness in training, for dropout and the like
-        n, p, side = len(x), self.patch, x.shape[1] // self.patch
+        n, p, side = x.shape[0], self.patch, x.shape[1] // self.patch
         patches = x.reshape(n, side, p, side, p, 3).transpose(0, 1, 3, 2, 4, 5)
         x = self.embed(patches.reshape(n, side**2, 3 * p**2))
         for block in self.blocks:

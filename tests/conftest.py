@@ -11,7 +11,10 @@ import pytest
 
 os.environ["XLA_FLAGS"] = os.getenv("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["AGEJAX_TRUST"] = "tests,examples,test_training,test_start_from_published"
+os.environ["AGEJAX_TRUST"] = ",".join(
+    ["tests", "examples", "test_training", "test_start_from_published", "test_writers"]
+    + ["test_stops", "test_refusals"]
+)
 _COMPILED = tempfile.TemporaryDirectory()  # what one test compiles serves the next process too
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
 

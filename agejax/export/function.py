@@ -12,6 +12,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax.config import from_json
+from agejax.errors import UserError
 from agejax.models import conv
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import find_checkpoint
@@ -89,7 +90,15 @@ def readings_of(trained: Trained) -> Callable[[Weights, jax.Array], Readings]:
 
     def readings(weights: Weights, image: jax.Array) -> Readings:
         with conv.portable(), jax.numpy_dtype_promotion("standard"):
-            p = calibrated(step(weights, image), calibration)
+            try:
+                p = calibrated(step(weights, image), calibration)
+            except TypeError as error:
+                if "_DimExpr" not in str(error):
+                    raise
+                raise UserError(
+                    f"{trained.config.model.trunk.__name__} does not take a batch of any size: its "
+                    f"__call__ may ask for len(x) where x.shape[0] would do ({error})"
+                ) from error
         return read(p, calibration)
 
     return readings

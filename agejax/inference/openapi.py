@@ -83,6 +83,8 @@ def _schemas() -> dict[str, Any]:
             "was taken for a face crop",
         },
     )
+    other = _object(**{"class": _STRING, "probability": share})
+    face["properties"]["others"] = {"type": "object", "additionalProperties": other}
     face["properties"]["age_distribution"] = {"type": "array", "items": share}
     image = _object(
         name=_STRING,

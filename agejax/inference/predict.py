@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 from ml_collections import ConfigDict
 
+from agejax import tasks
 from agejax.config import from_json
 from agejax.data.parallel import in_order
 from agejax.errors import UserError
@@ -59,6 +60,12 @@ class Predictor:
             raise UserError(f"the margin is {self.margin}; it must be from 0 to 4")
         self.decoding, self.calibration = decoding, calibration
         self.batch_sizes = sorted(np.atleast_1d(batch_size).tolist())
+        learnt = tasks.read(config.tasks).items()
+        self._others = {
+            name: tasks.class_names(name, task)
+            for name, task in learnt
+            if name not in ("age", "gender")
+        }
         self._weights = jax.device_put(weights)
         self._predict_step = predict_step_of(config, graph)
 
@@ -113,6 +120,10 @@ class Predictor:
                 gender_probability=float(p["gender"][i].max()),
                 probabilities={task: rows[i] for task, rows in p.items()},
                 box=box,
+                others={
+                    task: (names[p[task][i].argmax()], float(p[task][i].max()))
+                    for task, names in self._others.items()
+                },
             )
             for i, (path, box) in enumerate(
                 zip(paths or [""] * len(images), boxes or [None] * len(images), strict=True)

@@ -1,6 +1,7 @@
 """What is read from a face, and from an image."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class Prediction:
       gender_probability: of that gender, calibrated.
       probabilities: {task: float32 [classes]}, calibrated.
       box: where the face is in its photo, in pixels; None where the image is the face crop.
+      others: {task: (class, probability)} of tasks beside age and gender, as the config names them.
     """
 
     path: str
@@ -37,6 +39,7 @@ class Prediction:
     gender_probability: float
     probabilities: dict[str, np.ndarray] = dataclasses.field(repr=False)
     box: Box | None = None
+    others: Mapping[str, tuple[str, float]] = dataclasses.field(default_factory=dict)
 
     @property
     def unsure(self) -> tuple[str, ...]:
@@ -50,25 +53,38 @@ class Prediction:
 
     @property
     def label(self) -> str:
-        """Gender, age and its 90% interval, such as "M/46 (38-55)"."""
-        return f"{self.gender}/{self.age:.0f} ({self.age_low:.0f}-{self.age_high:.0f})"
+        """Gender, age and its 90% interval, such as "M/46 (38-55)", then other tasks' classes."""
+        others = "".join(f", {task} {name}" for task, (name, _) in self.others.items())
+        return f"{self.gender}/{self.age:.0f} ({self.age_low:.0f}-{self.age_high:.0f}){others}"
 
     def __str__(self) -> str:
         doubt = f", unsure of {' and '.join(self.unsure)}" if self.unsure else ""
         return f"{self.path}: {self.label}{doubt}" if self.path else self.label + doubt
 
     def as_dict(self, distribution: bool = False) -> dict[str, Any]:
-        """What JSON holds of it; with `distribution`, the probability of each age too."""
+        """What JSON holds of it; with `distribution`, the probability of each age too.
+
+        "others", {task: {"class", "probability"}}, is there where there are other tasks.
+        """
         ages, box = self.probabilities["age"].tolist(), self.box
-        return {
-            "age": round(self.age, 3),
-            "age_low": round(self.age_low, 3),
-            "age_high": round(self.age_high, 3),
-            "gender": self.gender,
-            "gender_probability": round(self.gender_probability, 5),
-            "unsure": list(self.unsure),
-            "box": box and [round(x, 1) for x in (box.x, box.y, box.width, box.height)],
-        } | ({"age_distribution": [round(p, 6) for p in ages]} if distribution else {})
+        others = {
+            task: {"class": name, "probability": round(p, 5)}
+            for task, (name, p) in self.others.items()
+        }
+        more = {"others": others} if others else {}
+        return (
+            more
+            | {
+                "age": round(self.age, 3),
+                "age_low": round(self.age_low, 3),
+                "age_high": round(self.age_high, 3),
+                "gender": self.gender,
+                "gender_probability": round(self.gender_probability, 5),
+                "unsure": list(self.unsure),
+                "box": box and [round(x, 1) for x in (box.x, box.y, box.width, box.height)],
+            }
+            | ({"age_distribution": [round(p, 6) for p in ages]} if distribution else {})
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,6 +36,7 @@ def as_csv(out: TextIO) -> Show:
         for row in _rows(reading):
             unsure, box = row.pop("unsure", []), row.pop("box", None) or [None] * 4
             row |= dict(zip(_BOX, box, strict=True))
+            row.pop("others", None)  # of which JSON tells
             writer.writerow(row | {"unsure": " ".join(unsure)})
 
     return show

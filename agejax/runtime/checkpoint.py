@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import shutil
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +26,7 @@ from agejax.runtime.step_folders import StepFolders, told
 from agejax.train.calibration import Calibration
 from agejax.types import TrainState, Tree, Weights, weights_of
 
-logging.set_verbosity(logging.ERROR)  # Orbax tells of every file it touches
+logging.set_verbosity(logging.FATAL)  # Orbax tells of every file; its errors are raised, too
 
 _SHIPPED = ("weights", "config", "calibration", "metrics")  # what all but training reads
 
@@ -67,7 +66,7 @@ class Checkpoints:
         try:
             folder = self._folders.being_written(step)
             if is_first():
-                shutil.rmtree(folder, ignore_errors=True)
+                self._folders.give_up(step)
             wait_for_all("save")
             items = {"weights": dict(weights_of(state)), "training": _training(state)}
             saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
@@ -77,7 +76,7 @@ class Checkpoints:
                 self._finish(folder, config, validation_mae, calibration)
                 self._folders.publish(step)
         except Exception as error:  # full, read-only and failing disks: Orbax knows many words
-            shutil.rmtree(self._folders.path / f"{step}.partial", ignore_errors=True)
+            self._folders.give_up(step)
             raise UserError(
                 f"{self.folder}/{step}: this checkpoint cannot be saved ({_line(error)}); earlier "
                 f"ones are as they were: make room, and run the same command again"

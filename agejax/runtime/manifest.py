@@ -10,7 +10,6 @@ import os
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import xxhash
 
@@ -18,6 +17,7 @@ from agejax.runtime.durable import sync_file, sync_folder, write_text
 
 NAME = "MANIFEST.json"
 _CHUNK = 1 << 20
+_Entry = tuple[int, str]  # size in bytes and hash of a file
 
 
 def seal(folder: Path, step: int) -> None:
@@ -52,10 +52,11 @@ def problems(folder: Path, step: int, items: Collection[str] | None = None) -> l
         return [f"its {NAME} cannot be read ({error.strerror})"]
     try:
         body = json.loads(text)
-        their_step, files = int(body["step"]), dict(body["files"])
+        their_step = int(body["step"])
+        files = {name: (int(size), str(own)) for name, (size, own) in body["files"].items()}
         if text.decode() != _text(their_step, files):
             return [f"its {NAME} is damaged"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         return [f"its {NAME} is damaged"]
     if their_step != step:
         return [f"it is the checkpoint of step {their_step:,}"]
@@ -79,23 +80,22 @@ def _files(folder: Path) -> Iterator[str]:
                 yield file
 
 
-def _text(step: int, files: dict[str, Any]) -> str:
+def _text(step: int, files: dict[str, _Entry]) -> str:
     body = {"step": step, "files": files}
     own = xxhash.xxh3_128(json.dumps(body).encode()).hexdigest()
     return json.dumps(body | {"xxh3_128": own}, indent=1) + "\n"
 
 
-def _entry(file: Path) -> list[Any]:
-    """Size in bytes and hash of a file."""
+def _entry(file: Path) -> _Entry:
     digest, size = xxhash.xxh3_128(), 0
     with file.open("rb", buffering=0) as opened:
         while chunk := opened.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
-    return [size, digest.hexdigest()]
+    return size, digest.hexdigest()
 
 
-def _compared(file: Path, entry: list[Any]) -> str:
+def _compared(file: Path, entry: _Entry) -> str:
     try:
         if file.is_symlink() or not file.is_file():
             return "is missing"

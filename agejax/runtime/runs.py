@@ -48,6 +48,8 @@ def of_the_run(
     """
     file = Path(workdir, "config.json")
     open_checkpoints(workdir)
+    if not file.is_file():  # training writes it once its data is there
+        raise UserError(f"{workdir}: there is no trained run here; its training ended in an error")
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

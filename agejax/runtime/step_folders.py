@@ -51,6 +51,11 @@ class StepFolders:
         """Where to write a checkpoint before `publish`; what is there was never finished."""
         return self.path / f"{step}.partial"
 
+    def give_up(self, step: int) -> None:
+        """Removes what stands in `being_written(step)`, and what Orbax has put beside it."""
+        for folder in self.path.glob(f"{step}.partial*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def publish(self, step: int) -> None:
         """Gives what stands in `being_written(step)` its manifest and, once on the disk, its name.
 

@@ -11,17 +11,19 @@ import agejax
 import agejax.cli
 from agejax import checks
 from agejax import config as configs
+from agejax.commands import export
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.mixture import mixture
 from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
+from agejax.inference.report.write import write_report
 from agejax.runtime.evaluate import evaluate, open_split
 from agejax.runtime.loop import train
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import of_the_run
 from agejax.runtime.table import table
 from examples.mixer import Mixer
-from tests.runtime.test_training import assert_identical, metrics
+from tests.runs import assert_identical, metrics
 from tests.tiny import get_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -119,6 +121,34 @@ def test_a_mixture_with_a_third_task_and_an_own_trunk_goes_the_whole_way(everyth
         "gender": (2, 2),
         "glasses": (2, 2),
     }
+
+
+def test_prediction_and_report_tell_of_a_third_task(everything, archives):
+    _, workdir = everything
+    photo = next(p for p in sorted(archives.rglob("*.jpg")) if p.stat().st_size > 1000)
+    (face,) = agejax.load(workdir).predict_files([photo])
+    name, share = face.others["glasses"]
+    assert face.label.endswith(f", glasses {name}")
+    assert share == pytest.approx(face.probabilities["glasses"].max())
+    assert face.as_dict()["others"] == {"glasses": {"class": name, "probability": round(share, 5)}}
+    page = write_report(workdir, "test", faces=4).read_text()
+    assert "glasses" in page.lower()
+
+
+def test_an_own_trunk_with_a_third_task_exports(everything, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    _, workdir = everything
+    file = tmp_path / "m.onnx"
+    assert export.run(workdir, "onnx", file, "best", None) == 0
+    image = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    session = onnxruntime.InferenceSession(str(file))
+    names = [output.name for output in session.get_outputs()]
+    outputs = dict(
+        zip(names, session.run(None, {session.get_inputs()[0].name: image}), strict=True)
+    )
+    ours = agejax.load(workdir).probabilities(image)["glasses"]
+    np.testing.assert_allclose(outputs["glasses_probabilities"], ours, atol=1e-4)
 
 
 def test_a_set_is_evaluated_apart(everything):

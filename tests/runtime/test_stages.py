@@ -8,7 +8,8 @@ from agejax.errors import UserError
 from agejax.models.multitask import to_unit
 from agejax.models.vit import ViTS16
 from agejax.runtime.loop import train
-from tests.runtime.test_training import _to_30, assert_identical
+from tests.runs import assert_identical
+from tests.runtime.test_training import _to_30
 
 _SEEN = []
 

@@ -12,7 +12,7 @@ from agejax.models.pretrained import Published
 from agejax.runtime.loop import train
 from agejax.runtime.model import make_model
 from agejax.runtime.pretrained import efficientnet_lite0_imagenet, start_from_pretrained
-from tests.runtime.test_training import leaves
+from tests.runs import leaves
 
 
 class Dense(nnx.Module):

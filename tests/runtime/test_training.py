@@ -3,7 +3,6 @@ import random
 import shutil
 import signal
 import time
-import warnings
 
 import jax
 import numpy as np
@@ -13,31 +12,7 @@ from agejax.config import from_json
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.loop import train
-
-
-def leaves(workdir, step=30):
-    """All arrays of a checkpoint: weights, optimizer, average, statistics."""
-    import orbax.checkpoint as ocp
-
-    handler = ocp.PyTreeCheckpointer()
-    folder = workdir.absolute() / "checkpoints" / str(step)
-    with warnings.catch_warnings():  # Orbax warns of restoring without shardings
-        warnings.simplefilter("ignore")
-        return [handler.restore(folder / item) for item in ("weights", "training")]
-
-
-def assert_identical(a, b):
-    assert jax.tree.structure(leaves(a)) == jax.tree.structure(leaves(b))
-    jax.tree.map(np.testing.assert_array_equal, leaves(a), leaves(b))
-
-
-def metrics(workdir):
-    """The metric log but for its wall-clock fields."""
-    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    for line in lines:
-        line.pop("images_per_second", None)
-        line.pop("input_wait", None)
-    return lines
+from tests.runs import assert_identical, leaves, metrics
 
 
 def test_a_run_leaves_what_it_promises(run):

@@ -14,6 +14,7 @@ from agejax.labels import median_age
 from agejax.runtime.evaluate import evaluate
 from agejax.runtime.runs import of_the_run, open_checkpoints
 from agejax.train.calibration import age_interval
+from agejax.train.metrics import off
 
 _NEEDED = {"calibration", "groups", "worst_to_mean", "curves", "baseline", "data", "versions"}
 
@@ -41,6 +42,11 @@ class Evaluation:
         """Low, median and high of each face, float64 [N] years; they depend on nothing else."""
         widening = self.figures["calibration"]["widening"].get("age", 0.0)
         return age_interval(self.arrays["age_probabilities"], widening)
+
+    @property
+    def last_age(self) -> np.ndarray:
+        """Of labels that are ranges the last year, int [N]; of exact ones the label."""
+        return _last_age(self.arrays)
 
 
 def open_evaluation(
@@ -98,16 +104,21 @@ def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndar
     try:
         figures = json.loads(Path(workdir, "eval", f"{split}.json").read_text(encoding="utf-8"))
         with np.load(Path(workdir, "eval", f"{split}.npz"), allow_pickle=False) as npz:
-            arrays = dict(npz)
+            arrays: dict[str, np.ndarray] = dict(npz)
         _config(figures)
         known = arrays["age_known"]
         p = arrays["age_probabilities"][known].astype(np.float64)
-        mae = np.abs(median_age(p) - arrays["age_label"][known]).mean()
+        last = _last_age(arrays)[known]
+        mae = np.abs(off(median_age(p), arrays["age_label"][known], last)).mean()
         # Both files are of one evaluation, and it is not one that was interrupted between them.
         same = len(known) == figures["n"] and abs(mae - figures["age"]["mae"]["median"]) < 1e-6
         return (figures, arrays) if same and figures.keys() >= _NEEDED else None
     except Exception:  # missing, damaged, or of a version that wrote something else
         return None
+
+
+def _last_age(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    return arrays["age_upto"] if "age_upto" in arrays else arrays["age_label"]
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from agejax.inference.markup import Markup, el
 from agejax.inference.report.evaluation import Evaluation
 from agejax.inference.report.strip import strip
 from agejax.labels import GENDERS
+from agejax.train.metrics import off
 
 _SIDE = 160  # pixels of a thumbnail
 
@@ -26,7 +27,7 @@ def worth_a_look(evaluation: Evaluation, count: int) -> dict[str, np.ndarray]:
     """
     arrays = evaluation.arrays
     known = np.flatnonzero(arrays["age_known"])
-    error = np.abs(evaluation.ages[1] - arrays["age_label"])
+    error = np.abs(off(evaluation.ages[1], arrays["age_label"], evaluation.last_age))
     by_age = known[np.argsort(arrays["age_label"][known], kind="stable")]
     parts = [part for part in np.array_split(by_age, count) if len(part)]
     found = {
@@ -68,8 +69,12 @@ def gallery(evaluation: Evaluation, rows: np.ndarray, pictures: Mapping[str, str
 def _face(evaluation: Evaluation, row: int, pictures: Mapping[str, str]) -> Markup:
     arrays = evaluation.arrays
     low, age, high = (float(of[row]) for of in evaluation.ages)
-    path, true = str(arrays["path"][row]), int(arrays["age_label"][row])
-    truth = str(true) if arrays["age_known"][row] else "unknown"
+    path, true, last = (
+        str(arrays["path"][row]),
+        *(int(of[row]) for of in (arrays["age_label"], evaluation.last_age)),
+    )
+    exact = bool(arrays["age_known"][row]) and true == last
+    truth = str(true) if exact else f"{true}–{last}" if arrays["age_known"][row] else "unknown"
     guess, wrong = f"{age:.0f}", False
     if "gender_probabilities" in arrays:
         p = arrays["gender_probabilities"][row]
@@ -80,7 +85,7 @@ def _face(evaluation: Evaluation, row: int, pictures: Mapping[str, str]) -> Mark
     return el(
         "li",
         el("img", src=pictures[path], alt=f"a face, read as {guess}, is {truth}", title=path),
-        strip(100, age, (low, high), truth=true if arrays["age_known"][row] else None),
+        strip(100, age, (low, high), truth=true if exact else None),
         el("b", guess, class_="wrong" if wrong else None),
         el("span", f"{low:.0f}–{high:.0f}", class_="soft"),
         el("span", f"is {truth}", class_="truth"),

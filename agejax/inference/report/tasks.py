@@ -22,6 +22,7 @@ def ages(evaluation: Evaluation) -> Section:
 def _errors(evaluation: Evaluation) -> Iterator[Markup]:
     figures, arrays = evaluation.figures, evaluation.arrays
     curve, of, known = figures["curves"]["age"]["by_age"], figures["age"], arrays["age_known"]
+    exact = known & (arrays["age_label"] == evaluation.last_age)
     splits = figures["data"]["splits"]
     # Without the training faces at hand, none are drawn.
     test, train = splits[figures["split"]]["age"], splits.get("train", {"age": [0]})["age"]
@@ -32,10 +33,10 @@ def _errors(evaluation: Evaluation) -> Iterator[Markup]:
         table_of(curve, _RANGE | {"mae": ("MAE", "{:.2f}"), "mae_interval": ("95%", "{:.2f}")}),
     )
     yield figure(
-        charts.predicted_against_true(evaluation.ages[1][known], arrays["age_label"][known]),
-        f"Predicted against true age of {of['n']:,} faces, counted in squares of two years: the "
-        "fuller the colour, the more faces. Dots are medians of the predictions for ten years of "
-        "true age, lines their quartiles.",
+        charts.predicted_against_true(evaluation.ages[1][exact], arrays["age_label"][exact]),
+        f"Predicted against true age of {exact.sum():,} faces, counted in squares of two years: "
+        "the fuller the colour, the more faces. Dots are medians of the predictions for ten years "
+        "of true age, lines their quartiles.",
     )
 
 
