@@ -20,10 +20,11 @@ from agejax import config as configs
 from agejax import sweeps
 from agejax.errors import UserError, one_line, place
 from agejax.inference.picture import picture_of_run
-from agejax.runtime.cluster import find_place, is_first, joined
+from agejax.runtime.cluster import is_first, joined
 from agejax.runtime.compiled import keep_compiled
 from agejax.runtime.evaluate import evaluate
 from agejax.runtime.loop import train
+from agejax.runtime.place import find_place
 from agejax.runtime.runs import of_the_run
 from agejax.runtime.sweep import end_with_parent, run_sweep
 from agejax.runtime.table import table

@@ -150,11 +150,12 @@ class Checkpoints:
     def weights(self, step: int, like: Weights) -> Weights:
         """A checkpoint's weights as NumPy arrays, for any device; `like` gives their shapes."""
         empty = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), dict(like))
-        return self._restore(step, weights=empty)["weights"]
+        return self._restore(step, _orbax({jax.process_index()}), weights=empty)["weights"]
 
     def state(self, step: int, like: TrainState) -> TrainState:
         """A checkpoint's state, with the shapes, dtypes and shardings of `like`."""
-        restored = self._restore(step, weights=dict(weights_of(like)), training=_training(like))
+        wanted = {"weights": dict(weights_of(like)), "training": _training(like)}
+        restored = self._restore(step, _orbax(), **wanted)
         state = restored["training"]
         state |= {"ema": restored["weights"]} if like["ema"] else restored["weights"] | {"ema": {}}
         return cast(TrainState, state)
@@ -171,7 +172,7 @@ class Checkpoints:
     def _good(self, step: int, *items: str) -> bool:
         """Whether `items`, by default all that is shipped, are whole; names it if they are not."""
         if wrong := self._folders.problems(step, items or _SHIPPED):
-            if step not in self._damaged:
+            if step not in self._damaged and is_first():
                 print(f"{told(self._folders / step, wrong)}; passed over", file=sys.stderr)
             self._damaged.add(step)
         return not wrong
@@ -188,10 +189,10 @@ class Checkpoints:
         except (ValueError, TypeError) as error:
             raise UserError(f"{file}: cannot be read ({error})") from error
 
-    def _restore(self, step: int, **like: Tree) -> Any:
+    def _restore(self, step: int, reader: ocp.Checkpointer, **like: Tree) -> Any:
         self._check_whole(step, *like)
         try:
-            with _orbax() as orbax:
+            with reader as orbax:
                 for item, tree in like.items():
                     saved = ocp.StandardCheckpointHandler().metadata(self._folders / step / item)
                     self._check_model(step, tree, saved)
@@ -220,9 +221,13 @@ class Checkpoints:
             )
 
 
-def _orbax() -> ocp.Checkpointer:
+def _orbax(processes: set[int] | None = None) -> ocp.Checkpointer:
+    """For what these processes do together, by default all of the run."""
     items = {item: ocp.StandardCheckpointHandler() for item in ("weights", "training")}
-    return ocp.Checkpointer(ocp.CompositeCheckpointHandler(**items))
+    options = ocp.options.MultiprocessingOptions(min(processes or {0}), processes)
+    return ocp.Checkpointer(
+        ocp.CompositeCheckpointHandler(**items), multiprocessing_options=options
+    )
 
 
 def _training(state: TrainState) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from agejax.data.faces import Faces
 from agejax.data.stream import step_rows
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
-from agejax.runtime.cluster import first_alone, is_first, own_notes
+from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.durable import write_text
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split
@@ -69,11 +69,12 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     codes = config.train.sigterm_code, config.train.sigint_code
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(stop_by_signal(*codes))
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         with first_alone("lock"):
             if is_first():
                 stack.enter_context(one_run(workdir))
-        _train(config, workdir, own_notes(workdir, scratch), stop)
+        # What all processes would write alike, process 0 alone leaves in `workdir`.
+        notes = workdir if is_first() else stack.enter_context(tempfile.TemporaryDirectory())
+        _train(config, workdir, Path(notes), stop)
         return evaluate(config, workdir)
 
 

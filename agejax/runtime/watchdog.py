@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+import traceback
 from typing import Any, NoReturn, Protocol
 
 from agejax.runtime.relay import Relay
@@ -36,70 +36,75 @@ class Watchdog:
         """Starts. `relay` leads to process 0, whose store it is; None there."""
         self._store, self._me, self._all, self._relay = store, process, processes, relay
         self._silent = dict.fromkeys(set(range(processes)) - {process}, 0)
+        self._last: dict[int, str | None] = {}
         self._ending = threading.Event()
-        self._host = socket.gethostname()
+        self._telling = threading.Lock()
         for target in (self._beat, self._watch):
             threading.Thread(target=target, daemon=True).start()
 
-    def end(self, shutdown: Callable[[], None]) -> None:
-        """All processes end: `shutdown` waits for them."""
+    def end(self) -> None:
+        """Stops watching: all processes end."""
         self._ending.set()
-        shutdown()
 
     def leave(self, code: Any) -> NoReturn:
         """Ends this process before its time, and the others with it."""
         self._ending.set()
+        code = code if isinstance(code, int) else 1
         with contextlib.suppress(Exception):
-            self._store.key_value_set(f"agejax/left/{self._me}", f"{self._host}\t{code}", True)
+            told = f"{socket.gethostname()}\t{code}"
+            self._store.key_value_set(f"agejax/left/{self._me}", told, True)
         if self._me == 0:
             time.sleep(2 * _EVERY)  # the store goes with this process: let them read
-        _exit(int(code) if isinstance(code, int) else 1)
+        _exit(code)
 
-    def blame(self, error: Exception) -> None:
-        """Ends this process if `error` comes of the loss of another one; that shows in a while."""
-        said = str(error).strip().splitlines()[:1]
-        print(f"process {self._me} cannot go on: {said[0][:200] if said else error!r}",
-              file=sys.stderr, flush=True)  # fmt: skip
+    def fail(self, error: Exception) -> NoReturn:
+        """Ends this process after an error that nobody expected.
+
+        It may come of the loss of another process, which breaks what they do together at once, and
+        shows here in a while; then that is told.
+        """
         self._ending.wait(LOST + 3 * _EVERY)
-        self._ending.set()
-        with contextlib.suppress(Exception):
-            self._store.key_value_set(f"agejax/left/{self._me}", f"{self._host}\t1", True)
+        traceback.print_exception(error)
+        self.leave(1)
 
     def _beat(self) -> None:
-        count, last = 0, {}
+        count = 0
         while not self._ending.is_set():
             count += 1
             with contextlib.suppress(Exception):  # that it fails shows in what is not read
                 self._store.key_value_set(f"agejax/beat/{self._me}", f"{count}", True)
-                beats = dict(self._store.key_value_dir_get("agejax/beat"))
-                for process in self._silent:
-                    now = beats.get(f"agejax/beat/{process}")
-                    self._silent[process] = (
-                        0 if now != last.get(process) or now is None else self._silent[process] + 1
-                    )
-                    last[process] = now
+                self._look(dict(self._store.key_value_dir_get("agejax/beat")))
                 for key, value in self._store.key_value_dir_get("agejax/left"):
                     host, _, code = value.partition("\t")
-                    self._go(f"process {key.rpartition('/')[2]} on {host} ended early (exit code "
-                             f"{code}; its own last line says why)")  # fmt: skip
+                    self._go(
+                        f"process {key.rpartition('/')[2]} on {host} ended before its time, with "
+                        f"exit code {code}"
+                    )
             self._ending.wait(_EVERY)
 
+    def _look(self, beats: dict[str, str]) -> None:
+        for process in self._silent:
+            now = beats.get(f"agejax/beat/{process}")
+            same = now == self._last.get(process)
+            self._silent[process] = self._silent[process] + 1 if same else 0
+            self._last[process] = now
+
     def _watch(self) -> None:
-        received, silent = 0, 0
-        while not self._ending.wait(_EVERY / 4):
-            for process, looks in dict(self._silent).items():
-                if looks * _EVERY >= LOST:
-                    self._go(f"process {process} of {self._all} gave no sign of life for {LOST} s")
+        received, silent, step = 0, 0, _EVERY / 4
+        while not self._ending.wait(step):
+            lost = [process for process, looks in self._silent.items() if looks * _EVERY >= LOST]
             if self._relay is not None:
                 silent = silent + 1 if self._relay.received == received else 0
                 received = self._relay.received
                 if self._relay.broken:
                     self._go("process 0 is gone")
-                if silent * _EVERY / 4 >= LOST:
-                    self._go(f"process 0 of {self._all} gave no sign of life for {LOST} s")
+                if silent * step >= LOST:
+                    lost = [0]
+            if lost:
+                self._go(f"process {lost[0]} of {self._all} gave no sign of life for {LOST} s")
 
     def _go(self, why: str) -> None:
-        if not self._ending.is_set():
+        if not self._ending.is_set() and self._telling.acquire(blocking=False):
             print(
                 f"error: {why}; process {self._me} ends too: start all of them again to go on "
                 f"from the last checkpoint",

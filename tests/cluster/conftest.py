@@ -1,0 +1,143 @@
+"""Runs of several processes on this machine, over gloo."""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agejax import config as configs
+from tests.conftest import ROOT
+
+
+class Rank:
+    """One process of a run."""
+
+    def __init__(self, ranks, pid, said, trace):
+        self._ranks, self.pid, self._said, self._trace = ranks, pid, said, trace
+
+    def said(self) -> str:
+        """What it has printed."""
+        return self._said.read_text() if self._said.exists() else ""
+
+    def errors(self) -> list[str]:
+        """Those lines of it that begin with "error"."""
+        return [line for line in self.said().splitlines() if line.startswith("error")]
+
+    def trace(self) -> list[str]:
+        """The lines of its trace."""
+        return self._trace.read_text().splitlines() if self._trace.exists() else []
+
+    def rows(self) -> dict[tuple[int, int], list[int]]:
+        """{(step, where in the batch): the rows that it was to read}."""
+        told = (line.split(" ", 3)[1:] for line in self.trace() if line.startswith("rows"))
+        return {(int(step), int(first)): json.loads(rows) for step, first, rows in told}
+
+    def count(self, word: str) -> int:
+        """How often its trace says a word."""
+        return self.trace().count(word)
+
+    def lives(self) -> bool:
+        """Whether it does."""
+        return os.path.exists(f"/proc/{self.pid}/fd/1")
+
+    def wait_for(self, reached, timeout: float = 180) -> None:
+        """Until `reached(self)`, or it is over."""
+        until = time.monotonic() + timeout
+        while not reached(self) and self.lives() and time.monotonic() < until:
+            time.sleep(0.002)
+
+    def signal(self, number: int) -> None:
+        """Sends a signal, if it still lives."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def end(self) -> int:
+        """Its exit code, once it is over."""
+        return int(self._ranks.ask({"wait": self.pid}))
+
+
+class Ranks:
+    """Starts runs of a config."""
+
+    def __init__(self, folder: Path):
+        command = [sys.executable, "-m", "tests.cluster.ranks"]
+        pipe = subprocess.PIPE
+        environment = {"JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo", "AGEJAX_ONEDNN": "0"}
+        self._server = subprocess.Popen(
+            command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, env=os.environ | environment
+        )
+        self._folder, self._started = folder, 0
+
+    def ask(self, what) -> str:
+        print(json.dumps(what), file=self._server.stdin, flush=True)
+        return self._server.stdout.readline()
+
+    def start(self, workdir: Path, *changes: str, config, n: int, devices: int = 1) -> list[Rank]:
+        """`n` processes of `devices` devices each that train `config` together.
+
+        Changes are flags of launch.py, such as "--config.train.steps=4".
+        """
+        self._started += 1
+        here = self._folder / f"start{self._started}"
+        here.mkdir()
+        file = here / "config.py"
+        (here / "config.json").write_text(configs.to_json(config))
+        file.write_text(
+            "from agejax import config as configs\n"
+            f"def get_config(): return configs.from_json(open({str(here / 'config.json')!r})"
+            ".read(), 'config', trust={'tests'})\n"
+        )
+        argv = ["launch.py", f"--config={file}", f"--workdir={workdir}", *changes]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        ranks = []
+        for i in range(n):
+            place = [f"--coordinator=127.0.0.1:{port}", f"--processes={n}", f"--process={i}"]
+            said, trace = here / f"{i}.said", here / f"{i}.trace"
+            asked = {"argv": argv + place, "devices": devices}
+            pid = int(self.ask(asked | {"said": str(said), "trace": str(trace)}))
+            ranks.append(Rank(self, pid, said, trace))
+        return ranks
+
+    def run(self, workdir: Path, *changes: str, **how) -> list[Rank]:
+        """As `start`, once all have ended well."""
+        ranks = self.start(workdir, *changes, **how)
+        codes = [rank.end() for rank in ranks]
+        assert not any(codes), "\n".join(f"{c}: {r.said()}" for c, r in zip(codes, ranks))
+        return ranks
+
+    def close(self) -> None:
+        self._server.stdin.close()
+        self._server.wait()
+        self._server.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def ranks(tmp_path_factory):
+    started = Ranks(tmp_path_factory.mktemp("ranks"))
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def small(tiny):
+    """A config of few and quick steps, with all that has to agree between processes."""
+    tiny.data.size = 8
+    with tiny.unlocked():
+        tiny.model.args = {"widths": (8,), "depths": (1,), "dropout": 0.2}
+    tiny.train.update(steps=12, eval_every=6, log_every=3)
+    return tiny
+
+
+def metrics(workdir: Path) -> list[dict]:
+    """The lines of `metrics.jsonl` without what clocks say."""
+    lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    timed = re.compile("images_per_second|input_wait")
+    return [{key: v for key, v in line.items() if not timed.match(key)} for line in lines]
