@@ -51,6 +51,10 @@ def main(argv: list[str]) -> None:
         if FLAGS.list:
             sys.exit(print(*runs, sep="\n"))
         if FLAGS.run is None:
+            if FLAGS.processes or find_place():
+                raise UserError(
+                    f"{file} is a sweep: start it in one process, or one run with --run"
+                )
             sys.exit(run_sweep(runs, workdir, [sys.executable, *argv], FLAGS.jobs))
         end_with_parent()
         config, workdir = sweeps.one_of(runs, FLAGS.run), workdir / FLAGS.run

@@ -20,6 +20,7 @@ _RANGES = (
     ("augment.mixup", lambda x: x >= 0, "0 or above"),
     ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
     ("data.margin", lambda x: 0 <= x <= 4, "from 0 to 4"),
+    ("train.fsdp_above", lambda x: x is None or x >= 0, "0 or above"),
     ("train.ema", lambda x: 0 <= x < 1, "in [0, 1)"),
 )
 

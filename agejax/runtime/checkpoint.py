@@ -76,6 +76,8 @@ class Checkpoints:
                 self._finish(folder, config, validation_mae, calibration)
                 self._folders.publish(step)
         except Exception as error:  # full, read-only and failing disks: Orbax knows many words
+            if jax.process_count() > 1 and isinstance(error, jax.errors.JaxRuntimeError):
+                raise  # another process is lost
             self._folders.give_up(step)
             raise UserError(
                 f"{self.folder}/{step}: this checkpoint cannot be saved ({_line(error)}); earlier "

@@ -76,7 +76,7 @@ def first_alone(what: str) -> Iterator[None]:
 
 def _join(place: Place) -> Watchdog:
     # gRPC would ask a proxy for this machine's own address, and JAX warns that it may.
-    os.environ["no_grpc_proxy"] = "127.0.0.1"
+    os.environ["no_grpc_proxy"] = "127.0.0.1"  # noqa: SIM112
     jax.config.update("jax_check_proxy_envs", False)
     # JAX aborts at once where process 0 goes; behind a relay it does not notice.
     relay = Relay(place.coordinator, TIMEOUT) if place.process else None

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -19,7 +18,7 @@ from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
-from agejax.runtime.cluster import is_first
+from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.durable import write_text
 from agejax.runtime.figures import baseline, evaluation_figures, label_counts
 from agejax.runtime.labelled import groups_of, labelled
@@ -122,7 +121,9 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     graph, like = abstract_model(config)
     weights = put_whole(mesh, checkpoints.weights(step, like))
     split = config.eval.split
-    faces, train = open_split(config, split), _trained_on(config, checkpoints, step)
+    with first_alone("data"):
+        faces = open_split(config, split)
+    train = _trained_on(config, checkpoints, step)
     everybody = len(faces)
     if split != "train" and train is not None:
         faces = faces.without(train)

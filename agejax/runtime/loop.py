@@ -26,7 +26,16 @@ from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_s
 from agejax.runtime.feed import feed, pixels_on_device
 from agejax.runtime.figures import selection_error, validation_figures
 from agejax.runtime.lock import one_run
-from agejax.runtime.mesh import Highest, check_batch_size, fetch, make_mesh, put_whole
+from agejax.runtime.mesh import (
+    Highest,
+    check_batch_size,
+    fetch,
+    layout_of,
+    make_mesh,
+    put,
+    replicated,
+    whole,
+)
 from agejax.runtime.model import make_model
 from agejax.runtime.pretrained import start_from_pretrained
 from agejax.runtime.profile import Trace
@@ -84,7 +93,7 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     _check_same_run(config, checkpoints)
     saved = checkpoints.latest()
     graph, weights = _first_model(config, fresh=saved is None)
-    with first_alone("build"):
+    with first_alone("data"):
         faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
     open_split(config, config.eval.split)  # that there is one must not show at the end
@@ -204,17 +213,21 @@ def _make_steps(
     learnt = tasks.read(config.tasks)
     tasks.check_faces(learnt, faces.known, faces.upto)
     weights_of_classes = tasks.class_weights(learnt, faces.labels, faces.known, faces.upto)
-    optimizer, step_at = train_steps_of(config, graph, weights_of_classes)
+    layout = layout_of(mesh, config.train.fsdp_above)
+    optimizer, step_at = train_steps_of(config, graph, weights_of_classes, layout)
     predict_step = predict_step_of(config, graph)
     loader = open_loader(config, validation)
 
     def validate(state: TrainState) -> _Validation:
         size = config.eval.batch_size
-        raw = predict_split(predict_step, weights_of(state), mesh, loader, size)
+        weights = weights_of(state)
+        if config.train.fsdp_above is not None:
+            weights = whole(mesh, weights)
+        raw = predict_split(predict_step, weights, mesh, loader, size)
         return validation_figures(raw, validation.where(~loader.quarantine.bad))
 
     state = init_state(graph, weights, optimizer, ema=config.train.ema > 0)
-    return put_whole(mesh, state), step_at, validate
+    return put(state, layout.shardings(state) if layout else replicated(mesh)), step_at, validate
 
 
 def _follow_refusals(config: ConfigDict, notes: Path, state: TrainState, faces: Faces) -> Refusals:

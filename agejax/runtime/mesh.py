@@ -10,6 +10,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from agejax.errors import UserError
+from agejax.train.layout import Layout
 from agejax.types import Tree
 
 _AHEAD = 2  # calls of the train step that the host may be ahead of the devices
@@ -37,14 +38,45 @@ def put_batch(mesh: Mesh, batch: Any, stacked: bool = False) -> Any:
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(rows, x), batch)
 
 
-def put_whole(mesh: Mesh, tree: Tree) -> Tree:
-    """Arrays that all processes have alike -> global arrays, whole on every device."""
+def put(tree: Tree, shardings: Any) -> Tree:
+    """Arrays that all processes have alike -> global arrays.
+
+    `shardings` is one, or one for each array.
+    """
     if jax.process_count() == 1:
-        return jax.device_put(tree, replicated(mesh))
-    whole = replicated(mesh)
-    return jax.tree.map(
-        lambda x: jax.make_array_from_process_local_data(whole, np.asarray(x), np.shape(x)), tree
-    )
+        return jax.device_put(tree, shardings)
+    if isinstance(shardings, NamedSharding):
+        shardings = jax.tree.map(lambda x: shardings, tree)
+
+    def globally(x: Any, sharding: NamedSharding) -> jax.Array:
+        x = np.asarray(x)
+        return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])
+
+    return jax.tree.map(globally, tree, shardings)
+
+
+def put_whole(mesh: Mesh, tree: Tree) -> Tree:
+    """As `put`, whole on every device."""
+    return put(tree, replicated(mesh))
+
+
+def whole(mesh: Mesh, tree: Tree) -> Tree:
+    """Global arrays, however they are split -> whole on every device."""
+    return jax.jit(_same, out_shardings=replicated(mesh))(tree)
+
+
+def _same(tree: Tree) -> Tree:
+    return tree
+
+
+def layout_of(mesh: Mesh, fsdp_above: float | None) -> Layout | None:
+    """How the devices of a mesh keep the state; None for one device, where nothing is to be said.
+
+    `fsdp_above` is in MiB.
+    """
+    if mesh.size == 1:
+        return None
+    return Layout(mesh, None if fsdp_above is None else fsdp_above * 2**20)
 
 
 def fetch(tree: Tree) -> Tree:

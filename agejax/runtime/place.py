@@ -8,6 +8,7 @@ import dataclasses
 import importlib.util
 import os
 import re
+import warnings
 import zlib
 from collections.abc import Mapping
 
@@ -102,9 +103,10 @@ def _found(
     if of_mpi is not None and of_mpi == told("OMPI_COMM_WORLD_LOCAL_SIZE"):
         coordinator = coordinator or f"localhost:{_port(environment)}"  # all are on one machine
     try:
-        found = ClusterEnv.auto_detect_unset_distributed_params(
-            coordinator, processes, process, None, None, TIMEOUT
-        )
+        with warnings.catch_warnings(action="ignore"):  # of a package that is absent
+            found = ClusterEnv.auto_detect_unset_distributed_params(
+                coordinator, processes, process, None, None, TIMEOUT
+            )
     except Exception as error:  # of many kinds: no network, no rights, an odd environment
         raise UserError(f"what the launcher says of this process is odd: {error}") from error
     names = ("--coordinator=HOST:PORT", "--processes=N", "--process=I")

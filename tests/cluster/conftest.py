@@ -1,19 +1,21 @@
 """Runs of several processes on this machine, over gloo."""
 
-import contextlib
 import json
 import os
 import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from agejax import config as configs
+from agejax.runtime.watchdog import LOST
 from tests.conftest import ROOT
+
+# What little is compiled here is kept for the next process.
+_KEEP = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"
 
 
 class Rank:
@@ -43,21 +45,6 @@ class Rank:
         """How often its trace says a word."""
         return self.trace().count(word)
 
-    def lives(self) -> bool:
-        """Whether it does."""
-        return os.path.exists(f"/proc/{self.pid}/fd/1")
-
-    def wait_for(self, reached, timeout: float = 180) -> None:
-        """Until `reached(self)`, or it is over."""
-        until = time.monotonic() + timeout
-        while not reached(self) and self.lives() and time.monotonic() < until:
-            time.sleep(0.002)
-
-    def signal(self, number: int) -> None:
-        """Sends a signal, if it still lives."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
-
     def end(self) -> int:
         """Its exit code, once it is over."""
         return int(self._ranks.ask({"wait": self.pid}))
@@ -69,7 +56,7 @@ class Ranks:
     def __init__(self, folder: Path):
         command = [sys.executable, "-m", "tests.cluster.ranks"]
         pipe = subprocess.PIPE
-        environment = {"JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo", "AGEJAX_ONEDNN": "0"}
+        environment = {"AGEJAX_ONEDNN": "0"} | dict.fromkeys(_KEEP, "0")
         self._server = subprocess.Popen(
             command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, env=os.environ | environment
         )
@@ -79,10 +66,22 @@ class Ranks:
         print(json.dumps(what), file=self._server.stdin, flush=True)
         return self._server.stdout.readline()
 
-    def start(self, workdir: Path, *changes: str, config, n: int, devices: int = 1) -> list[Rank]:
+    def start(
+        self,
+        workdir: Path,
+        *changes: str,
+        config,
+        n: int,
+        devices: int = 1,
+        hit=None,
+        of_one=(0,),
+        lost: int = LOST,
+    ) -> list[Rank]:
         """`n` processes of `devices` devices each that train `config` together.
 
-        Changes are flags of launch.py, such as "--config.train.steps=4".
+        Changes are flags of launch.py, such as "--config.train.steps=4". `hit` is (process, step,
+        signal): what one is sent once it has called that step. After `lost` seconds of silence a
+        process is taken for lost. `of_one` is a process, and changes for it alone.
         """
         self._started += 1
         here = self._folder / f"start{self._started}"
@@ -101,8 +100,10 @@ class Ranks:
         for i in range(n):
             place = [f"--coordinator=127.0.0.1:{port}", f"--processes={n}", f"--process={i}"]
             said, trace = here / f"{i}.said", here / f"{i}.trace"
-            asked = {"argv": argv + place, "devices": devices}
-            pid = int(self.ask(asked | {"said": str(said), "trace": str(trace)}))
+            place += of_one[1:] if i == of_one[0] else ()
+            asked = {"argv": argv + place, "devices": devices, "lost": lost}
+            asked |= {"said": str(said), "trace": str(trace)}
+            pid = int(self.ask(asked | {"hit": hit[1:] if hit and hit[0] == i else None}))
             ranks.append(Rank(self, pid, said, trace))
         return ranks
 
@@ -110,7 +111,9 @@ class Ranks:
         """As `start`, once all have ended well."""
         ranks = self.start(workdir, *changes, **how)
         codes = [rank.end() for rank in ranks]
-        assert not any(codes), "\n".join(f"{c}: {r.said()}" for c, r in zip(codes, ranks))
+        assert not any(codes), "\n".join(
+            f"{c}: {r.said()}" for c, r in zip(codes, ranks, strict=True)
+        )
         return ranks
 
     def close(self) -> None:

@@ -2,12 +2,14 @@
 
     python -m tests.cluster.ranks
 
-It reads JSON lines: `{"argv": [...], "devices": n, "said": FILE, "trace": FILE}` starts
-`launch.py ARGV` with n fake devices and answers with its number; `{"wait": PID}` answers with its
-exit code. A process tells by lines of its trace where it is: "rows STEP FIRST [rows]" for faces that
-it was to read, "step" for a step called, "save" and "saved".
+It reads JSON lines. `{"argv": [...], "devices": n, "said": FILE, "trace": FILE, "hit": ...}` starts
+`launch.py ARGV` with n fake devices and answers with its number; where "hit" is [STEP, SIGNAL], it
+sends itself that signal once it has called that step. `{"wait": PID}` answers with its exit code.
+By lines of its trace a process tells where it is: "rows STEP FIRST [rows]" for the faces that it
+reads, "step" for a step called, "save" and "saved".
 """
 
+import itertools
 import json
 import os
 import sys
@@ -29,15 +31,18 @@ def main() -> None:
             child(**asked)
 
 
-def child(argv: list[str], devices: int, said: str, trace: str) -> None:
+def child(argv, devices: int, said: str, trace: str, hit, lost: int) -> None:
     """Is `launch.py`, and leaves with its exit code."""
     import launch
     from agejax.errors import one_line
+    from agejax.runtime import watchdog
+
+    watchdog.LOST = lost
 
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
     words = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(words, 1), os.dup2(words, 2)
-    follow(os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666))
+    follow(os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), hit)
     sys.argv = argv
     code = 1
     try:
@@ -55,8 +60,9 @@ def child(argv: list[str], devices: int, said: str, trace: str) -> None:
         os._exit(code)
 
 
-def follow(trace: int) -> None:
-    """Has what training does told to a file."""
+def follow(trace: int, hit) -> None:
+    """Has what training does told to a file, and a signal sent when it is time."""
+    steps = itertools.count(1)
     from agejax.data import stream
     from agejax.runtime.checkpoint import Checkpoints
     from agejax.runtime.progress import Progress
@@ -77,6 +83,8 @@ def follow(trace: int) -> None:
     def told_step(self):
         step(self)
         tell("step")
+        if hit and next(steps) == hit[0]:
+            os.kill(os.getpid(), hit[1])
 
     def told_save(self, *args):
         tell("save")
