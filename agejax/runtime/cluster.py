@@ -14,7 +14,7 @@ from jax._src import distributed
 from agejax.errors import Stopped, UserError, one_line
 from agejax.runtime.place import TIMEOUT, Place
 from agejax.runtime.relay import Relay
-from agejax.runtime.watchdog import LOST, Watchdog
+from agejax.runtime.watchdog import Watchdog
 
 _A_DAY = 24 * 60 * 60 * 1000  # milliseconds: process 0 may build a data set while the others wait
 _meetings: dict[str, int] = {}
@@ -88,7 +88,7 @@ def _join(place: Place) -> Watchdog:
             place.devices,
             cluster_detection_method="deactivate",
             initialization_timeout=TIMEOUT,
-            heartbeat_timeout_seconds=20 * LOST,  # ours is faster, and says more
+            heartbeat_timeout_seconds=_A_DAY // 1000,  # ours is faster, and says more
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(
@@ -96,6 +96,7 @@ def _join(place: Place) -> Watchdog:
             f"{place.coordinator}: {str(error).splitlines()[0]}"
         ) from error
     client = distributed.global_state.client
+    assert client is not None
     return Watchdog(client, place.process, place.processes, relay)
 
 

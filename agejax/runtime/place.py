@@ -109,18 +109,20 @@ def _found(
             )
     except Exception as error:  # of many kinds: no network, no rights, an odd environment
         raise UserError(f"what the launcher says of this process is odd: {error}") from error
-    names = ("--coordinator=HOST:PORT", "--processes=N", "--process=I")
-    missing = [name for name, value in zip(names, found, strict=False) if value is None]
-    if missing:
-        if len(missing) == len(names):  # a TPU machine that is alone
-            return Place("localhost:0", 1, 0)
+    coordinator, processes, process, theirs = found
+    if (coordinator, processes, process) == (None, None, None):  # a TPU machine that is alone
+        return Place("localhost:0", 1, 0)
+    if coordinator is None or processes is None or process is None:
+        names = ("--coordinator=HOST:PORT", "--processes=N", "--process=I")
+        missing = [name for name, value in zip(names, found, strict=False) if value is None]
         raise UserError(
             f"this is one of several processes, but nothing tells {' and '.join(missing)}; "
             f"give {'it' if len(missing) == 1 else 'them'} to launch.py"
         )
     local = told("OMPI_COMM_WORLD_LOCAL_RANK")
-    devices = found[3] if found[3] is not None or local is None else (local,)
-    return Place(*found[:3], None if _all_seen(environment) or not devices else tuple(devices))
+    own = theirs if theirs is not None or local is None else (local,)
+    devices = None if own is None or _all_seen(environment) else tuple(own)
+    return Place(coordinator, processes, process, devices)
 
 
 def _port(environment: Mapping[str, str]) -> int:

@@ -5,7 +5,6 @@ that saves and one that goes on.
 """
 
 import hashlib
-import itertools
 import json
 import random
 import signal
@@ -65,13 +64,19 @@ def furthest(a, b):
 
 
 def order(*starts):
-    """Each step's rows, put together from the slices that the processes of each start have read."""
-    told = {}
-    for rank in itertools.chain(*starts):
-        told |= rank.rows()
+    """Each step's rows, put together from the slices of the processes that did it.
+
+    A start reads a few steps ahead of those that it does; the next start does them.
+    """
     batches = {}
-    for (step, _), rows in sorted(told.items()):
-        batches.setdefault(step, []).extend(rows)
+    for started in starts:
+        told = {}
+        for rank in started:
+            told |= rank.rows()
+        steps = sorted({step for step, _ in told})
+        batches |= {step: [] for step in steps}
+        for (step, _), rows in sorted(told.items()):
+            batches[step] += rows
     return [batches[step] for step in range(STEPS)]
 
 
