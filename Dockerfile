@@ -9,6 +9,6 @@ COPY constraints.txt pyproject.toml README.md LICENSE ./
 RUN mkdir agejax tfds_imdb_wiki && touch agejax/__init__.py tfds_imdb_wiki/__init__.py \
     && pip install --no-cache-dir -c constraints.txt -e ".[${EXTRA}]"
 COPY . .
-RUN useradd --create-home agejax && mkdir -p runs data && chown agejax runs data
-USER agejax
+RUN useradd --uid 1000 --create-home agejax && mkdir -p runs data && chown 1000 runs data
+USER 1000
 CMD ["python", "launch.py", "--config", "configs/quickstart.py"]
