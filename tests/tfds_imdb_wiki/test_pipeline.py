@@ -1,0 +1,46 @@
+"""The build by Beam: the same as the plain one, on any runner, with any number of workers."""
+
+import filecmp
+
+import numpy as np
+import pytest
+
+from agejax.data.imdb_wiki import of_folder
+from agejax.errors import UserError
+from tfds_imdb_wiki.build import build
+from tfds_imdb_wiki.rows import SPLITS
+
+RUNNERS = [
+    "runner=DirectRunner,direct_num_workers=1",
+    pytest.param(
+        "runner=DirectRunner,direct_num_workers=4,direct_running_mode=multi_processing",
+        marks=pytest.mark.battery,
+    ),
+    pytest.param("runner=PrismRunner", marks=pytest.mark.battery),
+]
+
+
+@pytest.mark.parametrize("options", RUNNERS)
+def test_it_is_the_plain_build(archives, built, tmp_path, options):
+    pytest.importorskip("apache_beam")
+    folder = build("imdb", str(archives), str(tmp_path), beam_pipeline_options=options)
+    plain = built / folder.relative_to(tmp_path)
+    for name in ("drop_report.json", "archives.json", "dropped.csv"):
+        assert filecmp.cmp(folder / name, plain / name, shallow=False), name
+    for split in SPLITS:
+        ours, theirs = (np.load(f / f"columns-{split}.npz") for f in (folder, plain))
+        assert sorted(ours) == sorted(theirs)
+        for name in ours:
+            np.testing.assert_array_equal(ours[name], theirs[name])
+        a, b = (of_folder(f, split) for f in (folder, plain))
+        assert a.read(a.rows) == b.read(b.rows)
+    assert not list(folder.glob("notes-*"))
+
+
+def test_without_beam_it_says_what_to_install(archives, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    monkeypatch.delitem(sys.modules, "tfds_imdb_wiki.pipeline", raising=False)
+    with pytest.raises(UserError, match=r"pip install -c constraints-beam.txt -e '.\[beam\]'"):
+        build("imdb", str(archives), str(tmp_path), beam_pipeline_options="runner=DirectRunner")
