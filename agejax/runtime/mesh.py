@@ -10,6 +10,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from agejax.errors import UserError
+from agejax.runtime.cluster import wait_for_all
 from agejax.train.layout import Layout
 from agejax.types import Tree
 
@@ -17,7 +18,13 @@ _AHEAD = 2  # calls of the train step that the host may be ahead of the devices
 
 
 def make_mesh() -> Mesh:
-    """All devices along one axis, "data", those of a process beside one another."""
+    """All devices along one axis, "data", those of a process beside one another.
+
+    All processes have to call it.
+    """
+    if jax.process_count() > 1:  # CPUs set their collectives up within 30 seconds, or not at all
+        wait_for_all("mesh")
+        multihost_utils.sync_global_devices("mesh")
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     return Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
 
