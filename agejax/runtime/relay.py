@@ -43,15 +43,28 @@ class Relay:
         far.settimeout(None)
         for end in (near, far):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=self._send, args=(near, far), daemon=True).start()
-        with contextlib.suppress(OSError):
-            while data := far.recv(1 << 16):
-                self.received += len(data)
+        left = threading.Event()
+        threading.Thread(target=self._send, args=(near, far, left), daemon=True).start()
+        while data := _received(far):
+            self.received += len(data)
+            with contextlib.suppress(OSError):
                 near.sendall(data)
-        self.broken = True  # and `near` stays open
+        self.broken |= not left.is_set()  # and then `near` stays open
 
-    def _send(self, near: socket.socket, far: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := near.recv(1 << 16):
+    def _send(self, near: socket.socket, far: socket.socket, left: threading.Event) -> None:
+        while data := _received(near):
+            with contextlib.suppress(OSError):
                 far.sendall(data)
+        left.set()  # JAX itself has closed the connection, to end or to try another one
+        with contextlib.suppress(OSError):
+            far.shutdown(socket.SHUT_RDWR)  # also wakes who waits for what comes from there
         far.close()
+        near.close()
+
+
+def _received(end: socket.socket) -> bytes:
+    """What comes next; nothing where the connection is over."""
+    try:
+        return end.recv(1 << 16)
+    except OSError:
+        return b""
