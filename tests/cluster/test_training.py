@@ -141,7 +141,9 @@ def test_evaluation_is_that_of_one_process(ranks, alone, n):
 
 def evaluation(workdir):
     with np.load(workdir / "eval" / "test.npz") as arrays:
-        return json.loads((workdir / "eval" / "test.json").read_text()), dict(arrays)
+        figures = json.loads((workdir / "eval" / "test.json").read_text())
+        del figures["config"]  # which tells in what mode
+        return figures, dict(arrays)
 
 
 def compared(a, b):
