@@ -57,8 +57,10 @@ class Archive:
         Safe to call from many threads. A name that leads out of the archive is not there.
         """
         piece = self.piece(name)
-        if piece is None or piece.size is None:
-            return piece and piece.read()
+        if piece is None:
+            return None
+        if piece.size is None:
+            return piece.read()
         return os.pread(self._fd, piece.size, piece.offset)
 
     def piece(self, name: str) -> Piece | None:

@@ -175,7 +175,10 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
                 "photo_year": int(mat["photo_taken"][i]),
                 "path": path,
             }
-            read, piece = (functools.partial(f, name) for f in (archive.read, archive.piece))
+            read, piece = (
+                functools.partial(archive.read, name),
+                functools.partial(archive.piece, name),
+            )
             yield _Candidate(path, label, read, piece)
 
     def _generate_examples(self, split: str, rows: list[_Candidate]) -> Iterator[tuple[int, dict]]:

@@ -1,11 +1,13 @@
 """The build by Beam: the same as the plain one, on any runner, with any number of workers."""
 
 import filecmp
+import sys
 
 import numpy as np
 import pytest
 from wiki_oracle import contents, records
 
+import tfds_imdb_wiki
 from agejax.data.imdb_wiki import of_folder
 from agejax.errors import UserError
 from tfds_imdb_wiki.build import build
@@ -40,9 +42,8 @@ def test_it_is_the_plain_build(archives, built, tmp_path, options):
 
 
 def test_without_beam_it_says_what_to_install(archives, tmp_path, monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     monkeypatch.delitem(sys.modules, "tfds_imdb_wiki.pipeline", raising=False)
+    monkeypatch.delattr(tfds_imdb_wiki, "pipeline", raising=False)
     with pytest.raises(UserError, match=r"pip install -c constraints-beam.txt -e '.\[beam\]'"):
         build("imdb", str(archives), str(tmp_path), beam_pipeline_options="runner=DirectRunner")
