@@ -142,7 +142,7 @@ def test_evaluation_is_that_of_one_process(ranks, alone, n):
 def evaluation(workdir):
     with np.load(workdir / "eval" / "test.npz") as arrays:
         figures = json.loads((workdir / "eval" / "test.json").read_text())
-        del figures["config"]  # which tells in what mode
+        del figures["config"], figures["versions"]  # which tell in what mode, and on what devices
         return figures, dict(arrays)
 
 
