@@ -103,10 +103,10 @@ def read_config(argv: list[str], file: Path) -> ConfigDict:
         ]
         for key in keys:
             configs.check_key(configs.default(), key.removeprefix("config."))
-        missing = [key for key in keys if key.rpartition(".")[2] in str(error)]
-        if missing:  # among the keys that are the experiment's own
+        unset = [key for key in keys if key.rpartition(".")[2] in str(error)]
+        if unset:  # among the keys that are the experiment's own
             raise UserError(
-                f"{file} sets no {missing[0]}; only what it sets can be changed"
+                f"{file} sets no {unset[0]}; only what it sets can be changed"
             ) from error
         raise UserError(f"{place(error, file)}: {error}") from error
     except flags.Error as error:
@@ -115,6 +115,11 @@ def read_config(argv: list[str], file: Path) -> ConfigDict:
         raise UserError(f"{place(error, file)}: {type(error).__name__}: {error}") from error
     if not isinstance(config, ConfigDict):
         raise UserError(f"{file}: get_config() gives no ConfigDict")
+    if missing := set(configs.default()) - set(config):
+        raise UserError(
+            f"{file}: get_config() gives no config.{min(missing)}; it must begin with "
+            f"agejax.config.default()"
+        )
     if extra:
         raise UserError(
             f"cannot make sense of {extra[0]!r}; settings are given as --config.KEY=VALUE"

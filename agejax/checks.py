@@ -1,5 +1,6 @@
 """Whether a config can be meant: each value by itself, and those that have to agree."""
 
+import math
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -11,22 +12,36 @@ from agejax.errors import UserError
 
 _TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "eval_every")
 _COUNTS = ("data.size", "data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
+_NOT_NEGATIVE = (
+    *(
+        "model.head_width",
+        "train.skip_nonfinite",
+        "data.painted",
+        "data.cache_mib",
+        "augment.mixup",
+    ),
+    *("optim.learning_rate", "optim.warmup_steps", "optim.weight_decay", "optim.clip_norm"),
+    *("optim.trunk_rate", "optim.frozen_steps", "optim.eps"),
+)
 _RANGES = (
     *((key, lambda x: x >= 1, "at least 1") for key in _COUNTS),
     ("mode", lambda x: x in ("train", "eval"), "'train' or 'eval'"),
     ("model.dtype", lambda x: x in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
     ("augment.crop", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
+    ("augment.pad", lambda x: x is None or x >= 0, "0 or above"),
     ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
-    ("augment.mixup", lambda x: x >= 0, "0 or above"),
     ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
     ("data.margin", lambda x: 0 <= x <= 4, "from 0 to 4"),
     ("train.fsdp_above", lambda x: x is None or x >= 0, "0 or above"),
-    ("train.ema", lambda x: 0 <= x < 1, "in [0, 1)"),
+    *((key, lambda x: 0 <= x < 1, "in [0, 1)") for key in ("train.ema", "optim.b1", "optim.b2")),
+    *((key, lambda x: x >= 0, "0 or above") for key in _NOT_NEGATIVE),
+    ("seed", lambda x: 0 <= x < 2**32, f"from 0 to {2**32 - 1}"),
 )
 
 
 def check(config: ConfigDict) -> None:
     """Raises a `UserError` for a value that cannot be meant."""
+    _check_numbers(config)
     for key, fits, wanted in _RANGES:
         if not fits(get(config, key)):
             raise UserError(f"config.{key} is {get(config, key)!r}; it must be {wanted}")
@@ -48,6 +63,16 @@ def check(config: ConfigDict) -> None:
         )
     configs.writers(config)
     tasks.check(config.tasks)
+
+
+def _check_numbers(config: ConfigDict) -> None:
+    """Nothing may be None or infinite that is not so by itself."""
+    usual = dict(configs.flat(configs.default().to_dict()))
+    for key, value in configs.flat(config.to_dict()):
+        if value is None and usual.get(key) is not None:
+            raise UserError(f"config.{key} is None; it must be set, such as {usual[key]!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"config.{key} is {value}; it must be a finite number")
 
 
 def check_source(config: ConfigDict) -> None:

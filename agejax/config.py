@@ -91,6 +91,7 @@ def default() -> ConfigDict:
                 "shift": 0.0,
                 "zoom": 0.0,
                 "crop": 0.0,
+                "pad": config_dict.placeholder(float),
                 "crop_share": 0.25,
                 "brightness": 0.0,
                 "contrast": 0.0,

@@ -56,6 +56,12 @@ def place(error: Exception, file: Path) -> str:
     return f"{file}, line {lines[-1]}" if lines else str(file)
 
 
+def first_line(error: Exception) -> str:
+    """An error's own words, without the pages that some add to them: up to 240 characters."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return said if len(said) <= 240 else f"{said[:80]} ... {said[-155:]}"  # the cause ends it
+
+
 def fail(message: str) -> None:
     """Prints `error: message`, on one line, to stderr and exits with code 2."""
     print("error:", " ".join(message.split()), file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -53,6 +54,7 @@ class Task:
 
 
 _CALLABLE = ("head", "loss", "balance")
+_MOST = 100_000  # classes
 
 
 def read(tasks: Mapping[str, Any]) -> dict[str, Task]:
@@ -109,11 +111,11 @@ def check(tasks: Mapping[str, Any]) -> None:
     """Raises a `UserError` for a task that cannot be meant, or whose parts do not suit."""
     for name, task in read(tasks).items():
         where = f"config.tasks.{name}"
-        if not (isinstance(task.classes, int) and task.classes >= 2):
-            raise UserError(f"{where}.classes is {task.classes!r}; it must be at least 2")
+        if not (isinstance(task.classes, int) and 2 <= task.classes <= _MOST):
+            raise UserError(f"{where}.classes is {task.classes!r}; it must be from 2 to {_MOST:,}")
         if task.names and len(set(task.names)) != task.classes:
             raise UserError(f"{where}: {task.classes} classes, but the names {list(task.names)}")
-        if not task.weight >= 0:
+        if not (isinstance(task.weight, int | float) and 0 <= task.weight < math.inf):
             raise UserError(f"{where}.weight is {task.weight!r}; it must be at least 0")
         if not (isinstance(task.head, type) and issubclass(task.head, nnx.Module)):
             raise UserError(f"{where}.head is {task.head!r}; it must be an nnx.Module class")

@@ -43,6 +43,13 @@ def light(config):
     config.augment.update(brightness=0.2, contrast=0.1, saturation=0.1, crop=0.15, crop_share=0.2)
 
 
+def wide(config):
+    """`light` with much more of tight crops, and 12 epochs for it."""
+    light(config)
+    config.train.update(stages=((96, 5 * EPOCH),), steps=12 * EPOCH)
+    config.augment.update(crop=0.35, pad=0.1, crop_share=0.4)
+
+
 def long(config):
     """18 epochs, 6 of each size, the work of 14.3 at 112 pixels; more stochastic depth for it."""
     config.train.update(stages=((64, 6 * EPOCH), (96, 6 * EPOCH)), steps=18 * EPOCH)
@@ -80,7 +87,8 @@ def uncropped(config):
 
 
 CANDIDATES = {
-    f.__name__: f for f in (base, light, plain, long, mixed, fine, expected, balanced, uncropped)
+    f.__name__: f
+    for f in (base, light, wide, plain, long, mixed, fine, expected, balanced, uncropped)
 }
 
 

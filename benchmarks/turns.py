@@ -30,10 +30,14 @@ def versions(*packages: str) -> str:
     return ", ".join([*found, f"Python {platform.python_version()}"])
 
 
-def serve(work: Callable[[int], None]) -> None:
-    """In a child: does `work(n)` for every number that it is told, and answers with the seconds."""
+def serve(work: Callable[[int], None], before: Callable[[int], None] = lambda n: None) -> None:
+    """In a child: does `work(n)` for every number that it is told, and answers with the seconds.
+
+    `before(n)` is not timed.
+    """
     with open(int(os.environ["TURNS_ANSWERS"]), "w") as answers:
         for line in sys.stdin:
+            before(int(line))
             start = time.perf_counter()
             work(int(line))
             print(time.perf_counter() - start, file=answers, flush=True)

@@ -17,7 +17,8 @@ CONFIG = '{"seed": 0}'
 def state(step):
     """A training state in which every array tells its step."""
     rng = np.random.default_rng(step)
-    layer = lambda: {"w": jnp.asarray(rng.normal(size=(60, 40)), jnp.float32), "b": jnp.ones(5) * step}
+    weights = lambda: jnp.asarray(rng.normal(size=(60, 40)), jnp.float32)
+    layer = lambda: {"w": weights(), "b": jnp.ones(5) * step}
     return {
         "step": jnp.int32(step),
         "params": {"one": layer(), "two": layer()},
@@ -95,7 +96,9 @@ def damage(folder: Path, kind: str, rng: random.Random, other: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
-def damaged(folder: Path, other: Path, n: int, seed: int, into: Path) -> Iterator[tuple[str, str, Path]]:
+def damaged(
+    folder: Path, other: Path, n: int, seed: int, into: Path
+) -> Iterator[tuple[str, str, Path]]:
     """`n` damaged copies of a checkpoint, one after the other in `into`: kind, file, copy."""
     rng = random.Random(seed)
     for i in range(n):

@@ -302,6 +302,10 @@ def test_launch_tells_what_is_wrong_in_one_line(launch, tmp_path, args, said):
     [
         (None, "no such config"),
         ("def get_config():\n  return 3\n", "mine.py: get_config() gives no ConfigDict"),
+        (
+            "import ml_collections\nget_config = ml_collections.ConfigDict\n",
+            "mine.py: get_config() gives no config.augment; it must begin with",
+        ),
         ("def get_config():\n  return nobody\n", "line 2: NameError"),
     ],
 )

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
+from google.protobuf import json_format  # type: ignore[import-untyped]
 from tqdm.auto import tqdm
 
-from agejax.errors import UserError
+from agejax.errors import UserError, first_line
 from tfds_imdb_wiki.archive import find_archive, fingerprint
 from tfds_imdb_wiki.summary import summary
 from tfds_imdb_wiki.tfds_imdb_wiki_dataset_builder import ImdbWiki
@@ -43,7 +44,7 @@ def build(
         known = ", ".join(ImdbWiki.builder_configs)
         raise UserError(f"there is no data set config {config!r}; there are {known}")
     tfds.disable_progress_bar()  # ours has an estimate of the time left
-    builder = ImdbWiki(config=config, data_dir=data_dir)
+    builder = _builder(config, data_dir)
     folder = Path(builder.data_dir)
     if folder.exists() and not overwrite:
         _check_same_archives(folder, manual_dir)
@@ -69,6 +70,17 @@ def build(
     return folder
 
 
+def _builder(config: str, data_dir: str | None) -> ImdbWiki:
+    try:
+        return ImdbWiki(config=config, data_dir=data_dir)
+    except (ValueError, LookupError, TypeError, AttributeError, json_format.Error) as error:
+        where = Path(data_dir or tfds.core.constants.DATA_DIR, "imdb_wiki", config)
+        raise UserError(
+            f"{where}: what describes the built data is damaged ({first_line(error)}); remove the "
+            f"folder, and build it again"
+        ) from error
+
+
 def _beam_options(text: str) -> Any:
     try:
         from tfds_imdb_wiki import pipeline
@@ -85,10 +97,16 @@ def _check_same_archives(folder: Path, manual_dir: str | None) -> None:
     file = folder / "archives.json"
     if manual_dir is None or not file.exists():
         return
-    for kind, theirs in json.loads(file.read_text()).items():
+    try:
+        built = {kind: dict(of) for kind, of in json.loads(file.read_bytes()).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{file} is damaged ({first_line(error)}); build the data again, with --overwrite"
+        ) from error
+    for kind, theirs in built.items():
         path = find_archive(Path(manual_dir), kind)
         ours = fingerprint(path, kind) if path else theirs
-        if ours["form"] == theirs["form"] and ours != theirs:
+        if ours.get("form") == theirs.get("form") and ours != theirs:
             raise UserError(
                 f"{folder} was built from another {kind} archive than {path}; build this one into "
                 f"another data_dir, or again with `python -m tfds_imdb_wiki build --overwrite`"

@@ -10,7 +10,7 @@ import numpy as np
 
 from agejax.data.faces import Faces
 from agejax.data.records import Records, shards_of
-from agejax.errors import NoSuchSplit, UserError
+from agejax.errors import NoSuchSplit, UserError, first_line
 
 _TITLES = {"imdb": "IMDB", "wiki": "Wikipedia", "imdb_wiki": "IMDB and Wikipedia"}
 
@@ -64,8 +64,7 @@ def _open(folder: Path, split: str) -> tuple[Faces, np.ndarray]:
     if not file.exists():
         there = ", ".join(sorted(f.stem.removeprefix("columns-") for f in folder.glob("columns-*")))
         raise NoSuchSplit(f"{folder}: there is no split {split!r}; there are {there or 'none'}")
-    with np.load(file, allow_pickle=False) as npz:
-        columns = dict(npz)
+    columns = _columns(file)
     records = Records(shards_of(folder, split), len(columns["path"]))
     tasks = ("age", "gender")
     faces = Faces(
@@ -80,12 +79,31 @@ def _open(folder: Path, split: str) -> tuple[Faces, np.ndarray]:
     return faces, columns["face_score"]
 
 
+def _columns(file: Path) -> dict[str, np.ndarray]:
+    try:
+        # What NumPy opens itself, it leaves open where it fails.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as npz:
+            return dict(npz)
+    except Exception as error:  # zipfile, zlib and NumPy each have their own
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{file} is damaged ({first_line(error)}); build the data again, with --overwrite"
+    )
+
+
 def _about(folder: Path, name: str, painted: bool) -> dict[str, Any]:
     """For people; see `Faces.about`. What the build dropped is counted over all splits."""
     from tfds_imdb_wiki.rows import REASONS
 
-    report = json.loads((folder / "drop_report.json").read_text(encoding="utf-8"))
-    counts = {"rows": report["rows"], "dropped": report["dropped"], "reasons": REASONS}
+    file = folder / "drop_report.json"
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"))
+        counts = {"rows": report["rows"], "dropped": report["dropped"], "reasons": REASONS}
+    except (ValueError, LookupError, TypeError) as error:
+        raise _damaged(file, error) from error
     if painted:
         return {
             "title": "faces painted by agejax, in the layout of IMDB-WIKI",

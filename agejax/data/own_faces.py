@@ -145,9 +145,10 @@ def _as_faces(
     sha256 = np.array(digests)
     ages = np.array([row.age or (0, 0) for row in rows], np.int32)
     paths = [row.path for row in rows]
+    # Lines of JSON need not all have the same keys.
+    names = dict.fromkeys(name for row in rows for name in row.attributes)
     attributes = {
-        name: np.array([row.attributes[name] or UNKNOWN for row in rows])
-        for name in rows[0].attributes
+        name: np.array([row.attributes.get(name) or UNKNOWN for row in rows]) for name in names
     }
     faces = Faces(
         path=np.array(paths),
@@ -162,7 +163,7 @@ def _as_faces(
         sha256=sha256,
         read=functools.partial(_read, folder, paths),
         rows=np.arange(len(rows)),
-        person=one_each(person) if "person" in columns else None,
+        person=one_each(person) if "person" in columns or any(person) else None,
         upto={"age": ages[:, 1]} if (ages[:, 0] != ages[:, 1]).any() else {},
         attributes=attributes,
     )

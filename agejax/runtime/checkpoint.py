@@ -11,6 +11,9 @@ import dataclasses
 import json
 import math
 import sys
+import warnings
+from collections.abc import Iterator
+from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +22,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
 
-from agejax.errors import UserError
+from agejax.errors import UserError, first_line
 from agejax.runtime.cluster import first_alone, is_first, wait_for_all
 from agejax.runtime.durable import write_text
 from agejax.runtime.step_folders import StepFolders, told
@@ -70,7 +73,7 @@ class Checkpoints:
             wait_for_all("save")
             items = {"weights": dict(weights_of(state)), "training": _training(state)}
             saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
-            with _orbax() as orbax:
+            with _one_error_alone(), _orbax() as orbax:
                 orbax.save(folder, args=ocp.args.Composite(**saves))
             if is_first():
                 self._finish(folder, config, validation_mae, calibration)
@@ -80,8 +83,8 @@ class Checkpoints:
                 raise  # another process is lost
             self._folders.give_up(step)
             raise UserError(
-                f"{self.folder}/{step}: this checkpoint cannot be saved ({_line(error)}); earlier "
-                f"ones are as they were: make room, and run the same command again"
+                f"{self.folder}/{step}: this checkpoint cannot be saved ({first_line(error)}); "
+                f"earlier ones are as they were: make room, and run the same command again"
             ) from error
         if is_first():
             kept = {step, *self._ranked()[:1]}
@@ -208,7 +211,9 @@ class Checkpoints:
                 items = {k: ocp.args.StandardRestore(v) for k, v in abstract.items()}
                 return orbax.restore(self._folders / step, args=ocp.args.Composite(**items))
         except (ValueError, KeyError, OSError) as error:
-            raise UserError(f"{self.folder}/{step}: cannot be restored ({_line(error)})") from error
+            raise UserError(
+                f"{self.folder}/{step}: cannot be restored ({first_line(error)})"
+            ) from error
 
     def _check_model(self, step: int, like: Tree, saved: Tree) -> None:
         """Tells a checkpoint of another model in one line, where Orbax would in a page."""
@@ -232,6 +237,30 @@ def _orbax(processes: set[int] | None = None) -> ocp.Checkpointer:
     )
 
 
+@contextlib.contextmanager
+def _one_error_alone() -> Iterator[None]:
+    """Within, and after it where it fails, as a save on a full disk does, its one error is told.
+
+    Orbax begins many writes at once; those that fail beside the first would print pages.
+    """
+    hook, loops = sys.unraisablehook, getLogger("asyncio")
+    level = loops.level
+
+    def quiet(told: Any) -> None:
+        if not (told.exc_type is RuntimeError and str(told.exc_value) == "Event loop is closed"):
+            hook(told)
+
+    sys.unraisablehook = quiet
+    loops.setLevel(CRITICAL)
+    try:
+        yield
+    except Exception:
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        raise
+    sys.unraisablehook = hook
+    loops.setLevel(level)
+
+
 def _training(state: TrainState) -> dict[str, Any]:
     """What a state holds beside the weights that are shipped."""
     shipped = {"ema"} if state["ema"] else {"params", "stats", "ema"}
@@ -245,9 +274,3 @@ def _shapes(tree: Tree) -> dict[str, tuple[int, ...]]:
         jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape)
         for path, leaf in leaves
     }
-
-
-def _line(error: Exception) -> str:
-    """An error's own words, without the pages that some add to them."""
-    said = str(error).strip().splitlines()
-    return said[0][:200] if said else type(error).__name__

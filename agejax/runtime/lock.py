@@ -40,7 +40,8 @@ def one_run(workdir: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            os.truncate(descriptor, 0)  # not removed: who waits for it has opened this very file
+            with contextlib.suppress(OSError):  # the disk may be gone, which is told already
+                os.truncate(descriptor, 0)  # not removed: others have opened this very file
     finally:
         os.close(descriptor)
 

@@ -167,9 +167,9 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
 def _start_devices(config: ConfigDict) -> Mesh:
     if config.train.deterministic:  # XLA reads this when JAX first looks for devices
         os.environ["XLA_FLAGS"] = os.getenv("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
-    mesh = make_mesh()
     if config.train.keep_memory:
         keep_freed_memory()
+    mesh = make_mesh()
     check_batch_size(mesh, "train.batch_size", config.train.batch_size, config.train.accumulate)
     check_batch_size(mesh, "eval.batch_size", config.eval.batch_size)
     return mesh

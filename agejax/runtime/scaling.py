@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from agejax import checks
 from agejax.errors import UserError
-from agejax.models.conv import portable
+from agejax.models.library import portable
 from agejax.runtime.mesh import layout_of
 from agejax.runtime.model import abstract_model
 from agejax.runtime.steps import train_step_of

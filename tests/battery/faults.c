@@ -1,4 +1,4 @@
-/* Preloaded into the processes of the battery: fails the n-th write below a folder, as a full,
+/* Preloaded into the trainings of the battery: fails the n-th write below a folder, as a full,
    failing or read-only disk would, and has the wall clock jump. Does nothing until it is told to. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -70,6 +70,15 @@ int rename(const char *a, const char *b) { REAL(rename); return fails_path(b) ? 
 int renameat(int c, const char *a, int d, const char *b) { REAL(renameat); return fails_path(b) ? -1 : real(c, a, d, b); }
 int mkdir(const char *p, mode_t m) { REAL(mkdir); return fails_path(p) ? -1 : real(p, m); }
 int mkdirat(int d, const char *p, mode_t m) { REAL(mkdirat); return fails_path(p) ? -1 : real(d, p, m); }
+
+int link(const char *a, const char *b) { REAL(link); return fails_path(b) ? -1 : real(a, b); }
+int linkat(int c, const char *a, int d, const char *b, int f) { REAL(linkat); return fails_path(b) ? -1 : real(c, a, d, b, f); }
+int truncate(const char *p, off_t n) { REAL(truncate); return fails_path(p) ? -1 : real(p, n); }
+int truncate64(const char *p, off64_t n) { REAL(truncate64); return fails_path(p) ? -1 : real(p, n); }
+/* What is removed makes room on a full disk, but not on one that is read-only. */
+int unlink(const char *p) { REAL(unlink); return error == EROFS && fails_path(p) ? -1 : real(p); }
+int rmdir(const char *p) { REAL(rmdir); return error == EROFS && fails_path(p) ? -1 : real(p); }
+int unlinkat(int d, const char *p, int f) { REAL(unlinkat); return error == EROFS && (p[0] == '/' ? fails_path(p) : fails_fd(d)) ? -1 : real(d, p, f); }
 
 /* Every twentieth look at the wall clock finds it days earlier or later. */
 static void jump(time_t *seconds) {

@@ -2,12 +2,19 @@
 
     python -m tests.battery.forks CONFIG_JSON_FILE
 
-It reads the folders of runs from its standard input, a line each; trains one after the other, each
-in a child of its own that starts JAX from nothing, and prints "pid N" and, once it has ended,
-"ended STATUS". A child tells the driver where it is by single bytes in the file `WORKDIR/trace`:
-"." for a step done, "(" and ")" around a save.
+It reads from its standard input, a line each, a JSON object with the `workdir` of a run; trains one
+after the other, each in a child of its own that starts JAX from nothing, and prints "pid N" and,
+once it has ended, "ended STATUS". A child tells the driver where it is by single bytes in the file
+`WORKDIR.trace`: "." for a step done, "(" and ")" around a save. What it prints is in
+`WORKDIR.said`.
+
+Where faults.c is preloaded, `fault` is [n, errno, sticky], which has the n-th write below the
+workdir fail, and all after it where sticky, and `clock` true has the wall clock jump. The number of
+writes is left in `WORKDIR.writes`.
 """
 
+import ctypes
+import json
 import os
 import sys
 import warnings
@@ -22,44 +29,61 @@ def main() -> None:
     config = configs.from_json(Path(sys.argv[1]).read_text(), sys.argv[1])
     for line in sys.stdin:
         if (pid := os.fork()) == 0:
-            child(config, Path(line.rstrip("\n")))
+            child(config, **json.loads(line))
         print("pid", pid, flush=True)
         _, status = os.waitpid(pid, 0)
         print("ended", os.waitstatus_to_exitcode(status), flush=True)
 
 
-def child(config, workdir: Path) -> None:
+def child(config, workdir, fault=None, clock=False) -> None:
     """Trains as `launch.py` would, and leaves with its exit code."""
     from agejax.errors import one_line
-    from agejax.runtime.checkpoint import Checkpoints
     from agejax.runtime.loop import train
+
+    said = os.open(f"{workdir}.said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    os.dup2(said, 1), os.dup2(said, 2)
+    trace(Path(f"{workdir}.trace"))
+    faults = ctypes.CDLL(None)
+    if fault:
+        faults.faults_arm(f"{workdir}/".encode(), *fault)
+    if clock:
+        faults.faults_clock(1)
+    code = 1
+    try:
+        with one_line():
+            train(config, Path(workdir))
+        code = 0
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush(), sys.stderr.flush()
+        if fault:
+            Path(f"{workdir}.writes").write_text(str(faults.faults_seen()))
+        os._exit(code)
+
+
+def trace(file: Path) -> None:
+    """Has steps and saves leave their bytes there."""
+    from agejax.runtime.checkpoint import Checkpoints
     from agejax.runtime.progress import Progress
 
-    said = os.open(f"{workdir}.said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    os.dup2(said, 1), os.dup2(said, 2)
-    trace = os.open(f"{workdir}.trace", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     step, save = Progress.step, Checkpoints.save
 
     def traced_step(self):
         step(self)
-        os.write(trace, b".")
+        os.write(opened, b".")
 
     def traced_save(self, *args):
-        os.write(trace, b"(")
+        os.write(opened, b"(")
         save(self, *args)
-        os.write(trace, b")")
+        os.write(opened, b")")
 
     Progress.step, Checkpoints.save = traced_step, traced_save
-    code = 1
-    try:
-        with one_line():
-            train(config, workdir)
-        code = 0
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else 1
-    finally:
-        sys.stdout.flush(), sys.stderr.flush()
-        os._exit(code)
 
 
 if __name__ == "__main__":

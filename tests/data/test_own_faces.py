@@ -114,6 +114,24 @@ def test_what_is_no_table_of_faces(tmp_path, path, said):
         own_faces("train", path=path and path.format(tmp=tmp_path))
 
 
+def test_lines_of_json_need_not_have_the_same_keys(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg(20))
+    (tmp_path / "b.jpg").write_bytes(jpeg(40))
+    table = tmp_path / "faces.jsonl"
+    table.write_text('{"path": "b.jpg"}\n{"path": "a.jpg", "race": "x", "person": "p"}\n')
+    faces = own_faces("all", path=str(table))
+    assert faces.attributes["race"].tolist() == ["x", "unknown"]
+    assert faces.person.tolist() == ["p", "unknown 1"]
+
+
+def test_half_a_character_in_json_is_no_text(tmp_path):
+    table = tmp_path / "faces.jsonl"
+    (tmp_path / "a.jpg").write_bytes(jpeg(20))
+    table.write_text('{"path": "a.jpg"}\n{"path": "b.jpg", "person": "\\ud83d"}\n')
+    with pytest.raises(UserError, match="row 2: a cell that is no text"):
+        own_faces("all", path=str(table))
+
+
 def test_a_changed_table_is_read_again(table):
     assert len(own_faces("all", path=str(table))) == 12
     lines = table.read_text().splitlines()[:-1]

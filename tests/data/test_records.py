@@ -1,7 +1,10 @@
+import shutil
+
 import numpy as np
 import pytest
 from array_record.python.array_record_module import ArrayRecordWriter
 
+from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.records import Records, shards_of
 from agejax.errors import UserError
 
@@ -42,3 +45,24 @@ def test_a_record_with_a_flipped_bit_is_empty_and_the_others_are_read(folder):
     shard.write_bytes(data)
     read = Records(shards_of(folder, "train"), 12).read(np.arange(12))
     assert read == [b"" if i == 2 else image(i) for i in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("columns-train.npz", "columns-train.npz is damaged"),
+        ("drop_report.json", "drop_report.json is damaged"),
+        ("archives.json", "archives.json is damaged"),
+        ("dataset_info.json", "what describes the built data is damaged"),
+    ],
+)
+@pytest.mark.parametrize("how", [lambda data: data[: len(data) // 2], lambda data: b"\xff" * 99])
+def test_a_built_data_set_in_which_a_file_rots_is_told_in_one_line(
+    built, archives, tmp_path, name, said, how
+):
+    home = shutil.copytree(built, tmp_path / "data")
+    (file,) = home.rglob(name)
+    file.write_bytes(how(file.read_bytes()))
+    with pytest.raises(UserError, match=said) as error:
+        imdb_wiki("train", data_dir=str(home), manual_dir=str(archives))
+    assert "\n" not in str(error.value)

@@ -1,6 +1,6 @@
 """Thousands of damaged images and requests: each is read, or told in a line; nothing else happens.
 
-The default run has a hundredth of it; `pytest -m battery tests/inference/test_fuzz.py` has all.
+Part of the battery: tests/battery/counts.py says how many.
 """
 
 import asyncio
@@ -11,10 +11,12 @@ import pytest
 
 import agejax
 from agejax.inference.prediction import Reading
+from tests.battery.counts import counts, tell
+from tests.battery.fuzz.mutate import damaged
 from tests.inference.http import ask, form
 from tests.photos import backdrop, encoded, group_photo, turned
 
-SIZES = [50, pytest.param(5000, marks=pytest.mark.battery)]
+SIZES = counts(5000, smoke=50)
 
 
 def seeds():
@@ -33,33 +35,10 @@ def seeds():
     yield encoded(backdrop(700, 300))
 
 
-def mutated(data, rng):
-    """A damaged copy: bytes changed, cut, doubled, or set to what lengths and sizes go wrong at."""
-    damaged = bytearray(data)
-    for _ in range(int(rng.integers(1, 6))):
-        # Headers are short, and most of what can go wrong stands there.
-        end = len(damaged) if rng.random() < 0.5 else min(64, len(damaged))
-        at = int(rng.integers(0, max(end, 1)))
-        match int(rng.integers(0, 5)):
-            case 0:
-                damaged[at : at + 1] = bytes([int(rng.integers(0, 256))])
-            case 1:
-                damaged[at:] = b""
-            case 2:
-                damaged[at : at + 4] = [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"][
-                    int(rng.integers(0, 3))
-                ]
-            case 3:
-                damaged[at:at] = damaged[at : at + int(rng.integers(1, 400))]
-            case 4:
-                damaged[at : at + int(rng.integers(1, 40))] = b""
-    return bytes(damaged)
-
-
 def cases(n, seed):
     rng = np.random.default_rng(seed)
     good = list(seeds())
-    return (mutated(good[i % len(good)], rng) for i in range(n))
+    return (damaged(good[i % len(good)], rng) for i in range(n))
 
 
 def peak_mib():
@@ -81,6 +60,12 @@ def test_damaged_images_are_read_or_told_in_a_line(run, n, photos, capfd):
     assert 0 < read < n
     assert peak_mib() - before < 800  # an image of 64 million pixels is 192 MB, twice
     assert capfd.readouterr() == ("", "")
+    kind = "crops and photos" if photos is None else "crops"
+    tell(
+        f"mutated JPEG, PNG and WebP, predicted as {kind}",
+        f"{n:,} cases ({read:,} read, {n - read:,} refused); 0 signals, 0 tracebacks, 0 hangs; "
+        f"{peak_mib() - before:.0f} MiB more than before",
+    )
 
 
 def requests(n, seed):
@@ -94,11 +79,11 @@ def requests(n, seed):
                 yield {"body": body, "kind": kind}
             case 2:
                 body, kind = form({"a": data})
-                yield {"body": mutated(body, rng), "kind": kind}
+                yield {"body": damaged(body, rng), "kind": kind}
             case 3:
                 head = b"POST /predict?photos=auto HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                 head += b"Content-Type: image/png\r\nContent-Length: %d\r\n\r\n" % len(data)
-                yield {"raw": mutated(head, rng) + data}
+                yield {"raw": damaged(head, rng) + data}
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -124,4 +109,6 @@ def test_damaged_requests_are_answered_below_500(serving, n):
     assert {status for status in statuses if status is not None} <= {
         *(200, 400, 404, 405, 408, 411, 413, 422, 431)
     }
-    assert sum(status is not None for status in statuses) > 0.7 * n
+    answered = sum(status is not None for status in statuses)
+    assert answered > 0.7 * n
+    tell("mutated requests to the service", f"{n:,} cases, {answered:,} answered, none with 5xx")

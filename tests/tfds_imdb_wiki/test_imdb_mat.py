@@ -1,4 +1,5 @@
 import io
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,13 +42,13 @@ def saved(kind="imdb", n=3, **changes) -> bytes:
 
 def test_every_field_of_the_file_is_a_column(mat):
     columns = read_mat(mat, "imdb", "imdb.mat")
-    struct = scipy.io.loadmat(io.BytesIO(mat))["imdb"][0, 0]
-    assert set(columns) == set(struct.dtype.names)
+    official = scipy.io.loadmat(io.BytesIO(mat))["imdb"][0, 0]
+    assert set(columns) == set(official.dtype.names)
     for field in ("dob", "photo_taken", "gender", "face_score", "second_face_score", "celeb_id"):
-        np.testing.assert_array_equal(columns[field], struct[field][0].astype(np.float64))
+        np.testing.assert_array_equal(columns[field], official[field][0].astype(np.float64))
     for field in ("full_path", "name", "celeb_names"):
-        assert columns[field].tolist() == [str(cell[0]) for cell in struct[field][0]]
-    boxes = [box[0].tolist() for box in struct["face_location"][0]]
+        assert columns[field].tolist() == [str(cell[0]) for cell in official[field][0]]
+    boxes = [box[0].tolist() for box in official["face_location"][0]]
     assert columns["face_location"].tolist() == boxes
 
 
@@ -99,6 +100,15 @@ def test_what_is_no_such_mat_is_the_users_error_in_one_line(data, why, tmp_path)
 def test_it_works_in_the_folder_of_the_data_set_where_tfds_build_is_usually_run(mat, monkeypatch):
     monkeypatch.chdir(Path(tfds_imdb_wiki.__file__).parent)  # its select.py is not Python's
     assert len(read_mat(mat, "imdb", "imdb.mat")["dob"]) == 48
+
+
+def test_a_size_that_nothing_has_is_refused_before_it_takes_the_memory():
+    cell = lambda n: struct.pack("<IIIIIIii", 6, 8, 1, 0, 5, 8, 1, n)  # an array of 1 x n cells
+    data = saved()
+    assert data.count(cell(3)) == 3
+    data = data.replace(cell(3), cell(2**28))
+    with pytest.raises(UserError, match=r"not a readable imdb.mat \(\w*MemoryError"):
+        read_mat(data, "imdb", "imdb.mat")
 
 
 def mutated(data: bytes, seed: int) -> bytes:

@@ -124,7 +124,11 @@ class Table:
                 if not isinstance(loaded, dict):
                     yield number, BadRow("a line of JSON that is no object")
                     continue
-                yield number, {k.strip().casefold(): _text(v) for k, v in loaded.items()}
+                cells = {k.strip().casefold(): _text(v) for k, v in loaded.items()}
+                if not all(map(_is_text, [*cells, *cells.values()])):  # half of "\ud83d\ude42"
+                    yield number, BadRow("a cell that is no text")
+                    continue
+                yield number, cells
 
     def _parquet_columns(self) -> list[str]:
         import pyarrow.parquet
