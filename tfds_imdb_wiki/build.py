@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
-from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf import json_format
 from tqdm.auto import tqdm
 
 from agejax.errors import UserError, first_line

@@ -19,7 +19,7 @@ RUNNERS = [
         "runner=DirectRunner,direct_num_workers=4,direct_running_mode=multi_processing",
         marks=pytest.mark.battery,
     ),
-    pytest.param("runner=PrismRunner", marks=pytest.mark.battery),
+    pytest.param("runner=BundleBasedDirectRunner", marks=pytest.mark.battery),
 ]
 
 
