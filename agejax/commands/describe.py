@@ -1,5 +1,6 @@
 """`agejax describe`: what a model costs."""
 
+import argparse
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ def add(commands: Any) -> None:
     command.add_argument("--dry", action="store_true", help="count only, time nothing")
     command.add_argument(
         "--devices",
-        type=lambda text: tuple(map(int, text.split(","))),
+        type=_numbers,
         default=(),
         metavar="N,N",
         help="tell instead what a training step exchanges on so many devices, which need not be",
@@ -20,6 +21,13 @@ def add(commands: Any) -> None:
     command.add_argument("--link", type=float, default=50, help="GB/s of each, for the next")
     command.add_argument("--step", type=float, help="ms of a step on one: tells the efficiency")
     command.set_defaults(run=run)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Those of "8,64"."""
+    if not all(part.isdecimal() and int(part) for part in text.split(",")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers such as 8,64")
+    return tuple(map(int, text.split(",")))
 
 
 def run(config: Path, dry: bool, devices: tuple[int, ...], link: float, step: float | None) -> int:
