@@ -32,6 +32,7 @@ _RANGES = (
     ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
     ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
     ("data.margin", lambda x: 0 <= x <= 4, "from 0 to 4"),
+    ("train.fsdp_above", lambda x: x is None or x >= 0, "0 or above"),
     *((key, lambda x: 0 <= x < 1, "in [0, 1)") for key in ("train.ema", "optim.b1", "optim.b2")),
     *((key, lambda x: x >= 0, "0 or above") for key in _NOT_NEGATIVE),
     ("seed", lambda x: 0 <= x < 2**32, f"from 0 to {2**32 - 1}"),
