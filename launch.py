@@ -5,6 +5,8 @@ Usage:
     python launch.py --config configs/small.py [--workdir runs/small] [--config.train.steps=2000]
     python launch.py --config configs/small.py --config.mode=eval [--config.eval.split=validation]
     python launch.py --config configs/sweep_rate.py [--jobs=2] [--run=NAME | --list]
+    srun python launch.py --config configs/small.py  (or mpirun, or by hand with
+        --coordinator=HOST:PORT --processes=N --process=I: docs/cluster.md)
 """
 
 import sys
@@ -18,9 +20,11 @@ from agejax import config as configs
 from agejax import sweeps
 from agejax.errors import UserError, one_line, place
 from agejax.inference.picture import picture_of_run
+from agejax.runtime.cluster import is_first, joined
 from agejax.runtime.compiled import keep_compiled
 from agejax.runtime.evaluate import evaluate
 from agejax.runtime.loop import train
+from agejax.runtime.place import find_place
 from agejax.runtime.runs import of_the_run
 from agejax.runtime.sweep import end_with_parent, run_sweep
 from agejax.runtime.table import table
@@ -30,6 +34,9 @@ config_flags.DEFINE_config_file("config", None, "The experiment: a file of confi
 flags.DEFINE_string("workdir", None, "The run's folder (runs/NAME, after the config).")
 flags.DEFINE_integer("jobs", 1, "How many runs of a sweep are done at once.")
 flags.DEFINE_string("run", None, "The one run of a sweep to do, in this process.")
+flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, where there are several.")
+flags.DEFINE_integer("processes", None, "How many processes train this run together.")
+flags.DEFINE_integer("process", None, "Which of them this is, from 0 on.")
 flags.DEFINE_bool("list", False, "Print the names of a sweep's runs, and do nothing.")
 
 
@@ -44,19 +51,25 @@ def main(argv: list[str]) -> None:
         if FLAGS.list:
             sys.exit(print(*runs, sep="\n"))
         if FLAGS.run is None:
+            if FLAGS.processes or find_place():
+                raise UserError(
+                    f"{file} is a sweep: start it in one process, or one run with --run"
+                )
             sys.exit(run_sweep(runs, workdir, [sys.executable, *argv], FLAGS.jobs))
         end_with_parent()
         config, workdir = sweeps.one_of(runs, FLAGS.run), workdir / FLAGS.run
     elif FLAGS.list or FLAGS.run:
         raise UserError(f"{file} is one experiment: it has no get_sweep()")
-    if config.mode == "eval":
-        changes = config_flags.get_override_values(FLAGS["config"])
-        config = of_the_run(workdir, changes, trust=configs.modules_of(config))
-        figures = evaluate(config, workdir)
-    else:
-        figures = train(config, workdir)
-    print(table(figures))
-    print(picture_of_run(config, workdir))
+    with joined(find_place(FLAGS.coordinator, FLAGS.processes, FLAGS.process)):
+        if config.mode == "eval":
+            changes = config_flags.get_override_values(FLAGS["config"])
+            config = of_the_run(workdir, changes, trust=configs.modules_of(config))
+            figures = evaluate(config, workdir)
+        else:
+            figures = train(config, workdir)
+        if is_first():
+            print(table(figures))
+            print(picture_of_run(config, workdir))
 
 
 def config_file(argv: list[str]) -> Path:

@@ -24,7 +24,8 @@ _FREE = (
     *("train.steps.", "train.log_every.", "train.eval_every."),
     *("train.deterministic.", "train.keep_memory.", "data.manual_dir.", "data.data_dir."),
     *("data.workers.", "data.cache_mib.", "data.cache_dir.", "data.device_mib.", "data.root."),
-    *("data.max_unreadable.", "train.skip_nonfinite.", "train.sigterm_code.", "train.sigint_code."),
+    *("data.max_unreadable.", "train.skip_nonfinite.", "train.fsdp_above."),
+    *("train.sigterm_code.", "train.sigint_code."),
     "data.margin.",  # counts at prediction alone
 )
 # Of `data`: how faces become pixels.
@@ -90,6 +91,7 @@ def default() -> ConfigDict:
                 "shift": 0.0,
                 "zoom": 0.0,
                 "crop": 0.0,
+                "pad": config_dict.placeholder(float),
                 "crop_share": 0.25,
                 "brightness": 0.0,
                 "contrast": 0.0,
@@ -117,6 +119,8 @@ def default() -> ConfigDict:
                 "stages": (),
                 "batch_size": 64,  # over all devices
                 "accumulate": 1,  # parts in which a batch is worked through
+                # MiB: larger arrays of weights and optimiser state are split over devices (FSDP)
+                "fsdp_above": config_dict.placeholder(float),
                 "steps_per_call": 1,  # more spare a small network on an accelerator its launches
                 "remat": False,  # work activations out again instead of keeping them
                 "ema": 0.0,  # decay of the averaged weights; 0: none

@@ -19,10 +19,10 @@ class NoSuchSplit(UserError):
 class Stopped(SystemExit):
     """A run that ended early because it was asked to, with the exit code that this has."""
 
-    def __init__(self, message: str, code: int):
-        """What happened, and how to go on, in one line."""
+    def __init__(self, message: str, code: int, together: bool = False):
+        """What happened, and how to go on, in one line; whether all processes of the run know."""
         super().__init__(code)
-        self.message = message
+        self.message, self.together = message, together
 
 
 @contextlib.contextmanager

@@ -10,11 +10,13 @@ from turns import serve
 from agejax.config import from_file
 from agejax.inference.predict import Predictor
 from agejax.inference.show import as_lines
+from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.model import make_model
 from agejax.train.calibration import Calibration
 
 
 def predictor(config, batch_size):
+    keep_freed_memory()  # as the commands do
     config = from_file(Path(config))
     calibration = Calibration({"age": 1.1, "gender": 1.1}, {"age": 0.1}, 100)
     return Predictor(*make_model(config), config, 0, batch_size, calibration)

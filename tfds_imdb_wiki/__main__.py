@@ -16,6 +16,9 @@ def main() -> None:
     command.add_argument("--manual_dir", help="the folder of imdb_crop.tar, wiki_crop.tar")
     command.add_argument("--data_dir", help="where to build (~/tensorflow_datasets)")
     command.add_argument("--overwrite", action="store_true", help="build again what is there")
+    command.add_argument(
+        "--beam_pipeline_options", metavar="NAME=VALUE,...", help="build by Apache Beam, with these"
+    )
     command.set_defaults(run=_build)
     command = commands.add_parser("paint", help="write archives of synthetic faces")
     command.add_argument("--manual_dir", type=Path, required=True, help="where to write them")

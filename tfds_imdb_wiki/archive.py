@@ -1,5 +1,6 @@
 """A crop archive, read in place: a tar is never unpacked, so nothing can climb out of it."""
 
+import dataclasses
 import errno
 import os
 import stat
@@ -10,6 +11,25 @@ from typing import Any
 from agejax.errors import UserError
 
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """Where a file of an archive is, for processes that have not opened it: a part of `file`.
+
+    `size` is None for a file of a folder, which is read whole.
+    """
+
+    file: str
+    offset: int = 0
+    size: int | None = None
+
+    def read(self) -> bytes | None:
+        """Its bytes, or None where it is not there."""
+        if self.size is None:
+            return _read_if_there(Path(self.file))
+        with open(self.file, "rb") as file:
+            return os.pread(file.fileno(), self.size, self.offset)
 
 
 class Archive:
@@ -36,18 +56,31 @@ class Archive:
 
         Safe to call from many threads. A name that leads out of the archive is not there.
         """
+        piece = self.piece(name)
+        if piece is None:
+            return None
+        if piece.size is None:
+            return piece.read()
+        return os.pread(self._fd, piece.size, piece.offset)
+
+    def piece(self, name: str) -> Piece | None:
+        """Where such a file is; None where a tar has none, or the name leads out of the archive."""
         name = os.path.normpath(name)
         if not self._folder:
-            offset, size = self._members.get(name, (0, -1))
-            return None if size < 0 else os.pread(self._fd, size, offset)
+            place = self._members.get(name)
+            return place and Piece(str(self.path), *place)
         if os.path.isabs(name) or name.startswith("..") or "\0" in name:
             return None
-        try:
-            return _read_file(self.path / name)
-        except OSError as error:
-            if error.errno in _NOT_THERE:
-                return None
-            raise
+        return Piece(str(self.path / name))
+
+
+def _read_if_there(path: Path) -> bytes | None:
+    try:
+        return _read_file(path)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return None
+        raise
 
 
 def _read_file(path: Path) -> bytes | None:

@@ -3,6 +3,7 @@
 import functools
 import json
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 from tqdm.auto import tqdm
@@ -19,6 +20,7 @@ def build(
     data_dir: str | None,
     overwrite: bool = False,
     describe: bool = False,
+    beam_pipeline_options: str | None = None,
 ) -> Path:
     """Builds what is not built yet, and then prints what it holds.
 
@@ -28,6 +30,8 @@ def build(
       data_dir: where data sets are kept; None is TFDS's own, `~/tensorflow_datasets`.
       overwrite: build it again.
       describe: print what it holds also where it was built before.
+      beam_pipeline_options: build by Apache Beam (the extra `beam`), with options such as
+        "runner=DirectRunner,direct_num_workers=4,direct_running_mode=multi_processing".
 
     Returns:
       The folder of the built data set.
@@ -55,6 +59,8 @@ def build(
         settings = tfds.download.DownloadConfig(
             manual_dir=manual_dir, download_mode=tfds.GenerateMode(mode)
         )
+        if beam_pipeline_options is not None:
+            settings.beam_options = _beam_options(beam_pipeline_options)
         try:
             builder.download_and_prepare(download_config=settings)
         except FileExistsError:  # another process was done first; TFDS has removed ours
@@ -74,6 +80,17 @@ def _builder(config: str, data_dir: str | None) -> ImdbWiki:
             f"{where}: what describes the built data is damaged ({first_line(error)}); remove the "
             f"folder, and build it again"
         ) from error
+
+
+def _beam_options(text: str) -> Any:
+    try:
+        from tfds_imdb_wiki import pipeline
+    except ImportError as error:
+        raise UserError(
+            f"Apache Beam is needed ({error}): in an environment of its own, "
+            f"pip install -c constraints-beam.txt -e '.[beam]'"
+        ) from error
+    return pipeline.options(text)
 
 
 def _check_same_archives(folder: Path, manual_dir: str | None) -> None:

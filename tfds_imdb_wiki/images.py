@@ -1,5 +1,7 @@
 """What may enter the data set: JPEGs that decode completely and are no placeholders."""
 
+import hashlib
+
 from agejax.data.decode import BadImage, canonical, verify
 
 MIN_SIDE = 16  # pixels
@@ -15,3 +17,9 @@ def admit(data: bytes) -> bytes | str:
     except BadImage:
         return "undecodable"
     return stored if min(height, width) >= MIN_SIDE else "too_small"
+
+
+def stored(data: bytes | None) -> tuple[bytes | str, str]:
+    """A file as it will be stored, and its SHA-256; or the reason why it is not, and nothing."""
+    image = "missing_file" if data is None else admit(data)
+    return image, "" if isinstance(image, str) else hashlib.sha256(image).hexdigest()

@@ -19,8 +19,8 @@ import tensorflow_datasets as tfds
 from agejax.data.parallel import in_order
 from agejax.data.records import Records, shards_of
 from agejax.errors import UserError
-from tfds_imdb_wiki.archive import Archive, find_archive, fingerprint
-from tfds_imdb_wiki.images import admit
+from tfds_imdb_wiki.archive import Archive, Piece, find_archive, fingerprint
+from tfds_imdb_wiki.images import stored
 from tfds_imdb_wiki.imdb_mat import read_mat
 from tfds_imdb_wiki.rows import REASONS, SPLITS, drop_reasons, person_ids, split_of
 from tfds_imdb_wiki.summary import summary
@@ -60,6 +60,7 @@ class _Candidate:
     path: str
     label: dict[str, Any]
     read: Callable[[], bytes | None]
+    piece: Callable[[], Piece | None]
 
 
 class ImdbWiki(tfds.core.GeneratorBasedBuilder):
@@ -126,8 +127,9 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             archive = self._archive(dl_manager, kind)
             for candidate in self._candidates(archive, kind):
                 splits[split_of(candidate.label["person"])].append(candidate)
+        generate = self._generate_examples if self._by_beam is None else self._pipeline
         return {
-            split: self._generate_examples(split, sorted(rows, key=lambda row: row.path))
+            split: generate(split, sorted(rows, key=lambda row: row.path))
             for split, rows in splits.items()
         }
 
@@ -173,31 +175,61 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
                 "photo_year": int(mat["photo_taken"][i]),
                 "path": path,
             }
-            yield _Candidate(path, label, functools.partial(archive.read, name))
+            read, piece = (
+                functools.partial(archive.read, name),
+                functools.partial(archive.piece, name),
+            )
+            yield _Candidate(path, label, read, piece)
 
     def _generate_examples(self, split: str, rows: list[_Candidate]) -> Iterator[tuple[int, dict]]:
         columns = self._columns[split] = collections.defaultdict(list)
         with ThreadPoolExecutor(self.workers) as pool:
-            stored = in_order(pool, _stored, rows, ahead=16 * self.workers)
-            shown = self.progress(zip(rows, stored, strict=True), total=len(rows), desc=split)
+            images = in_order(pool, lambda row: stored(row.read()), rows, ahead=16 * self.workers)
+            shown = self.progress(zip(rows, images, strict=True), total=len(rows), desc=split)
             for key, (row, (image, digest)) in enumerate(shown):
                 if isinstance(image, str):
                     self._dropped.append((row.path, image))
                     continue
-                for name, value in row.label.items():
-                    columns[name].append(value)
-                columns["image_sha256"].append(digest)
-                columns["image_length"].append(len(image))
+                _add(columns, row, digest, len(image))
                 yield key, {"image": image, **row.label}
-        if not columns["age"]:
+        self._check_not_empty(split)
+
+    def _pipeline(self, split: str, rows: list[_Candidate]) -> Any:
+        """The same as a Beam transform; `_read_notes` then tells what it has found."""
+        from tfds_imdb_wiki import pipeline
+
+        assert self._by_beam is not None
+        self._by_beam[split] = rows
+        given = [pipeline.Row(key, row.piece(), row.label) for key, row in enumerate(rows)]
+        return pipeline.Split(split, given, Path(self.data_dir))
+
+    def _read_notes(self, folder: Path) -> None:
+        if not self._by_beam:
+            return
+        from tfds_imdb_wiki import pipeline
+
+        for split, rows in self._by_beam.items():
+            columns = self._columns[split] = collections.defaultdict(list)
+            for key, reason, digest, length in pipeline.read_notes(folder, split):
+                if reason:
+                    self._dropped.append((rows[key].path, reason))
+                else:
+                    _add(columns, rows[key], digest, length)
+            self._check_not_empty(split)
+
+    def _check_not_empty(self, split: str) -> None:
+        if not self._columns[split]["age"]:
             raise UserError(
                 f"split {split!r} would be empty: only {self._rows - len(self._dropped)} of "
                 f"{self._rows} rows are good; give it more faces of more people"
             )
 
     def _download_and_prepare(self, dl_manager, download_config) -> None:
+        by_beam = download_config.beam_runner or download_config.beam_options
+        self._by_beam: dict[str, list[_Candidate]] | None = {} if by_beam else None
         super()._download_and_prepare(dl_manager, download_config)
         folder = Path(self.data_dir)  # TFDS renames it to its final name once this returns
+        self._read_notes(folder)
         counts = collections.Counter(reason for _, reason in self._dropped)
         report = {
             "rows": self._rows,
@@ -220,11 +252,12 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         print(summary(folder))
 
 
-def _stored(row: _Candidate) -> tuple[bytes | str, str]:
-    """An image as it will be stored, and its SHA-256; or the reason why it is not, and nothing."""
-    data = row.read()
-    image = "missing_file" if data is None else admit(data)
-    return image, "" if isinstance(image, str) else hashlib.sha256(image).hexdigest()
+def _add(columns: dict[str, list], row: _Candidate, digest: str, length: int) -> None:
+    """Adds a stored image's row to the columns of its split."""
+    for name, value in row.label.items():
+        columns[name].append(value)
+    columns["image_sha256"].append(digest)
+    columns["image_length"].append(length)
 
 
 def _image_starts(records: Records, columns: dict[str, list], workers: int) -> list[int]:

@@ -68,8 +68,10 @@ def run(
     from agejax.inference import show
     from agejax.inference.predict import load  # JAX takes seconds; a wrong path should not
     from agejax.runtime.compiled import keep_compiled
+    from agejax.runtime.cpu import keep_freed_memory
 
     keep_compiled()
+    keep_freed_memory()
     total = len(files) if isinstance(files, list) else None
     most = min(batch_size, total or batch_size)
     predictor = load(checkpoint, batch_size=most, margin=margin, decoding=decoding)

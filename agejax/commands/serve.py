@@ -56,8 +56,10 @@ def run(
         from agejax.inference.predict import load
         from agejax.inference.service import Service, serve
         from agejax.runtime.compiled import keep_compiled
+        from agejax.runtime.cpu import keep_freed_memory
 
         keep_compiled()
+        keep_freed_memory()
         predictor = load(checkpoint, batch_size=_BATCH_SIZES, margin=margin, decoding=decoding)
         service = Service(predictor, Limits(**limits))  # type: ignore[arg-type]
         print(f"serving on http://{_name(listener)}", flush=True)

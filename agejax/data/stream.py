@@ -164,10 +164,17 @@ def _order(faces: Faces, seed: int) -> grain.MapDataset:
     return grain.MapDataset.mix(shuffled, weights=list(faces.weights.values()))
 
 
-def eval_batches(loader: RowLoader, *, batch_size: int) -> Generator[Batch]:
-    """All faces once, in order; the last batch is padded to `batch_size` with masked rows."""
+def eval_batches(
+    loader: RowLoader, *, batch_size: int, shard: tuple[int, int] = (0, 1)
+) -> Generator[Batch]:
+    """All faces once, in order; the last batch is padded to `batch_size` with masked rows.
+
+    `shard`, (i, k), asks for the i-th of k equal slices of every batch alone.
+    """
     n = len(loader)
+    i, k = shard
+    rows = batch_size // k
     with ThreadPoolExecutor(2) as pool:
-        starts = range(0, n, batch_size)
-        load = lambda i: loader(range(i, min(i + batch_size, n)), rows=batch_size)
+        starts = range(i * rows, -(-n // batch_size) * batch_size, batch_size)
+        load = lambda start: loader(range(min(start, n), min(start + rows, n)), rows=rows)
         yield from in_order(pool, load, starts, ahead=2)

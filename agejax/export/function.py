@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from agejax.config import from_json
 from agejax.errors import UserError
-from agejax.models import conv
+from agejax.models import library
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import find_checkpoint
 from agejax.runtime.steps import predict_step_of
@@ -89,7 +89,7 @@ def readings_of(trained: Trained) -> Callable[[Weights, jax.Array], Readings]:
     calibration = trained.calibration
 
     def readings(weights: Weights, image: jax.Array) -> Readings:
-        with conv.portable(), jax.numpy_dtype_promotion("standard"):
+        with library.portable(), jax.numpy_dtype_promotion("standard"):
             try:
                 p = calibrated(step(weights, image), calibration)
             except TypeError as error:

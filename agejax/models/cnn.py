@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models.layers import Conv, Dropout, Key, max_pool_2x2, split_key
+from agejax.models.conv_norm import RELU, conv_norm
+from agejax.models.layers import Conv, Dropout, Key, batch_norm, max_pool_2x2, split_key
 
 
 class TutorialCNN(nnx.Module):
@@ -88,7 +89,7 @@ class _ConvNorm(nnx.Module):
         self.conv = Conv(
             channels, width, 3, stride, padding="SAME", use_bias=False, dtype=dtype, rngs=rngs
         )
-        self.norm = nnx.BatchNorm(width, momentum=0.9, dtype=dtype, rngs=rngs)
+        self.norm = batch_norm(width, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:
-        return nnx.relu(self.norm(self.conv(x), use_running_average=key is None))
+        return conv_norm(self.conv, self.norm, x, training=key is not None, up_to=RELU)

@@ -6,33 +6,18 @@ is depthwise (jax 0.10); there the shape picks one of the forms below. All compu
 another order.
 """
 
-import contextlib
-import contextvars
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-from agejax.models import winograd
+from agejax.models import library, winograd
+from agejax.models.library import Pads
 
 NAME = "convolution"  # of its results, for `jax.checkpoint`
-Pads = tuple[tuple[int, int], tuple[int, int]]
-Shape = tuple[int, ...]
 Form = Callable[..., jax.Array]
-_portable = contextvars.ContextVar("_portable", default=False)
-
-
-@contextlib.contextmanager
-def portable() -> Iterator[None]:
-    """Whatever is traced inside has `jax.lax`'s convolutions alone, for other runtimes."""
-    token = _portable.set(True)
-    try:
-        yield
-    finally:
-        _portable.reset(token)
 
 
 def conv2d(
@@ -62,49 +47,31 @@ def conv2d(
     dilations = (settings.get(f"{side}_dilation") or (1,) for side in ("lhs", "rhs"))
     if stride != across or any(d != 1 for side in dilations for d in side):
         raise ValueError(f"conv2d takes one stride and no dilation, not {strides}, {settings}")
-    if isinstance(padding, str):
-        padding = jax.lax.padtype_to_pads(x.shape[1:3], w.shape[:2], strides, padding)
-    (top, bottom), (left, right) = padding
-    y = _conv(x, w, stride, ((top, bottom), (left, right)), feature_group_count)
+    y = _conv(x, w, stride, pads_of(x, w, strides, padding), feature_group_count)
     return checkpoint_name(y, NAME)
 
 
-class Library(Protocol):
-    """Convolutions of another make for a CPU; see `use`."""
-
-    def takes(self, x: Shape, w: Shape, stride: int, pads: Pads, groups: int) -> bool:
-        """Whether it has one for these shapes."""
-
-    def convolve(
-        self, x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int
-    ) -> jax.Array:
-        """The convolution."""
-
-    def gradients(
-        self, x: jax.Array, w: jax.Array, g: jax.Array, stride: int, pads: Pads, groups: int
-    ) -> tuple[jax.Array, jax.Array]:
-        """Those of the input and of the kernel, given that of the result."""
-
-
-_library: Library | None = None
-
-
-def use(library: Library | None) -> None:
-    """From now on, what is traced for a CPU calls `library` where it has a convolution."""
-    global _library
-    _library = library
+def pads_of(
+    x: jax.Array, w: jax.Array, strides: Sequence[int], padding: str | Sequence[tuple[int, int]]
+) -> Pads:
+    """The zeros before and after for height and width that a padding means."""
+    if isinstance(padding, str):
+        padding = jax.lax.padtype_to_pads(x.shape[1:3], w.shape[:2], strides, padding)
+    (top, bottom), (left, right) = padding
+    return (top, bottom), (left, right)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _conv(x: jax.Array, w: jax.Array, stride: int, pads: Pads, groups: int) -> jax.Array:
-    plain = partial(_plain, stride=stride, pads=pads, groups=groups)
-    if x.dtype != jnp.float32 or _portable.get():
-        return plain(x, w)
-    if _library and _library.takes(x.shape, w.shape, stride, pads, groups):
-        cpu = partial(_library.convolve, stride=stride, pads=pads, groups=groups)
+    xlas = partial(plain, stride=stride, pads=pads, groups=groups)
+    if x.dtype != jnp.float32 or library.is_portable():
+        return xlas(x, w)
+    layers = library.in_use()
+    if layers and layers.convolves(x.shape, w.shape, stride, pads, groups):
+        cpu = partial(layers.convolve, stride=stride, pads=pads, groups=groups)
     else:
         cpu = partial(_form(x.shape, w.shape, stride, groups), stride=stride, pads=pads)
-    return jax.lax.platform_dependent(x, w, cpu=cpu, default=plain)
+    return jax.lax.platform_dependent(x, w, cpu=cpu, default=xlas)
 
 
 def _conv_fwd(x, w, stride, pads, groups):
@@ -113,12 +80,13 @@ def _conv_fwd(x, w, stride, pads, groups):
 
 def _conv_bwd(stride, pads, groups, saved, g):
     x, w = saved
-    plain = partial(_plain, stride=stride, pads=pads, groups=groups)
-    both = lambda x, w, g: jax.vjp(plain, x, w)[1](g)
-    if x.dtype != jnp.float32:
+    xlas = partial(plain, stride=stride, pads=pads, groups=groups)
+    both = lambda x, w, g: jax.vjp(xlas, x, w)[1](g)
+    if x.dtype != jnp.float32 or library.is_portable():
         return both(x, w, g)
-    if _library and _library.takes(x.shape, w.shape, stride, pads, groups):
-        cpu = partial(_library.gradients, stride=stride, pads=pads, groups=groups)
+    layers = library.in_use()
+    if layers and layers.convolves(x.shape, w.shape, stride, pads, groups):
+        cpu = partial(layers.convolve_gradients, stride=stride, pads=pads, groups=groups)
     else:
         cpu = partial(_gradients, _form(x.shape, w.shape, stride, groups), stride, pads)
     return jax.lax.platform_dependent(x, w, g, cpu=cpu, default=both)
@@ -133,7 +101,7 @@ def _form(x: tuple[int, ...], w: tuple[int, ...], stride: int, groups: int) -> F
     if groups == x[-1] == width:
         return _depthwise
     if groups > 1:
-        return partial(_plain, groups=groups)
+        return partial(plain, groups=groups)
     if k == 1:
         return _pointwise
     if (
@@ -142,7 +110,7 @@ def _form(x: tuple[int, ...], w: tuple[int, ...], stride: int, groups: int) -> F
         return _winograd
     if k > height or (height <= 8 and channels >= 64):
         return _im2col
-    return partial(_plain, groups=groups)
+    return partial(plain, groups=groups)
 
 
 def _gradients(form, stride, pads, x, w, g):
@@ -154,7 +122,8 @@ def _gradients(form, stride, pads, x, w, g):
     return jax.vjp(partial(form, stride=stride, pads=pads), x, w)[1](g)
 
 
-def _plain(x, w, *, stride, pads, groups):
+def plain(x: jax.Array, w: jax.Array, *, stride: int, pads: Pads, groups: int) -> jax.Array:
+    """XLA's own convolution, which `conv2d` is on every platform but a CPU."""
     rule = ("NHWC", "HWIO", "NHWC")
     return jax.lax.conv_general_dilated(
         x, w, (stride, stride), pads, dimension_numbers=rule, feature_group_count=groups

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from agejax.models.conv_norm import RELU6, conv_norm
 from agejax.models.layers import Conv, Dropout, Key, Make, StochasticDepth, batch_norm, split_key
 from agejax.models.pretrained import Published, expand
 
@@ -107,11 +108,12 @@ class EfficientNetLite0(nnx.Module):
 
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:
         """[B, H, W, 3] normalised pixels -> [B, 1280] features."""
-        x = nnx.relu6(self.stem_norm(self.stem(x), key is None))
+        training = key is not None
+        x = conv_norm(self.stem, self.stem_norm, x, training=training, up_to=RELU6)
         *keys, last = split_key(key, len(self.blocks) + 1)
         for block, k in zip(self.blocks, keys, strict=True):
             x = block(x, k)
-        x = nnx.relu6(self.last_norm(self.last(x), key is None))
+        x = conv_norm(self.last, self.last_norm, x, training=training, up_to=RELU6)
         return self.dropout(x.mean((1, 2)), last)
 
     def by_depth(self) -> list[tuple[str, ...]]:
@@ -150,9 +152,9 @@ class _Block(nnx.Module):
         self.drop = StochasticDepth(rate)
 
     def __call__(self, x, key):
-        y = x
+        y, layer = x, partial(conv_norm, training=key is not None)
         if self.expand is not None:
-            y = nnx.relu6(self.expand_norm(self.expand(y), key is None))  # type: ignore[misc]
-        y = nnx.relu6(self.depthwise_norm(self.depthwise(y), key is None))
-        y = self.project_norm(self.project(y), key is None)
+            y = layer(self.expand, self.expand_norm, y, up_to=RELU6)  # type: ignore[arg-type]
+        y = layer(self.depthwise, self.depthwise_norm, y, up_to=RELU6)
+        y = layer(self.project, self.project_norm, y)
         return x + self.drop(y, key) if self.residual else y

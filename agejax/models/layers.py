@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from agejax.models import conv
+from agejax.models.norm import BatchNorm
 
 Key = jax.Array | None  # a PRNG key in training, None at inference
 Make = Callable[..., Any]  # a layer's class with some of its settings given
@@ -108,9 +109,9 @@ def max_pool_3x3(x: jax.Array) -> jax.Array:
     return reduce(jnp.maximum, [every(down, 2, j, w) for j in range(3)])
 
 
-def batch_norm(width: int, *, epsilon: float = 1e-5, **settings) -> nnx.BatchNorm:
-    """nnx.BatchNorm with the momentum of torchvision; called with (x, use_running_average)."""
-    return nnx.BatchNorm(width, momentum=0.9, epsilon=epsilon, **settings)
+def batch_norm(width: int, *, epsilon: float = 1e-5, **settings) -> BatchNorm:
+    """Batch norm with the momentum of torchvision."""
+    return BatchNorm(width, momentum=0.9, epsilon=epsilon, **settings)
 
 
 def layer_norm(width: int, **settings) -> nnx.LayerNorm:

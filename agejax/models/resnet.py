@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from agejax.models.conv_norm import RELU, conv_norm
 from agejax.models.layers import Conv, Key, batch_norm, max_pool_3x3
 from agejax.models.pretrained import Published, expand
 
@@ -50,7 +51,8 @@ class ResNet18(nnx.Module):
 
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:
         """[B, H, W, 3] normalised pixels -> [B, 512], or [B, 2048] of bottlenecks."""
-        x = max_pool_3x3(nnx.relu(self.norm(self.stem(x), key is None)))
+        x = conv_norm(self.stem, self.norm, x, training=key is not None, up_to=RELU)
+        x = max_pool_3x3(x)
         for block in self.blocks:
             x = block(x, key)
         return x.mean((1, 2))
@@ -87,9 +89,9 @@ class _Block(nnx.Module):
         self.shortcut_norm = None if same else norm(self.features)
 
     def __call__(self, x, key):
-        y = x
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            y = norm(conv(y if conv is self.convs[0] else nnx.relu(y)), key is None)
+        y, layer = x, partial(conv_norm, training=key is not None)
+        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True), 1):
+            y = layer(conv, norm, y, up_to=RELU if i < len(self.convs) else None)
         if self.shortcut is not None:
-            x = self.shortcut_norm(self.shortcut(x), key is None)  # type: ignore[misc]
+            x = layer(self.shortcut, self.shortcut_norm, x)  # type: ignore[arg-type]
         return nnx.relu(x + y)

@@ -23,6 +23,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 
 from agejax.errors import UserError, first_line
+from agejax.runtime.cluster import first_alone, is_first, wait_for_all
 from agejax.runtime.durable import write_text
 from agejax.runtime.step_folders import StepFolders, told
 from agejax.train.calibration import Calibration
@@ -46,7 +47,9 @@ class Checkpoints:
         self._folders = StepFolders(self.folder)
         self._damaged: set[int] = set()
         if not read_only:
-            self._folders.tidy()
+            with first_alone("checkpoints"):
+                if is_first():
+                    self._folders.tidy()
 
     def save(
         self,
@@ -65,26 +68,40 @@ class Checkpoints:
         step = int(state["step"])
         try:
             folder = self._folders.being_written(step)
+            if is_first():
+                self._folders.give_up(step)
+            wait_for_all("save")
             items = {"weights": dict(weights_of(state)), "training": _training(state)}
             saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
             with _one_error_alone(), _orbax() as orbax:
                 orbax.save(folder, args=ocp.args.Composite(**saves))
-            write_text(folder / "config" / "metadata", json.dumps({"json": config}))
-            write_text(folder / "metrics" / "metrics", json.dumps({"mae": validation_mae}))
-            if calibration is not None:
-                text = json.dumps(dataclasses.asdict(calibration))
-                write_text(folder / "calibration" / "metadata", text)
-            self._folders.publish(step)
+            if is_first():
+                self._finish(folder, config, validation_mae, calibration)
+                self._folders.publish(step)
         except Exception as error:  # full, read-only and failing disks: Orbax knows many words
+            if jax.process_count() > 1 and isinstance(error, jax.errors.JaxRuntimeError):
+                raise  # another process is lost
             self._folders.give_up(step)
             raise UserError(
                 f"{self.folder}/{step}: this checkpoint cannot be saved ({first_line(error)}); "
                 f"earlier ones are as they were: make room, and run the same command again"
             ) from error
-        kept = {step, *self._ranked()[:1]}
-        for other in self._folders.steps():
-            if other not in kept:
-                self._folders.remove(other)
+        if is_first():
+            kept = {step, *self._ranked()[:1]}
+            for other in self._folders.steps():
+                if other not in kept:
+                    self._folders.remove(other)
+        wait_for_all("saved")
+
+    def _finish(
+        self, folder: Path, config: str, mae: float | None, calibration: Calibration | None
+    ) -> None:
+        """Adds what stands beside the arrays."""
+        write_text(folder / "config" / "metadata", json.dumps({"json": config}))
+        write_text(folder / "metrics" / "metrics", json.dumps({"mae": mae}))
+        if calibration is not None:
+            text = json.dumps(dataclasses.asdict(calibration))
+            write_text(folder / "calibration" / "metadata", text)
 
     def latest(self) -> int | None:
         """The step of the latest whole checkpoint; None where there is none."""
@@ -138,11 +155,12 @@ class Checkpoints:
     def weights(self, step: int, like: Weights) -> Weights:
         """A checkpoint's weights as NumPy arrays, for any device; `like` gives their shapes."""
         empty = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), dict(like))
-        return self._restore(step, weights=empty)["weights"]
+        return self._restore(step, _orbax({jax.process_index()}), weights=empty)["weights"]
 
     def state(self, step: int, like: TrainState) -> TrainState:
         """A checkpoint's state, with the shapes, dtypes and shardings of `like`."""
-        restored = self._restore(step, weights=dict(weights_of(like)), training=_training(like))
+        wanted = {"weights": dict(weights_of(like)), "training": _training(like)}
+        restored = self._restore(step, _orbax(), **wanted)
         state = restored["training"]
         state |= {"ema": restored["weights"]} if like["ema"] else restored["weights"] | {"ema": {}}
         return cast(TrainState, state)
@@ -159,7 +177,7 @@ class Checkpoints:
     def _good(self, step: int, *items: str) -> bool:
         """Whether `items`, by default all that is shipped, are whole; names it if they are not."""
         if wrong := self._folders.problems(step, items or _SHIPPED):
-            if step not in self._damaged:
+            if step not in self._damaged and is_first():
                 print(f"{told(self._folders / step, wrong)}; passed over", file=sys.stderr)
             self._damaged.add(step)
         return not wrong
@@ -176,10 +194,10 @@ class Checkpoints:
         except (ValueError, TypeError) as error:
             raise UserError(f"{file}: cannot be read ({error})") from error
 
-    def _restore(self, step: int, **like: Tree) -> Any:
+    def _restore(self, step: int, reader: ocp.Checkpointer, **like: Tree) -> Any:
         self._check_whole(step, *like)
         try:
-            with _orbax() as orbax:
+            with reader as orbax:
                 for item, tree in like.items():
                     saved = ocp.StandardCheckpointHandler().metadata(self._folders / step / item)
                     self._check_model(step, tree, saved)
@@ -210,9 +228,13 @@ class Checkpoints:
             )
 
 
-def _orbax() -> ocp.Checkpointer:
+def _orbax(processes: set[int] | None = None) -> ocp.Checkpointer:
+    """For what these processes do together, by default all of the run."""
     items = {item: ocp.StandardCheckpointHandler() for item in ("weights", "training")}
-    return ocp.Checkpointer(ocp.CompositeCheckpointHandler(**items))
+    options = ocp.options.MultiprocessingOptions(min(processes or {0}), processes)
+    return ocp.Checkpointer(
+        ocp.CompositeCheckpointHandler(**items), multiprocessing_options=options
+    )
 
 
 @contextlib.contextmanager

@@ -6,11 +6,12 @@ import sys
 
 import jax
 
-from agejax.models import conv
+from agejax.models import library
 from agejax.runtime import dnnl, native
 
-# glibc's mallopt parameters, from malloc.h
+# glibc's mallopt parameters, from malloc.h, and how it chooses its number of arenas
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+_BY_CORES = 0
 
 
 def compiler_options() -> dict[str, str] | None:
@@ -30,12 +31,18 @@ def keep_freed_memory() -> bool:
     XLA frees its buffers after every step. glibc gives large ones back to the system, and getting
     them anew, page by page, was a sixth to a quarter of a step here. The process keeps its largest
     size until it ends. Does something on Linux with glibc alone, where the devices are CPUs.
+
+    To be called before JAX looks for devices: XLA's threads start then, and a thread that has an
+    arena of its own returns what does not fit into it, whatever is set.
     """
-    if sys.platform != "linux" or jax.default_backend() != "cpu":
+    if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"):
         return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    settings = {_MMAP_MAX: 0, _TRIM_THRESHOLD: -1, _ARENA_MAX: 1}
-    return mallopt is not None and all(mallopt(key, value) for key, value in settings.items())
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_ARENA_MAX, 1)
+    if jax.default_backend() != "cpu":
+        mallopt(_ARENA_MAX, _BY_CORES)
+        return False
+    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, -1))
 
 
 @functools.cache
@@ -46,5 +53,5 @@ def use_onednn() -> bool:
     """
     if jax.default_backend() != "cpu" or jax.device_count() > 1 or not dnnl.installed():
         return False
-    conv.use(native.OneDNN())
+    library.use(native.OneDNN())
     return True

@@ -32,6 +32,8 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
       UserError: a setting cannot be meant.
     """
     checks.check(config)
+    if measure and config.train.keep_memory:
+        keep_freed_memory()
     size, batch_size = config.data.size, config.train.batch_size
     total, forward = size_of(config)
     _, weights = abstract_model(config)
@@ -66,8 +68,6 @@ def _measured(config: ConfigDict, train_step: TrainStep, flops: float) -> Iterat
     devices = f"{mesh.size} x {jax.devices()[0].device_kind}"
     most = peak(config.model.dtype) * mesh.size
     yield f"{devices}: {most / 1e9:,.0f} GFLOP/s in a {config.model.dtype} matrix product, measured"
-    if config.train.keep_memory:
-        keep_freed_memory()
     _, state, batch = _train_step(config, shapes=False)
     state, batch = jax.device_put(state, replicated(mesh)), put_batch(mesh, batch)
 

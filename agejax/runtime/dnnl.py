@@ -1,4 +1,4 @@
-"""oneDNN's convolutions on a CPU, through its C interface: the only room that knows oneDNN.
+"""oneDNN's layers on a CPU, through its C interface: the only room that knows oneDNN.
 
 The library comes in the package `onednn-cpu-gomp` (extra `cpu`), without Python bindings. Memory
 is laid out as JAX has it, [N, H, W, C] and [h, w, C / groups, K]; oneDNN brings kernels into its
@@ -16,11 +16,15 @@ from typing import Any, NamedTuple
 
 _PACKAGE = "onednn-cpu-gomp"
 _F32, _ANY = 3, 1  # data type; format tag
-_FORWARD, _DIRECT = 64, 1  # dnnl_forward_training; algorithm
+_FORWARD, _INFERENCE, _BACKWARD = 64, 96, 128  # dnnl_prop_kind_t
+_DIRECT, _CLIP = 1, 0x2E  # dnnl_convolution_direct; dnnl_eltwise_clip
+_SCALE_AND_SHIFT, _RELU = 2 | 4, 8  # dnnl_use_scale and dnnl_use_shift; dnnl_fuse_norm_relu
 _CPU, _IN_ORDER = 1, 1  # kind of engine; kind of stream
-_SRC, _DST, _WEIGHTS = 1, 17, 33
+_SRC, _DST, _WEIGHTS, _BIAS = 1, 17, 33, 41
 _DIFF_SRC, _DIFF_DST, _DIFF_WEIGHTS = 129, 145, 161
-_QUERY_WEIGHTS, _QUERY_DIFF_WEIGHTS = 131, 132
+_OF_NORM = (49, 50, 51, 52)  # mean, variance, scale, shift
+_WORKSPACE, _DIFF_SCALE, _DIFF_SHIFT = 64, 255, 256
+_QUERY_WEIGHTS, _QUERY_DIFF_WEIGHTS, _QUERY_WORKSPACE = 131, 132, 135
 
 _Dims = ctypes.c_int64 * 12
 _Handle = ctypes.c_void_p
@@ -46,12 +50,35 @@ class Failed(RuntimeError):
 
 
 class _Primitive:
-    """One oneDNN primitive whose kernel may have to change its order, before or after."""
+    """One oneDNN primitive."""
 
-    def __init__(self, description: _Handle, descriptions: dict[int, _Handle], *, kernel: int):
-        """`descriptions` of the arguments as JAX has them; `kernel` is the one of the weights."""
+    def __init__(self, description: _Handle, descriptions: dict[int, _Handle]):
+        """`descriptions` of the arguments as JAX has them."""
         self._handle = _made("dnnl_primitive_create", description)
         self._descriptions = descriptions
+
+    def __call__(self, pointers: dict[int, int]) -> None:
+        """Runs it on arrays at these addresses, by argument."""
+        memories = {
+            arg: _made("dnnl_memory_create", self._descriptions[arg], _engine(), _Handle(pointer))
+            for arg, pointer in pointers.items()
+        }
+        try:
+            self._run(memories)
+        finally:
+            for memory in memories.values():
+                _quick().dnnl_memory_destroy(memory)
+
+    def _run(self, memories: dict[int, _Handle]) -> None:
+        _execute(self._handle, memories)
+
+
+class _WithKernel(_Primitive):
+    """One whose kernel may have to change its order, before or after."""
+
+    def __init__(self, description: _Handle, descriptions: dict[int, _Handle], *, kernel: int):
+        """`kernel` is the argument of the weights."""
+        super().__init__(description, descriptions)
         self._kernel = kernel
         query = _QUERY_WEIGHTS if kernel == _WEIGHTS else _QUERY_DIFF_WEIGHTS
         ordered = _Handle(_quick().dnnl_primitive_desc_query_md(description, query, 0))
@@ -67,26 +94,16 @@ class _Primitive:
             self._ordered, self._size = ordered, _quick().dnnl_memory_desc_get_size(ordered)
         self._per_thread = threading.local()
 
-    def __call__(self, pointers: dict[int, int]) -> None:
-        """Runs it on arrays at these addresses, by argument."""
-        memories = {
-            arg: _made("dnnl_memory_create", self._descriptions[arg], _engine(), _Handle(pointer))
-            for arg, pointer in pointers.items()
-        }
-        plain = memories[self._kernel]
-        try:
-            if self._reorder is None:
-                _execute(self._handle, memories)
-                return
-            ordered = self._room()
-            if self._kernel == _WEIGHTS:
-                _execute(self._reorder, {_SRC: plain, _DST: ordered})
-            _execute(self._handle, memories | {self._kernel: ordered})
-            if self._kernel == _DIFF_WEIGHTS:
-                _execute(self._reorder, {_SRC: ordered, _DST: plain})
-        finally:
-            for memory in memories.values():
-                _quick().dnnl_memory_destroy(memory)
+    def _run(self, memories: dict[int, _Handle]) -> None:
+        if self._reorder is None:
+            _execute(self._handle, memories)
+            return
+        plain, ordered = memories[self._kernel], self._room()
+        if self._kernel == _WEIGHTS:
+            _execute(self._reorder, {_SRC: plain, _DST: ordered})
+        _execute(self._handle, memories | {self._kernel: ordered})
+        if self._kernel == _DIFF_WEIGHTS:
+            _execute(self._reorder, {_SRC: ordered, _DST: plain})
 
     def _room(self) -> _Handle:
         """Where this thread keeps the kernel in oneDNN's order."""
@@ -115,15 +132,15 @@ class Convolution:
         rest = (stride, dilation, _dims(top, left), _dims(bottom, right))
         make = partial(_made, "dnnl_convolution_forward_primitive_desc_create", _engine())
         hint = make(_FORWARD, _DIRECT, x, any_w, None, y, *rest, None)
-        self._forward = _Primitive(hint, {_SRC: x, _WEIGHTS: w, _DST: y}, kernel=_WEIGHTS)
+        self._forward = _WithKernel(hint, {_SRC: x, _WEIGHTS: w, _DST: y}, kernel=_WEIGHTS)
         make = partial(_made, "dnnl_convolution_backward_data_primitive_desc_create", _engine())
         of_x = make(_DIRECT, x, any_w, y, *rest, hint, None)
-        self._input_gradient = _Primitive(
+        self._input_gradient = _WithKernel(
             of_x, {_DIFF_SRC: x, _WEIGHTS: w, _DIFF_DST: y}, kernel=_WEIGHTS
         )
         make = partial(_made, "dnnl_convolution_backward_weights_primitive_desc_create", _engine())
         of_w = make(_DIRECT, x, any_w, None, y, *rest, hint, None)
-        self._kernel_gradient = _Primitive(
+        self._kernel_gradient = _WithKernel(
             of_w, {_SRC: x, _DIFF_WEIGHTS: w, _DIFF_DST: y}, kernel=_DIFF_WEIGHTS
         )
 
@@ -144,6 +161,105 @@ class Convolution:
 def convolution(shape: Shape) -> Convolution:
     """The convolution of this shape, made once."""
     return Convolution(shape)
+
+
+class ClippedConvolution:
+    """A convolution and its bias at inference, clipped to 0..`up_to` unless that is None.
+
+    Raises:
+      Failed: oneDNN has none for this shape.
+    """
+
+    def __init__(self, shape: Shape, up_to: float | None):
+        """Makes the primitive."""
+        x, y, b = _of_map(shape.x), _of_map(shape.y), _description(shape.w[-1:], (1,))
+        w, any_w = _of_kernel(shape, plain=True), _of_kernel(shape, plain=False)
+        (top, bottom), (left, right) = shape.pads
+        rest = (_dims(shape.stride, shape.stride), _dims(0, 0), _dims(top, left))
+        clipped = None if up_to is None else _clipping(up_to)
+        description = _made(
+            "dnnl_convolution_forward_primitive_desc_create",
+            _engine(),
+            *(_INFERENCE, _DIRECT, x, any_w, b, y, *rest, _dims(bottom, right), clipped),
+        )
+        all_of = {_SRC: x, _WEIGHTS: w, _BIAS: b, _DST: y}
+        self._primitive = _WithKernel(description, all_of, kernel=_WEIGHTS)
+
+    def __call__(self, x: int, w: int, b: int, y: int) -> None:
+        """Writes the result to `y`; all are addresses of float32 arrays."""
+        self._primitive({_SRC: x, _WEIGHTS: w, _BIAS: b, _DST: y})
+
+
+@cache
+def clipped_convolution(shape: Shape, up_to: float | None) -> ClippedConvolution:
+    """The one of this shape, made once."""
+    return ClippedConvolution(shape, up_to)
+
+
+def _clipping(up_to: float) -> _Handle:
+    """The attribute of a primitive whose result is clipped to 0..`up_to`."""
+    operations, attribute = _made("dnnl_post_ops_create"), _made("dnnl_primitive_attr_create")
+    bounds = (ctypes.c_float(0), ctypes.c_float(up_to))
+    _check("dnnl_post_ops_append_eltwise", operations, _CLIP, *bounds)
+    _check("dnnl_primitive_attr_set_post_ops", attribute, operations)
+    return attribute
+
+
+class BatchNorm:
+    """Batch norm in training, with a ReLU behind it or none; arrays of float32, but for `signs`.
+
+    Raises:
+      Failed: oneDNN has none for this shape.
+    """
+
+    def __init__(self, shape: tuple[int, int, int, int], epsilon: float, relu: bool):
+        """For maps [N, H, W, C]."""
+        x, vector = _of_map(shape), _description((shape[-1],), (1,))
+        flags = ctypes.c_uint(_SCALE_AND_SHIFT | _RELU * relu)
+        rest = (ctypes.c_float(epsilon), flags)
+        make = partial(_made, "dnnl_batch_normalization_forward_primitive_desc_create", _engine())
+        forward = make(_FORWARD, x, x, *rest, None)
+        make = partial(_made, "dnnl_batch_normalization_backward_primitive_desc_create", _engine())
+        backward = make(_BACKWARD, x, x, x, *rest, forward, None)
+        signs = _Handle(_quick().dnnl_primitive_desc_query_md(forward, _QUERY_WORKSPACE, 0))
+        self.signs = _quick().dnnl_memory_desc_get_size(signs) if relu else 0
+        both = {_SRC: x, **dict.fromkeys(_OF_NORM, vector), _WORKSPACE: signs}
+        self._forward = _Primitive(forward, {**both, _DST: x})
+        gradients = dict.fromkeys((_DIFF_SCALE, _DIFF_SHIFT), vector)
+        self._backward = _Primitive(backward, {**both, _DIFF_SRC: x, _DIFF_DST: x, **gradients})
+
+    def forward(
+        self, x: int, scale: int, shift: int, y: int, mean: int, variance: int, signs: int
+    ) -> None:
+        """Writes the result, the statistics, and `self.signs` bytes: what a ReLU lets through."""
+        known = dict(zip(_OF_NORM, (mean, variance, scale, shift), strict=True))
+        self._forward({_SRC: x, _DST: y, **known} | self._kept(signs))
+
+    def gradients(
+        self,
+        x: int,
+        scale: int,
+        mean: int,
+        variance: int,
+        signs: int,
+        dy: int,
+        dx: int,
+        dscale: int,
+        dshift: int,
+    ) -> None:
+        """Writes those of the input, the scale and the shift."""
+        known = dict(zip(_OF_NORM, (mean, variance, scale), strict=False))
+        wanted = {_DIFF_SRC: dx, _DIFF_SCALE: dscale, _DIFF_SHIFT: dshift}
+        self._backward({_SRC: x, _DIFF_DST: dy, **known, **wanted} | self._kept(signs))
+
+    def _kept(self, signs: int) -> dict[int, int]:
+        return {_WORKSPACE: signs} if self.signs else {}
+
+
+@cache
+def batch_norm(shape: tuple[int, int, int, int], epsilon: float, relu: bool) -> BatchNorm:
+    """The batch norm of this shape, made once."""
+    return BatchNorm(shape, epsilon, relu)
 
 
 def _of_map(shape: Sequence[int]) -> _Handle:
@@ -173,9 +289,13 @@ def _dims(*numbers: int) -> ctypes.Array:
 def _made(function: str, *arguments: Any) -> _Handle:
     """What a creating function of oneDNN makes; all but memories are kept for good."""
     handle = _Handle()
-    if status := getattr(_quick(), function)(ctypes.byref(handle), *arguments):
-        raise Failed(f"oneDNN's {function} gives status {status}")
+    _check(function, ctypes.byref(handle), *arguments)
     return handle
+
+
+def _check(function: str, *arguments: Any) -> None:
+    if status := getattr(_quick(), function)(*arguments):
+        raise Failed(f"oneDNN's {function} gives status {status}")
 
 
 _one_at_a_time = threading.Lock()  # each call takes all cores
@@ -214,8 +334,10 @@ def _library() -> ctypes.CDLL:
 
 
 def _file() -> Path:
-    # OpenMP's threads would spin between two convolutions, while XLA needs the cores
+    # OpenMP's threads would spin between two layers, while XLA needs the cores: they may for some
+    # ten microseconds, which is what waking them takes
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     package = distribution(_PACKAGE)
     file = next(f for f in package.files or () if f.name == "libdnnl.so.3")
     return Path(str(package.locate_file(file))).resolve()

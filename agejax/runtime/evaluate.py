@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -19,10 +18,18 @@ from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.durable import write_text
 from agejax.runtime.figures import baseline, evaluation_figures, label_counts
 from agejax.runtime.labelled import groups_of, labelled
-from agejax.runtime.mesh import check_batch_size, make_mesh, put_batch, replicated
+from agejax.runtime.mesh import (
+    check_batch_size,
+    fetch,
+    make_mesh,
+    own_shard,
+    put_batch,
+    put_whole,
+)
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import open_checkpoints
 from agejax.runtime.steps import predict_step_of
@@ -53,13 +60,21 @@ def open_loader(
 def predict_split(
     predict_step: PredictStep, weights: Weights, mesh: Mesh, loader: Loader, batch_size: int
 ) -> dict[str, np.ndarray]:
-    """{task: float32 [N, classes]}: the probabilities of the N faces that can be read, in order."""
-    parts = []
-    batches = eval_batches(loader, batch_size=batch_size)
+    """{task: float32 [N, classes]}: the probabilities of the N faces that can be read, in order.
+
+    All processes get them, and know then of all faces in `loader.quarantine`.
+    """
+    parts, masks = [], []
+    batches = eval_batches(loader, batch_size=batch_size, shard=own_shard())
     total = -(-len(loader) // batch_size)
-    for batch in tqdm(batches, total=total, desc="evaluating", unit="batch", leave=False):
-        probabilities = predict_step(weights, put_batch(mesh, batch["image"]))
-        parts.append({task: np.asarray(p)[batch["mask"]] for task, p in probabilities.items()})
+    for batch in tqdm(
+        batches, total=total, desc="evaluating", unit="batch", leave=False, disable=not is_first()
+    ):
+        image, mask = put_batch(mesh, (batch["image"], batch["mask"]))
+        probabilities, mask = fetch((predict_step(weights, image), mask))
+        parts.append({task: p[mask] for task, p in probabilities.items()})
+        masks.append(mask)
+    loader.quarantine.bad |= ~np.concatenate(masks)[: len(loader)]
     return {task: np.concatenate([part[task] for part in parts]) for task in parts[0]}
 
 
@@ -104,9 +119,11 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     step = checkpoints.find(str(config.eval.checkpoint))
     calibration = checkpoints.calibration(step)
     graph, like = abstract_model(config)
-    weights = jax.device_put(checkpoints.weights(step, like), replicated(mesh))
+    weights = put_whole(mesh, checkpoints.weights(step, like))
     split = config.eval.split
-    faces, train = open_split(config, split), _trained_on(config, checkpoints, step)
+    with first_alone("data"):
+        faces = open_split(config, split)
+    train = _trained_on(config, checkpoints, step)
     everybody = len(faces)
     if split != "train" and train is not None:
         faces = faces.without(train)
@@ -139,6 +156,8 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "config": json.loads(to_json(config)),
         "versions": versions(),
     }
+    if not is_first():
+        return figures
     folder = Path(workdir, "eval")
     write_text(folder / f"{split}.json", json.dumps(figures, indent=2) + "\n")
     arrays = {"path": faces.path} | ({} if faces.person is None else {"person": faces.person})

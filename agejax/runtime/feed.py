@@ -9,7 +9,8 @@ from jax.sharding import Mesh
 from tqdm.auto import tqdm
 
 from agejax.data.stream import Loader, RowLoader, eval_batches, train_batches
-from agejax.runtime.mesh import put_batch, replicated
+from agejax.runtime.cluster import is_first
+from agejax.runtime.mesh import own_shard, put_batch, put_whole
 from agejax.types import Batch
 
 _ON_AN_ACCELERATOR = 8192  # MiB that pixels may take of each device, if nothing else is said
@@ -34,11 +35,17 @@ def pixels_on_device(mesh: Mesh, loader: Loader, device_mib: int | None) -> jax.
         return None
     pixels = np.empty(shape, np.uint8)
     batches = eval_batches(loader, batch_size=(step := 256))
-    starts = tqdm(range(0, len(loader), step), desc="decoding", unit="batch", leave=False)
+    starts = tqdm(
+        range(0, len(loader), step),
+        desc="decoding",
+        unit="batch",
+        leave=False,
+        disable=not is_first(),
+    )
     for start, batch in zip(starts, batches, strict=True):
         here = pixels[start : start + step]  # of the last batch, not all
         here[:] = batch["image"][: len(here)]
-    return jax.device_put(pixels, replicated(mesh))
+    return put_whole(mesh, pixels)
 
 
 def feed(
@@ -52,8 +59,7 @@ def feed(
       steps_per_call: how many steps one call of the train step does.
       **order: `seed`, `batch_size` and `start`, for `train_batches`.
     """
-    shard = (jax.process_index(), jax.process_count())
-    batches = train_batches(loader, shard=shard, **order)
+    batches = train_batches(loader, shard=own_shard(), **order)
     try:
         for batch in batches if steps_per_call == 1 else _stacked(batches, steps_per_call):
             yield put_batch(mesh, batch, stacked=steps_per_call > 1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,23 @@ from agejax.data.faces import Faces
 from agejax.data.stream import step_rows
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.durable import write_text
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split
 from agejax.runtime.feed import feed, pixels_on_device
 from agejax.runtime.figures import selection_error, validation_figures
 from agejax.runtime.lock import one_run
-from agejax.runtime.mesh import check_batch_size, make_mesh, replicated
+from agejax.runtime.mesh import (
+    Highest,
+    check_batch_size,
+    fetch,
+    layout_of,
+    make_mesh,
+    put,
+    replicated,
+    whole,
+)
 from agejax.runtime.model import make_model
 from agejax.runtime.pretrained import start_from_pretrained
 from agejax.runtime.profile import Trace
@@ -65,18 +76,25 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     checks.check(config)
     checks.check_source(config)
     codes = config.train.sigterm_code, config.train.sigint_code
-    with stop_by_signal(*codes) as stop, one_run(workdir):
-        _train(config, workdir, stop)
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(stop_by_signal(*codes))
+        with first_alone("lock"):
+            if is_first():
+                stack.enter_context(one_run(workdir))
+        # What all processes would write alike, process 0 alone leaves in `workdir`.
+        notes = workdir if is_first() else stack.enter_context(tempfile.TemporaryDirectory())
+        _train(config, workdir, Path(notes), stop)
         return evaluate(config, workdir)
 
 
-def _train(config: ConfigDict, workdir: Path, stop: Stop) -> None:
+def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     mesh = _start_devices(config)
     checkpoints = Checkpoints(workdir)
     _check_same_run(config, checkpoints)
     saved = checkpoints.latest()
     graph, weights = _first_model(config, fresh=saved is None)
-    faces = open_split(config, "train")
+    with first_alone("data"):
+        faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
     open_split(config, config.eval.split)  # that there is one must not show at the end
     state, step_at, validate = _make_steps(config, mesh, faces, validation, graph, weights)
@@ -84,14 +102,14 @@ def _train(config: ConfigDict, workdir: Path, stop: Stop) -> None:
     if saved is not None:
         state = checkpoints.state(saved, like=state)
     written = configs.to_json(config)
-    write_text(workdir / "config.json", written)
+    write_text(notes / "config.json", written)
     _say_what_runs(config, workdir, state, len(faces), len(validation))
 
     done, settings = int(state["step"]), config.train
     if done < settings.steps:
         splits = {"train": faces, "validation": validation}
-        note_session(workdir, config, done, weights_of(state), splits)
-    log = open_log(config, workdir, after=done)
+        note_session(notes, config, done, fetch(weights_of(state)), splits)
+    log = open_log(config, notes, after=done)
     progress = Progress(
         log,
         done=done,
@@ -99,7 +117,7 @@ def _train(config: ConfigDict, workdir: Path, stop: Stop) -> None:
         batch_size=settings.batch_size,
         steps_per_call=settings.steps_per_call,
     )
-    unreadable = Unreadable(workdir / "unreadable.json")
+    unreadable = Unreadable(notes / "unreadable.json")
     loader = open_loader(config, faces, unreadable.of("train"))
     pixels = pixels_on_device(mesh, loader, config.data.device_mib)
     batches = feed(
@@ -110,8 +128,9 @@ def _train(config: ConfigDict, workdir: Path, stop: Stop) -> None:
         batch_size=settings.batch_size,
         start=done,
     )
-    trace = Trace(workdir / "profile", config.profile)
-    refusals = _follow_refusals(config, workdir, state, faces)
+    trace = Trace(notes / "profile", config.profile)
+    refusals = _follow_refusals(config, notes, state, faces)
+    agree = Highest(mesh)
     with contextlib.ExitStack() as stack:
         for opened in (progress, batches, trace, refusals):
             stack.enter_context(contextlib.closing(opened))
@@ -124,7 +143,7 @@ def _train(config: ConfigDict, workdir: Path, stop: Stop) -> None:
             trace.step(loss)
             log_now = step % settings.log_every == 0
             validate_now = step % settings.eval_every == 0 or step == settings.steps
-            stop_now = stop.asked
+            stop_now = stop.agreed(agree)
             if refusals.halted(step, loss, wait=log_now or validate_now or stop_now):
                 if int(state["step"]) % settings.steps_per_call == 0:
                     checkpoints.save(state, written)
@@ -148,9 +167,9 @@ def _train(config: ConfigDict, workdir: Path, stop: Stop) -> None:
 def _start_devices(config: ConfigDict) -> Mesh:
     if config.train.deterministic:  # XLA reads this when JAX first looks for devices
         os.environ["XLA_FLAGS"] = os.getenv("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
-    mesh = make_mesh()
     if config.train.keep_memory:
         keep_freed_memory()
+    mesh = make_mesh()
     check_batch_size(mesh, "train.batch_size", config.train.batch_size, config.train.accumulate)
     check_batch_size(mesh, "eval.batch_size", config.eval.batch_size)
     return mesh
@@ -194,25 +213,27 @@ def _make_steps(
     learnt = tasks.read(config.tasks)
     tasks.check_faces(learnt, faces.known, faces.upto)
     weights_of_classes = tasks.class_weights(learnt, faces.labels, faces.known, faces.upto)
-    optimizer, step_at = train_steps_of(config, graph, weights_of_classes)
+    layout = layout_of(mesh, config.train.fsdp_above)
+    optimizer, step_at = train_steps_of(config, graph, weights_of_classes, layout)
     predict_step = predict_step_of(config, graph)
     loader = open_loader(config, validation)
 
     def validate(state: TrainState) -> _Validation:
         size = config.eval.batch_size
-        raw = predict_split(predict_step, weights_of(state), mesh, loader, size)
+        weights = weights_of(state)
+        if config.train.fsdp_above is not None:
+            weights = whole(mesh, weights)
+        raw = predict_split(predict_step, weights, mesh, loader, size)
         return validation_figures(raw, validation.where(~loader.quarantine.bad))
 
     state = init_state(graph, weights, optimizer, ema=config.train.ema > 0)
-    return jax.device_put(state, replicated(mesh)), step_at, validate
+    return put(state, layout.shardings(state) if layout else replicated(mesh)), step_at, validate
 
 
-def _follow_refusals(
-    config: ConfigDict, workdir: Path, state: TrainState, faces: Faces
-) -> Refusals:
+def _follow_refusals(config: ConfigDict, notes: Path, state: TrainState, faces: Faces) -> Refusals:
     rows = step_rows(faces, seed=config.seed, batch_size=config.train.batch_size)
     refusals = Refusals(
-        MetricsLog(workdir / "refused.jsonl", after=int(state["step"])),
+        MetricsLog(notes / "refused.jsonl", after=int(state["step"])),
         lambda step: faces.path[rows(step)].tolist(),
         skip=config.train.skip_nonfinite,
     )

@@ -59,7 +59,7 @@ def problems(folder: Path, step: int, items: Collection[str] | None = None) -> l
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         return [f"its {NAME} is damaged"]
     if their_step != step:
-        return [f"it is the checkpoint of step {their_step:,}"]
+        return [f"it is the checkpoint of step {their_step:,}, by its {NAME}"]
     if items is None:
         added = set(_files(folder)) - files.keys()
     else:

@@ -1,4 +1,4 @@
-"""XLA programs that call oneDNN's convolutions on a CPU, by XLA's foreign function interface.
+"""XLA programs that call oneDNN's layers on a CPU, by XLA's foreign function interface.
 
 A handler is a C function that XLA calls with pointers to its arguments and results. Here it is
 Python behind ctypes: it costs some 20 us a call, needs no compiler, and works on any Python. The
@@ -87,8 +87,8 @@ _CreateError = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.POINTER(_ErrorArguments)
 _Handler = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.POINTER(_CallFrame))
 
 
-def _handler(work: Callable[..., None]) -> Any:
-    """A handler of XLA's that calls `work(convolution, *addresses of arguments, *of results)`."""
+def _handler(layer: Callable[[bytes], Any], work: Callable[..., None]) -> Any:
+    """A handler of XLA's that calls `work(layer(key), *addresses of arguments, *of results)`."""
 
     def handle(call: Any) -> int | None:
         frame = call.contents
@@ -100,7 +100,7 @@ def _handler(work: Callable[..., None]) -> Any:
             attribute = frame.attrs.items[0].contents
             key = ctypes.string_at(attribute.data, attribute.size * np.dtype(np.int64).itemsize)
             buffers = (all_.items[i] for all_ in (frame.args, frame.rets) for i in range(all_.size))
-            work(_convolution(key), *(buffer.contents.data for buffer in buffers))
+            work(layer(key), *(buffer.contents.data for buffer in buffers))
         except BaseException as error:  # whatever it is, C cannot pass it on as an exception
             return _error(frame.api, f"{type(error).__name__}: {error}")
         return None
@@ -121,30 +121,61 @@ def _numbers(shape: dnnl.Shape) -> np.ndarray:
     return np.array(flat, np.int64)
 
 
+def _shape_of(numbers: np.ndarray) -> dnnl.Shape:
+    n = numbers.tolist()
+    x, w, y = (tuple(n[i : i + 4]) for i in (0, 4, 8))
+    return dnnl.Shape(x, w, y, n[12], ((n[13], n[14]), (n[15], n[16])), n[17])
+
+
+def _bits(number: float | None) -> np.int64:
+    """A number as XLA can carry it among whole ones; NaN for None."""
+    return np.float64(np.nan if number is None else number).view(np.int64)
+
+
+def _float(bits: np.int64) -> float | None:
+    number = float(bits.view(np.float64))
+    return None if np.isnan(number) else number
+
+
 @cache
 def _convolution(key: bytes) -> dnnl.Convolution:
     """The convolution whose shape's `_numbers` these are."""
-    n = np.frombuffer(key, np.int64).tolist()
-    x, w, y = (tuple(n[i : i + 4]) for i in (0, 4, 8))
-    return dnnl.convolution(dnnl.Shape(x, w, y, n[12], ((n[13], n[14]), (n[15], n[16])), n[17]))
+    return dnnl.convolution(_shape_of(np.frombuffer(key, np.int64)))
+
+
+@cache
+def _clipped_convolution(key: bytes) -> dnnl.ClippedConvolution:
+    """The one whose shape's `_numbers` these are, and the bits of where it clips."""
+    n = np.frombuffer(key, np.int64)
+    return dnnl.clipped_convolution(_shape_of(n[:-1]), _float(n[-1]))
+
+
+@cache
+def _batch_norm(key: bytes) -> dnnl.BatchNorm:
+    """The batch norm whose shape, epsilon's bits and ReLU these are."""
+    *shape, epsilon, relu = np.frombuffer(key, np.int64)
+    return dnnl.batch_norm(tuple(map(int, shape)), _float(epsilon) or 0.0, bool(relu))
 
 
 _HANDLERS = {
-    "agejax_convolution": _handler(dnnl.Convolution.forward),
-    "agejax_convolution_dx": _handler(dnnl.Convolution.input_gradient),
-    "agejax_convolution_dw": _handler(dnnl.Convolution.kernel_gradient),
+    "agejax_convolution": _handler(_convolution, dnnl.Convolution.forward),
+    "agejax_convolution_dx": _handler(_convolution, dnnl.Convolution.input_gradient),
+    "agejax_convolution_dw": _handler(_convolution, dnnl.Convolution.kernel_gradient),
+    "agejax_clipped_convolution": _handler(_clipped_convolution, dnnl.ClippedConvolution.__call__),
+    "agejax_batch_norm": _handler(_batch_norm, dnnl.BatchNorm.forward),
+    "agejax_batch_norm_gradients": _handler(_batch_norm, dnnl.BatchNorm.gradients),
 }
 
 
 class OneDNN:
-    """oneDNN's convolutions, for `agejax.models.conv.use`."""
+    """oneDNN's layers, for `agejax.models.library.use`."""
 
     def __init__(self) -> None:
         """Makes them known to XLA."""
         for name, handler in _HANDLERS.items():
             jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler), platform="cpu")
 
-    def takes(self, x: Sizes, w: Sizes, stride: int, pads: Pads, groups: int) -> bool:
+    def convolves(self, x: Sizes, w: Sizes, stride: int, pads: Pads, groups: int) -> bool:
         """Whether oneDNN is to do it: XLA's matrix product is faster for plain pointwise ones."""
         if w[:2] == (1, 1) and groups == 1:
             return False
@@ -159,15 +190,57 @@ class OneDNN:
     ) -> jax.Array:
         """[N, H, W, C] with [h, w, C / groups, K] -> [N, H', W', K], all float32."""
         shape = _shape(x.shape, w.shape, stride, pads, groups)
-        return _call("agejax_convolution", shape.y, x, w, shape=shape)
+        return _call("agejax_convolution", [_map(shape.y)], x, w, key=_numbers(shape))[0]
 
-    def gradients(
+    def convolve_gradients(
         self, x: jax.Array, w: jax.Array, g: jax.Array, stride: int, pads: Pads, groups: int
     ) -> tuple[jax.Array, jax.Array]:
         """Those of the input and of the kernel; two calls, so that XLA can leave one out."""
         shape = _shape(x.shape, w.shape, stride, pads, groups)
-        dx = _call("agejax_convolution_dx", shape.x, w, g, shape=shape)
-        return dx, _call("agejax_convolution_dw", shape.w, x, g, shape=shape)
+        key = _numbers(shape)
+        (dx,) = _call("agejax_convolution_dx", [_map(shape.x)], w, g, key=key)
+        (dw,) = _call("agejax_convolution_dw", [_map(shape.w)], x, g, key=key)
+        return dx, dw
+
+    def convolve_and_clip(
+        self,
+        x: jax.Array,
+        w: jax.Array,
+        b: jax.Array,
+        stride: int,
+        pads: Pads,
+        groups: int,
+        up_to: float | None,
+    ) -> jax.Array:
+        """[N, H, W, C] with [h, w, C / groups, K] and [K] -> [N, H', W', K]."""
+        shape = _shape(x.shape, w.shape, stride, pads, groups)
+        key = np.append(_numbers(shape), _bits(up_to))
+        return _call("agejax_clipped_convolution", [_map(shape.y)], x, w, b, key=key)[0]
+
+    def normalize(
+        self, x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float, relu: bool
+    ) -> tuple[jax.Array, ...]:
+        """[N, H, W, C] -> the same, [C], [C], and the signs that a ReLU's gradient needs."""
+        signs = dnnl.batch_norm(x.shape, epsilon, relu).signs
+        like = (x.shape, scale.shape, scale.shape)
+        results = [*map(_map, like), jax.ShapeDtypeStruct((signs,), jnp.uint8)]
+        key = _norm_numbers(x.shape, epsilon, relu)
+        return _call("agejax_batch_norm", results, x, scale, bias, key=key)
+
+    def normalize_gradients(
+        self,
+        x: jax.Array,
+        scale: jax.Array,
+        saved: tuple[jax.Array, ...],
+        g: jax.Array,
+        epsilon: float,
+        relu: bool,
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Those of input, scale and bias."""
+        results = [*map(_map, (x.shape, scale.shape, scale.shape))]
+        key = _norm_numbers(x.shape, epsilon, relu)
+        dx, *rest = _call("agejax_batch_norm_gradients", results, x, scale, *saved, g, key=key)
+        return dx, rest[0], rest[1]
 
 
 def _shape(x: Sizes, w: Sizes, stride: int, pads: Pads, groups: int) -> dnnl.Shape:
@@ -179,6 +252,15 @@ def _shape(x: Sizes, w: Sizes, stride: int, pads: Pads, groups: int) -> dnnl.Sha
     return dnnl.Shape(tuple(x), tuple(w), y, stride, pads, groups)  # type: ignore[arg-type]
 
 
-def _call(name: str, result: Sizes, *args: jax.Array, shape: dnnl.Shape) -> jax.Array:
-    call = jax.ffi.ffi_call(name, jax.ShapeDtypeStruct(result, jnp.float32))
-    return call(*args, shape=_numbers(shape))
+def _norm_numbers(shape: Sizes, epsilon: float, relu: bool) -> np.ndarray:
+    return np.array([*shape, _bits(epsilon), relu], np.int64)
+
+
+def _map(shape: Sizes) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+
+def _call(
+    name: str, results: list[jax.ShapeDtypeStruct], *args: jax.Array, key: np.ndarray
+) -> tuple[jax.Array, ...]:
+    return tuple(jax.ffi.ffi_call(name, results)(*args, key=key))

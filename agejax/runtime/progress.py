@@ -7,6 +7,7 @@ from typing import Any
 import jax
 from tqdm.auto import tqdm
 
+from agejax.runtime.cluster import is_first
 from agejax.runtime.writers import MetricsLog
 from agejax.train.metrics import compute
 from agejax.types import Batch, Tree
@@ -21,7 +22,14 @@ class Progress:
         """Starts at step `done` of `steps`."""
         self._log, self._size = log, batch_size * steps_per_call
         total, initial = steps * batch_size, done * batch_size
-        self._bar = tqdm(total=total, initial=initial, unit="img", unit_scale=True, mininterval=1)
+        self._bar = tqdm(
+            total=total,
+            initial=initial,
+            unit="img",
+            unit_scale=True,
+            mininterval=1,
+            disable=not is_first(),
+        )
         self._line: dict[str, Any] = {}
         self._start_clock()
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from agejax.errors import UserError
+from agejax.runtime.mesh import put
 from agejax.runtime.writers import MetricsLog
 from agejax.types import TrainState
 
@@ -36,7 +37,7 @@ class Refusals:
     def start(self, state: TrainState) -> None:
         """Takes over the count of refused batches; no state is halted before its next step."""
         self._in_a_row = min(int(state["refused"]), self._skip)
-        state["refused"] = jax.device_put(np.int32(self._in_a_row), state["refused"].sharding)
+        state["refused"] = put(np.int32(self._in_a_row), state["refused"].sharding)
 
     def halted(self, step: int, loss: jax.Array, *, wait: bool) -> bool:
         """Whether the run stands still since a batch was refused.

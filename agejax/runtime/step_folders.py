@@ -48,8 +48,7 @@ class StepFolders:
                 print(f"{told(self / step, wrong)}; it is set aside as {aside.name}")
 
     def being_written(self, step: int) -> Path:
-        """Where to write a checkpoint before `publish`; nothing is there."""
-        self.give_up(step)
+        """Where to write a checkpoint before `publish`; what is there was never finished."""
         return self.path / f"{step}.partial"
 
     def give_up(self, step: int) -> None:

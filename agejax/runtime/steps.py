@@ -17,6 +17,7 @@ from agejax.errors import UserError
 from agejax.runtime.cpu import compiler_options, use_onednn
 from agejax.runtime.model import abstract_model
 from agejax.train.augment import augment, mixup
+from agejax.train.layout import Layout
 from agejax.train.optim import make_optimizer, shares_by_depth
 from agejax.train.step import PredictStep, TrainStep, make_predict_step, make_train_step
 from agejax.types import Weights
@@ -27,6 +28,7 @@ def train_step_of(
     graph: nnx.GraphDef,
     class_weights: Mapping[str, Any] | None = None,
     size: int | None = None,
+    layout: Layout | None = None,
 ) -> tuple[optax.GradientTransformation, TrainStep]:
     """The optimiser and the train step of a config.
 
@@ -35,6 +37,7 @@ def train_step_of(
       graph: the structure of its model.
       class_weights: as in `make_train_step`.
       size: pixels a side to which faces are resampled; None for those of `config.data.size`.
+      layout: as in `make_train_step`.
     """
     use_onednn()
     learnt = tasks.read(config.tasks)
@@ -55,13 +58,17 @@ def train_step_of(
         remat=config.train.remat,
         steps_per_call=config.train.steps_per_call,
         skip_nonfinite=config.train.skip_nonfinite,
+        layout=layout,
         compiler_options=compiler_options(),
     )
     return optimizer, train_step
 
 
 def train_steps_of(
-    config: ConfigDict, graph: nnx.GraphDef, class_weights: Mapping[str, Any] | None = None
+    config: ConfigDict,
+    graph: nnx.GraphDef,
+    class_weights: Mapping[str, Any] | None = None,
+    layout: Layout | None = None,
 ) -> tuple[optax.GradientTransformation, Callable[[int], TrainStep]]:
     """The optimiser, and which train step the n-th step is, n from 1 on.
 
@@ -75,7 +82,7 @@ def train_steps_of(
     stages = configs.stages(config)
     for _, size in stages[:-1]:
         _check_size(config, size)
-    steps = {size: train_step_of(config, graph, class_weights, size) for _, size in stages}
+    steps = {size: train_step_of(config, graph, class_weights, size, layout) for _, size in stages}
     starts = [start for start, _ in stages]
 
     def at(step: int) -> TrainStep:

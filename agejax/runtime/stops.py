@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from agejax.errors import Stopped
@@ -18,12 +18,18 @@ class Stop:
         """`codes`: {signal: exit code}."""
         self.codes = codes
         self._asked: int | None = None
+        self._agreed: int | None = None
         self._training = False
 
     @property
     def asked(self) -> bool:
         """Whether it has."""
         return self._asked is not None
+
+    def agreed(self, agree: Callable[[int], int]) -> bool:
+        """Whether all processes of the run stop at this step; `agree` gives the highest number."""
+        self._agreed = agree(self._asked or 0) or None
+        return self._agreed is not None
 
     @contextlib.contextmanager
     def at_step_boundaries(self) -> Iterator[None]:
@@ -40,10 +46,12 @@ class Stop:
         Raises:
           Stopped: it was.
         """
-        if self._asked is not None:
-            name = signal.Signals(self._asked).name
+        if number := self._agreed or self._asked:
+            name = signal.Signals(number).name
             raise Stopped(
-                f"{name}: {where}; run the same command again to go on", self.codes[self._asked]
+                f"{name}: {where}; run the same command again to go on",
+                self.codes[number],
+                together=self._agreed is not None,
             )
 
     def handle(self, number: int, frame: Any) -> None:

@@ -10,6 +10,7 @@ from typing import IO, Any, Protocol
 from ml_collections import ConfigDict
 
 from agejax import config as configs
+from agejax.runtime.cluster import is_first
 from agejax.runtime.durable import naming, write_text
 
 _NO_STEP = float("inf")
@@ -36,7 +37,8 @@ def open_log(config: ConfigDict, workdir: Path, *, after: int) -> "MetricsLog":
       UserError: a writer cannot be, as where its package is not installed.
     """
     plain = json.loads(configs.to_json(config))
-    others = [make(workdir, plain, after) for make in configs.writers(config)]
+    wanted = configs.writers(config) if is_first() else []
+    others = [make(workdir, plain, after) for make in wanted]
     return MetricsLog(workdir / "metrics.jsonl", after=after, others=others)
 
 

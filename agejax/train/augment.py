@@ -13,6 +13,7 @@ def augment(
     shift: float = 0.0,
     zoom: float = 0.0,
     crop: float = 0.0,
+    pad: float | None = None,
     crop_share: float = 0.25,
     brightness: float = 0.0,
     contrast: float = 0.0,
@@ -33,9 +34,10 @@ def augment(
       flip: mirror every second image left to right.
       shift: the largest move, as a share of the side; uncovered pixels repeat the border.
       zoom: the largest change of scale, e.g. 0.1 for 0.9 to 1.1.
-      crop: the largest share of the side by which some crops are cut at each edge, or padded there
-        with the border's pixels, as by a looser or tighter face detector: 0.3 for windows of 0.4
-        to 1.6 sides. The same that `agejax crops` asks of a run.
+      crop: the largest share of the side by which some crops are cut at each edge, as by a tighter
+        face detector: 0.3 for windows of 0.4 sides or more. `agejax crops` asks the same of a run.
+      pad: the largest by which they are padded there with the border's pixels, as if by a looser
+        one; None for as much as `crop`.
       crop_share: of the images, how many that happens to.
       brightness: the largest offset, as a share of 255.
       contrast: the largest change of contrast, e.g. 0.2 for 0.8 to 1.2.
@@ -57,7 +59,9 @@ def augment(
         scale, wider = 1 + signed(3, zoom), jnp.sqrt(1 + signed(6, stretch))
         if crop:
             chosen = jax.random.bernoulli(keys[9], crop_share, (b,))
-            scale *= jnp.where(chosen, 1 - 2 * signed(10, crop), 1.0)
+            most = crop if pad is None else pad
+            cut = jax.random.uniform(keys[10], (b,), minval=-most, maxval=crop)
+            scale *= jnp.where(chosen, 1 - 2 * cut, 1.0)
         rows = _resampling(h, to_h, scale * wider, signed(1, shift) * h)
         columns = _resampling(w, to_w, scale / wider * mirror, signed(2, shift) * w)
         x = jnp.einsum("bij,bjwc->biwc", rows, x)

@@ -10,6 +10,7 @@ import optax
 from flax import nnx
 
 from agejax.models.layers import products
+from agejax.train.layout import Layout
 from agejax.train.losses import RowLoss, counted, multitask_loss
 from agejax.train.metrics import metric_sums
 from agejax.train.refusal import finite, taken
@@ -62,6 +63,7 @@ def make_train_step(
     remat: bool = False,
     steps_per_call: int = 1,
     skip_nonfinite: int = 0,
+    layout: Layout | None = None,
     compiler_options: dict[str, Any] | None = None,
 ) -> TrainStep:
     """A jitted step: (state, batch, pixels) -> (state, loss). The state that goes in is donated.
@@ -91,6 +93,7 @@ def make_train_step(
         loss is then one for each. Saves small networks on accelerators the wait for the host.
       skip_nonfinite: how many refused batches in a row are passed over. At the next one the state
         stays as it is for good, `step` included, until `refused` is lowered.
+      layout: how several devices keep the state.
       compiler_options: for `jax.jit`.
     """
 
@@ -114,7 +117,7 @@ def make_train_step(
 
         def loss_fn(params: Tree, stats: Tree, part: Batch, key: jax.Array):
             augment_key, model_key, mix_key = jax.random.split(key, 3)
-            model = nnx.merge(graph, params, stats)
+            model = nnx.merge(graph, layout.gathered(params) if layout else params, stats)
             image = augment(augment_key, part["image"] if pixels is None else pixels[part["image"]])
             image, kept = mix(mix_key, image) if mix else (image, None)
             logits = model(image, model_key)
@@ -155,7 +158,8 @@ def make_train_step(
         )
         good = finite(sums["loss"], grads, stats)
         loss = jnp.where(good, sums["loss"], jnp.nan)
-        return taken(state, after, good, skip_nonfinite), loss
+        after = taken(state, after, good, skip_nonfinite)
+        return (layout.kept(after) if layout else after), loss
 
     def train_steps(state: TrainState, batches: Batch, pixels: jax.Array | None = None):
         return jax.lax.scan(lambda s, b: train_step(s, b, pixels), state, batches)

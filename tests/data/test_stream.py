@@ -60,7 +60,7 @@ def test_slices_of_processes_make_up_the_batch():
 
 
 def test_a_step_far_away_is_reached_at_once():
-    assert len(ages(stream(start=10**8), 1)[0]) == 4
+    assert len(ages(stream(start=10**9), 1)[0]) == 4
 
 
 @pytest.mark.parametrize("cache_mib", [0, 1])
@@ -77,6 +77,17 @@ def test_evaluation_sees_each_face_once_and_masks_the_rest():
     assert kept.tolist() == list(range(10))
     assert batches[-1]["mask"].tolist() == [True, True, False, False]
     assert not batches[-1]["known"]["age"][2:].any()
+
+
+@pytest.mark.parametrize(("n", "k"), [(10, 2), (10, 4), (3, 4), (8, 2)])
+def test_slices_of_an_evaluation_make_up_the_batch(n, k):
+    """The last ones may be padding alone."""
+    loader = Loader(faces(n), size=8, workers=1)
+    wanted = list(eval_batches(loader, batch_size=4))
+    parts = [list(eval_batches(loader, batch_size=4, shard=(i, k))) for i in range(k)]
+    for whole, *slices in zip(wanted, *parts, strict=True):
+        for key in ("image", "mask"):
+            np.testing.assert_array_equal(np.concatenate([s[key] for s in slices]), whole[key])
 
 
 def test_faces_that_stand_elsewhere_too_are_left_out():

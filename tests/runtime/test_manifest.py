@@ -55,7 +55,8 @@ def test_the_manifest_is_watched_too(two):
 
 
 def test_a_checkpoint_under_the_name_of_another_is_told(whole):
-    assert manifest.problems(whole / "1", 2) == ["it is the checkpoint of step 1"]
+    told = ["it is the checkpoint of step 1, by its MANIFEST.json"]
+    assert manifest.problems(whole / "1", 2) == told
 
 
 def test_one_without_a_manifest_was_not_finished(two):

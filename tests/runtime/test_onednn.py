@@ -4,8 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
-from agejax.models import conv
+from agejax.models import conv, library
+from agejax.models.conv_norm import RELU, RELU6, conv_norm
+from agejax.models.efficientnet_lite import EfficientNetLite0
+from agejax.models.layers import Conv, batch_norm
 from agejax.runtime import cpu, dnnl
 
 if not dnnl.installed():
@@ -27,9 +31,9 @@ CASES = {
 
 @pytest.fixture
 def onednn():
-    conv.use(native.OneDNN())
+    library.use(native.OneDNN())
     yield
-    conv.use(None)
+    library.use(None)
 
 
 def arrays(size, channels, k, width, groups):
@@ -50,7 +54,7 @@ def results(conv2d, x, w, stride, pads, groups):
 
 
 def plainly(x, w, strides, pads, feature_group_count):
-    return conv._plain(x, w, stride=strides[0], pads=pads, groups=feature_group_count)
+    return conv.plain(x, w, stride=strides[0], pads=pads, groups=feature_group_count)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -108,7 +112,72 @@ def test_a_failure_is_an_error_and_not_a_result(onednn, monkeypatch):
 
 
 def test_several_devices_are_left_to_xla(monkeypatch):
-    monkeypatch.setattr(conv, "_library", None)
+    monkeypatch.setattr(library, "_library", None)
     assert jax.device_count() > 1
     assert not cpu.use_onednn()
-    assert conv._library is None
+    assert library.in_use() is None
+
+
+def normalized(x, scale, bias, relu, g):
+    """The result, its running statistics, and the gradients of input, scale and bias."""
+
+    def f(x, scale, bias):
+        norm = batch_norm(x.shape[-1], rngs=nnx.Rngs(0))
+        norm.scale[...], norm.bias[...] = scale, bias
+        y = norm(x, False, relu=relu)
+        return y, (norm.mean[...], norm.var[...])
+
+    @jax.jit
+    def both(*args):
+        y, back, running = jax.vjp(f, *args, has_aux=True)
+        return y, *running, *back(g)
+
+    ours = library.in_use() is not None
+    assert ("agejax_batch_norm" in both.lower(x, scale, bias).as_text()) == ours
+    return both(x, scale, bias)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("channels", [24, 7])
+def test_batch_norm_and_its_gradients_are_xlas(onednn, channels, relu):
+    rng = np.random.default_rng(1)
+    x, g = (rng.normal(2, 3, (4, 6, 5, channels)).astype(np.float32) for _ in range(2))
+    scale, bias = (rng.normal(size=channels).astype(np.float32) for _ in range(2))
+    ours = normalized(x, scale, bias, relu, g)
+    library.use(None)
+    xlas = normalized(x, scale, bias, relu, g)
+    for a, b in zip(ours, xlas, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5 * np.abs(b).max())
+
+
+def test_batch_norm_at_inference_is_xlas(onednn):
+    norm = batch_norm(8, rngs=nnx.Rngs(0))
+    lowered = jax.jit(lambda x: norm(x, True, relu=True)).lower(jnp.ones((2, 4, 4, 8))).as_text()
+    assert "agejax_batch_norm" not in lowered
+
+
+@pytest.mark.parametrize("up_to", [None, RELU, RELU6])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_folded_into_one_at_inference_the_values_are_xlas(onednn, case, up_to):
+    size, channels, k, width, stride, pads, groups = case
+    x, _ = arrays(size, channels, k, width, groups)
+    rngs = nnx.Rngs(0)
+    conv = Conv(channels, width, k, stride, groups=groups, padding=pads, use_bias=False, rngs=rngs)
+    norm = batch_norm(width, rngs=rngs)
+    for variable in (norm.scale, norm.bias, norm.mean, norm.var):
+        variable[...] = 0.5 + 3 * jax.random.uniform(rngs.params(), variable.shape)
+    step = jax.jit(lambda x: conv_norm(conv, norm, x, training=False, up_to=up_to))
+    assert "agejax_clipped_convolution" in step.lower(x).as_text()
+    ours = step(x)
+    library.use(None)
+    xlas = jax.jit(lambda x: conv_norm(conv, norm, x, training=False, up_to=up_to))(x)
+    np.testing.assert_allclose(ours, xlas, atol=1e-5 * np.abs(xlas).max())
+
+
+def test_a_trunk_reads_the_same_features(onednn):
+    net = EfficientNetLite0(size=32, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    x = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
+    ours = jax.jit(lambda x: net(x, None))(x)
+    library.use(None)
+    xlas = jax.jit(lambda x: net(x, None))(x)
+    np.testing.assert_allclose(ours, xlas, atol=1e-5 * np.abs(xlas).max())

@@ -99,6 +99,14 @@ def test_a_crop_is_cut_or_padded_evenly_for_some_images():
     np.testing.assert_allclose(centre, 15.5, atol=0.05)
 
 
+def test_crops_are_padded_less_than_cut_where_that_is_asked_for():
+    view = {"flip": False, "crop": 0.3, "crop_share": 1.0, "pad": 0.1}
+    y = np.asarray(augment(KEY, centred_square(256), **view))
+    width = np.sqrt(y[..., 0].sum((1, 2)) / 255)
+    assert 8 / 1.2 - 0.1 < width.min() < 7.5
+    assert 16 < width.max() < 8 / 0.4 + 0.1
+
+
 def test_a_smaller_size_is_the_mean_of_what_it_covers():
     x = images(4, size=16)
     y = augment(KEY, x, size=8, flip=False)

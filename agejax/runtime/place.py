@@ -1,0 +1,144 @@
+"""Where a process stands among those of its run, as it is told or as its launcher says.
+
+SLURM, Open MPI 4, Cloud TPU and, with its package, Kubernetes are read by JAX's own detectors; here
+is what these leave open. They are not public in JAX, and used in this room alone.
+"""
+
+import dataclasses
+import importlib.util
+import os
+import re
+import warnings
+import zlib
+from collections.abc import Mapping
+
+from jax._src import cloud_tpu_init
+from jax._src.clusters import ClusterEnv
+
+from agejax.errors import UserError
+
+TIMEOUT = 300  # seconds in which all processes have to be there
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """One process among those of a run.
+
+    Attributes:
+      coordinator: "HOST:PORT" at which process 0 listens.
+      processes: how many there are.
+      process: which this is, from 0 on.
+      devices: those of this machine's accelerators that are this process's; None for all it sees.
+    """
+
+    coordinator: str
+    processes: int
+    process: int
+    devices: tuple[int, ...] | None = None
+
+    @property
+    def port(self) -> int:
+        """Of the coordinator."""
+        return int(self.coordinator.rpartition(":")[2])
+
+
+def find_place(
+    coordinator: str | None = None, processes: int | None = None, process: int | None = None
+) -> Place | None:
+    """This process's place, as it is given or, where it is not, as the launcher tells it.
+
+    None where this process is the only one.
+
+    Raises:
+      UserError: some of it is given, and the rest cannot be found out; or it cannot be meant.
+    """
+    environment = os.environ
+    given = (coordinator, processes, process)
+    if processes == 1 or (given == (None, None, None) and not _launched(environment)):
+        return None
+    place = _found(environment, coordinator, processes, process)
+    host, _, port = place.coordinator.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserError(f"--coordinator is {place.coordinator!r}; it must be HOST:PORT")
+    if not 0 <= place.process < place.processes:
+        raise UserError(
+            f"this is process {place.process} of {place.processes}; they are counted from 0 on"
+        )
+    return place if place.processes > 1 else None
+
+
+def _launched(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher has started this process as one of several, perhaps.
+
+    A step of SLURM's with one task, and a pod of an indexed job that names no coordinator, as in a
+    sweep, are runs of their own.
+    """
+    tasks = environment.get("SLURM_STEP_NUM_TASKS", environment.get("SLURM_NTASKS", "1"))
+    indexed = "JOB_COMPLETION_INDEX" in environment
+    return (
+        ("SLURM_STEP_NODELIST" in environment and tasks != "1")
+        or environment.get("OMPI_COMM_WORLD_SIZE", "1") != "1"
+        or (indexed and "JAX_COORDINATOR_ADDRESS" in environment)
+        or (indexed and importlib.util.find_spec("kubernetes") is not None)
+        or cloud_tpu_init.running_in_cloud_tpu_vm
+    )
+
+
+def _found(
+    environment: Mapping[str, str],
+    coordinator: str | None,
+    processes: int | None,
+    process: int | None,
+) -> Place:
+    """What is given, completed by what our reading of the environment tells, and by JAX's."""
+
+    def told(name: str) -> int | None:
+        return int(environment[name]) if environment.get(name, "").isdecimal() else None
+
+    of_mpi = told("OMPI_COMM_WORLD_SIZE")
+    processes = of_mpi if processes is None else processes
+    for name in ("OMPI_COMM_WORLD_RANK", "JOB_COMPLETION_INDEX"):
+        process = told(name) if process is None else process
+    coordinator = coordinator or environment.get("JAX_COORDINATOR_ADDRESS")
+    if of_mpi is not None and of_mpi == told("OMPI_COMM_WORLD_LOCAL_SIZE"):
+        coordinator = coordinator or f"localhost:{_port(environment)}"  # all are on one machine
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of a package that is absent
+            found = ClusterEnv.auto_detect_unset_distributed_params(
+                coordinator, processes, process, None, None, TIMEOUT
+            )
+    except Exception as error:  # of many kinds: no network, no rights, an odd environment
+        raise UserError(f"what the launcher says of this process is odd: {error}") from error
+    coordinator, processes, process, theirs = found
+    if (coordinator, processes, process) == (None, None, None):  # a TPU machine that is alone
+        return Place("localhost:0", 1, 0)
+    if coordinator is None or processes is None or process is None:
+        names = ("--coordinator=HOST:PORT", "--processes=N", "--process=I")
+        missing = [name for name, value in zip(names, found, strict=False) if value is None]
+        raise UserError(
+            f"this is one of several processes, but nothing tells {' and '.join(missing)}; "
+            f"give {'it' if len(missing) == 1 else 'them'} to launch.py"
+        )
+    local = told("OMPI_COMM_WORLD_LOCAL_RANK")
+    own = theirs if theirs is not None or local is None else (local,)
+    devices = None if own is None or _all_seen(environment) else tuple(own)
+    return Place(coordinator, processes, process, devices)
+
+
+def _port(environment: Mapping[str, str]) -> int:
+    """A port that jobs on one machine are unlikely to share, in JAX's range of 61440 to 65535."""
+    job = environment.get("PMIX_NAMESPACE") or environment.get("OMPI_MCA_ess_base_jobid", "")
+    return 61440 + zlib.crc32(job.encode()) % 4096
+
+
+def _all_seen(environment: Mapping[str, str]) -> bool:
+    """Whether all GPUs that this process sees are its own.
+
+    They are where it is alone on its machine, or sees one only. Else several processes see all of
+    the machine's, and each takes that of its own number there, as JAX has it.
+    """
+    seen = [gpu for gpu in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
+    alone = environment.get("OMPI_COMM_WORLD_LOCAL_SIZE") == "1" or re.fullmatch(
+        r"1(\(x\d+\))?", environment.get("SLURM_STEP_TASKS_PER_NODE", "")
+    )
+    return bool(alone) or len(seen) == 1

@@ -1,0 +1,98 @@
+"""Processes of `launch.py` that start in a second: one that has imported all forks itself for each.
+
+    python -m tests.cluster.ranks
+
+It reads JSON lines. `{"argv": [...], "devices": n, "said": FILE, "trace": FILE, "hit": ...}` starts
+`launch.py ARGV` with n fake devices and answers with its number; where "hit" is [STEP, SIGNAL], it
+sends itself that signal once it has called that step. `{"wait": PID}` answers with its exit code.
+By lines of its trace a process tells where it is: "rows STEP FIRST [rows]" for the faces that it
+reads, "step" for a step called, "save" and "saved".
+"""
+
+import itertools
+import json
+import os
+import sys
+import warnings
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")  # JAX warns of forks; here it has not started yet
+    import launch  # noqa: F401
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if "wait" in asked:
+            _, status = os.waitpid(asked["wait"], 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)
+        elif pid := os.fork():
+            print(pid, flush=True)
+        else:
+            child(**asked)
+
+
+def child(argv, devices: int, said: str, trace: str, hit, lost: int) -> None:
+    """Is `launch.py`, and leaves with its exit code."""
+    import launch
+    from agejax.errors import one_line
+    from agejax.runtime import watchdog
+
+    watchdog.LOST = lost
+
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+    words = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    os.dup2(words, 1), os.dup2(words, 2)
+    follow(os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), hit)
+    sys.argv = argv
+    code = 1
+    try:
+        with one_line():
+            launch.main(argv)
+        code = 0
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush(), sys.stderr.flush()
+        os._exit(code)
+
+
+def follow(trace: int, hit) -> None:
+    """Has what training does told to a file, and a signal sent when it is time."""
+    steps = itertools.count(1)
+    from agejax.data import stream
+    from agejax.runtime.checkpoint import Checkpoints
+    from agejax.runtime.progress import Progress
+
+    step_rows, step, save = stream.step_rows, Progress.step, Checkpoints.save
+    tell = lambda text: os.write(trace, f"{text}\n".encode())
+
+    def told_rows(*args, **kwargs):
+        rows_of = step_rows(*args, **kwargs)
+
+        def rows(n, part=slice(None)):
+            rows = rows_of(n, part)
+            tell(f"rows {n} {part.start or 0} {list(map(int, rows))}")
+            return rows
+
+        return rows
+
+    def told_step(self):
+        step(self)
+        tell("step")
+        if hit and next(steps) == hit[0]:
+            os.kill(os.getpid(), hit[1])
+
+    def told_save(self, *args):
+        tell("save")
+        save(self, *args)
+        tell("saved")
+
+    stream.step_rows, Progress.step, Checkpoints.save = told_rows, told_step, told_save
+
+
+if __name__ == "__main__":
+    main()
