@@ -7,6 +7,11 @@ from pathlib import Path
 
 
 def write_text(path: Path, text: str) -> None:
+    """As `write_bytes`, in UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
     """Writes a file, and the folders that it needs: whole or not at all.
 
     Raises:
@@ -16,7 +21,7 @@ def write_text(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with naming(path):
-            beside.write_text(text, encoding="utf-8")
+            beside.write_bytes(data)
             sync_file(beside)
             beside.replace(path)
         sync_folder(path.parent)

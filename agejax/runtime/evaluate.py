@@ -1,5 +1,6 @@
 """One full masked pass over a split: the same code inside training and under `config.mode=eval`."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cluster import first_alone, is_first
-from agejax.runtime.durable import write_text
+from agejax.runtime.durable import write_bytes, write_text
 from agejax.runtime.figures import baseline, evaluation_figures, label_counts
 from agejax.runtime.labelled import groups_of, labelled
 from agejax.runtime.mesh import (
@@ -165,7 +166,9 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     arrays |= {f"{task}_known": known for task, known in faces.known.items()}
     arrays |= {f"{task}_upto": last for task, last in faces.upto.items()}
     arrays |= {f"{task}_probabilities": p for task, p in calibrated(raw, calibration).items()}
-    np.savez_compressed(folder / f"{split}.npz", **arrays)  # type: ignore[arg-type]
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    write_bytes(folder / f"{split}.npz", out.getvalue())
     return figures
 
 

@@ -81,7 +81,8 @@ class MetricsLog:
     def close(self) -> None:
         """Closes the file, and the others."""
         if self._file is not None:
-            self._file.close()
+            with naming(self._path):  # what could not be written is tried once more
+                self._file.close()
         for writer in self._others:
             writer.close()
 

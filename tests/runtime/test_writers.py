@@ -1,5 +1,6 @@
 """Where metrics go beside metrics.jsonl."""
 
+import contextlib
 import json
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from agejax import checks
 from agejax import config as configs
 from agejax.errors import UserError
-from agejax.runtime.writers import open_log
+from agejax.runtime.writers import MetricsLog, open_log
 
 
 class Kept:
@@ -109,3 +110,16 @@ def test_a_package_that_is_not_there_is_told(tmp_path, monkeypatch, package, wri
     config.writers = (f"agejax.runtime.{writer}",)
     with pytest.raises(UserError, match=r"pip install -e '\.\["):
         open_log(config, tmp_path, after=0)
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_log_also_when_it_is_closed(tmp_path):
+    log = MetricsLog(tmp_path / "metrics.jsonl", after=0)
+    log.write(step=1)
+    log._file.close()
+    log._file = open("/dev/full", "w")  # noqa: SIM115
+    for call in (lambda: log.write(step=2), log.close):
+        with pytest.raises(OSError, match="No space left") as error:
+            call()
+        assert error.value.filename == str(tmp_path / "metrics.jsonl")
+    with contextlib.suppress(OSError):
+        log._file.close()
