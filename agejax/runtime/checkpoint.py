@@ -32,6 +32,7 @@ from agejax.types import TrainState, Tree, Weights, weights_of
 logging.set_verbosity(logging.FATAL)  # Orbax tells of every file; its errors are raised, too
 
 _SHIPPED = ("weights", "config", "calibration", "metrics")  # what all but training reads
+_TRIES = 3
 
 
 class Checkpoints:
@@ -71,10 +72,7 @@ class Checkpoints:
             if is_first():
                 self._folders.give_up(step)
             wait_for_all("save")
-            items = {"weights": dict(weights_of(state)), "training": _training(state)}
-            saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
-            with _one_error_alone(), _orbax() as orbax:
-                orbax.save(folder, args=ocp.args.Composite(**saves))
+            self._write_arrays(folder, state)
             if is_first():
                 self._finish(folder, config, validation_mae, calibration)
                 self._folders.publish(step)
@@ -92,6 +90,20 @@ class Checkpoints:
                 if other not in kept:
                     self._folders.remove(other)
         wait_for_all("saved")
+
+    def _write_arrays(self, folder: Path, state: TrainState) -> None:
+        """Writes them; anew if Orbax loses patience, which it counts by a clock that may jump."""
+        items = {"weights": dict(weights_of(state)), "training": _training(state)}
+        saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                with _one_error_alone(), _orbax() as orbax:
+                    orbax.save(folder, args=ocp.args.Composite(**saves))
+                return
+            except TimeoutError:
+                if tries_left == 0 or jax.process_count() > 1:
+                    raise
+                self._folders.give_up(int(state["step"]))
 
     def _finish(
         self, folder: Path, config: str, mae: float | None, calibration: Calibration | None

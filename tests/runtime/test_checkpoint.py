@@ -7,6 +7,7 @@ import shutil
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from agejax.errors import UserError
@@ -177,3 +178,18 @@ def test_saving_a_step_again_replaces_it(workdir):
     assert checkpoints.find("best") == 2
     assert json.loads((workdir / "checkpoints/2/metrics/metrics").read_text()) == {"mae": 0.5}
     np.testing.assert_array_equal(checkpoints.state(2, like=state(9))["step"], 2)
+
+
+def test_a_clock_that_jumps_within_a_save_costs_another_try(workdir, monkeypatch):
+    orbax_save, lost = ocp.Checkpointer.save, [TimeoutError("completed 0/3 futures")]
+
+    def once(self, *args, **kwargs):
+        orbax_save(self, *args, **kwargs)
+        if lost:
+            raise lost.pop()
+
+    monkeypatch.setattr(ocp.Checkpointer, "save", once)
+    save(workdir, 3)
+    checkpoints = Checkpoints(workdir)
+    assert same(checkpoints.state(3, like=state(9)), state(3))
+    assert not list(checkpoints.folder.glob("*.partial*"))
