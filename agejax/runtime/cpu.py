@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import os
 import sys
 
 import jax
@@ -12,6 +13,7 @@ from agejax.runtime import dnnl, native
 # glibc's mallopt parameters, from malloc.h, and how it chooses its number of arenas
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 _BY_CORES = 0
+_ENOUGH = 12e9  # bytes of memory, of which freed memory may be kept
 
 
 def compiler_options() -> dict[str, str] | None:
@@ -29,13 +31,16 @@ def keep_freed_memory() -> bool:
     """Has the allocator keep what is freed for the next step; whether it can.
 
     XLA frees its buffers after every step. glibc gives large ones back to the system, and getting
-    them anew, page by page, was a sixth to a quarter of a step here. The process keeps its largest
-    size until it ends. Does something on Linux with glibc alone, where the devices are CPUs.
+    them anew, page by page, was a sixth to a quarter of a step here. The process grows to about four
+    times a step's temporaries, and keeps that until it ends: a machine with little memory is left
+    as it is. Does something on Linux with glibc alone, where the devices are CPUs.
 
     To be called before JAX looks for devices: XLA's threads start then, and a thread that has an
     arena of its own returns what does not fit into it, whatever is set.
     """
     if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"):
+        return False
+    if os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") < _ENOUGH:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     mallopt(_ARENA_MAX, 1)
