@@ -31,7 +31,7 @@ def keep_freed_memory() -> bool:
     """Has the allocator keep what is freed for the next step; whether it can.
 
     XLA frees its buffers after every step. glibc gives large ones back to the system, and getting
-    them anew, page by page, was a sixth to a quarter of a step here. The process grows to about four
+    them anew, page by page, was a sixth to a quarter of a step here. The process grows to some four
     times a step's temporaries, and keeps that until it ends: a machine with little memory is left
     as it is. Does something on Linux with glibc alone, where the devices are CPUs.
 
