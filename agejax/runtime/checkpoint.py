@@ -95,15 +95,16 @@ class Checkpoints:
         """Writes them; anew if Orbax loses patience, which it counts by a clock that may jump."""
         items = {"weights": dict(weights_of(state)), "training": _training(state)}
         saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                with _one_error_alone(), _orbax() as orbax:
-                    orbax.save(folder, args=ocp.args.Composite(**saves))
-                return
-            except TimeoutError:
-                if tries_left == 0 or jax.process_count() > 1:
-                    raise
-                self._folders.give_up(int(state["step"]))
+        with _one_error_alone():
+            for tries_left in reversed(range(_TRIES)):
+                try:
+                    with _orbax() as orbax:
+                        orbax.save(folder, args=ocp.args.Composite(**saves))
+                    return
+                except TimeoutError:
+                    if tries_left == 0 or jax.process_count() > 1:
+                        raise
+                    self._folders.give_up(int(state["step"]))
 
     def _finish(
         self, folder: Path, config: str, mae: float | None, calibration: Calibration | None

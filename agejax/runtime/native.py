@@ -154,7 +154,7 @@ def _clipped_convolution(key: bytes) -> dnnl.ClippedConvolution:
 def _batch_norm(key: bytes) -> dnnl.BatchNorm:
     """The batch norm whose shape, epsilon's bits and ReLU these are."""
     *shape, epsilon, relu = np.frombuffer(key, np.int64)
-    return dnnl.batch_norm(tuple(map(int, shape)), _float(epsilon) or 0.0, bool(relu))
+    return dnnl.batch_norm(tuple(map(int, shape)), float(epsilon.view(np.float64)), bool(relu))
 
 
 _HANDLERS = {
