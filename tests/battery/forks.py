@@ -20,6 +20,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from tests.exits import exit_code
+
 
 def main() -> None:
     warnings.simplefilter("ignore")  # JAX warns of forks; here it has not started yet
@@ -37,7 +39,6 @@ def main() -> None:
 
 def child(config, workdir, fault=None, clock=False) -> None:
     """Trains as `launch.py` would, and leaves with its exit code."""
-    from agejax.errors import one_line
     from agejax.runtime.loop import train
 
     said = os.open(f"{workdir}.said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -48,22 +49,10 @@ def child(config, workdir, fault=None, clock=False) -> None:
         faults.faults_arm(f"{workdir}/".encode(), *fault)
     if clock:
         faults.faults_clock(1)
-    code = 1
-    try:
-        with one_line():
-            train(config, Path(workdir))
-        code = 0
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else 1
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush(), sys.stderr.flush()
-        if fault:
-            Path(f"{workdir}.writes").write_text(str(faults.faults_seen()))
-        os._exit(code)
+    code = exit_code(lambda: train(config, Path(workdir)))
+    if fault:
+        Path(f"{workdir}.writes").write_text(str(faults.faults_seen()))
+    os._exit(code)
 
 
 def trace(file: Path) -> None:

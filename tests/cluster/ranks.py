@@ -15,6 +15,8 @@ import os
 import sys
 import warnings
 
+from tests.exits import exit_code
+
 
 def main() -> None:
     warnings.simplefilter("ignore")  # JAX warns of forks; here it has not started yet
@@ -34,7 +36,6 @@ def main() -> None:
 def child(argv, devices: int, said: str, trace: str, hit, lost: int) -> None:
     """Is `launch.py`, and leaves with its exit code."""
     import launch
-    from agejax.errors import one_line
     from agejax.runtime import watchdog
 
     watchdog.LOST = lost
@@ -44,20 +45,7 @@ def child(argv, devices: int, said: str, trace: str, hit, lost: int) -> None:
     os.dup2(words, 1), os.dup2(words, 2)
     follow(os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), hit)
     sys.argv = argv
-    code = 1
-    try:
-        with one_line():
-            launch.main(argv)
-        code = 0
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else 1
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush(), sys.stderr.flush()
-        os._exit(code)
+    os._exit(exit_code(lambda: launch.main(argv)))
 
 
 def follow(trace: int, hit) -> None:
