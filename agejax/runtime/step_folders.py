@@ -1,7 +1,6 @@
 """The folder of a run's checkpoints: which there are, which are whole, which are kept."""
 
 import shutil
-from collections.abc import Collection
 from pathlib import Path
 
 from agejax.runtime import manifest
@@ -16,7 +15,7 @@ class StepFolders:
     def __init__(self, path: Path):
         """Names the folder; it need not be there."""
         self.path = path
-        self._whole: set[tuple[int, Collection[str] | None]] = set()
+        self._whole: set[tuple[int, str | None]] = set()
 
     def steps(self) -> list[int]:
         """The steps that there are checkpoints of, damaged ones among them, in order."""
@@ -29,10 +28,12 @@ class StepFolders:
 
     def problems(self, step: int, items: tuple[str, ...] | None = None) -> list[str]:
         """As `manifest.problems`; what was found whole is not read again."""
-        if (step, items) in self._whole:
+        unread = {(step, item) for item in items or (None,)} - self._whole
+        if not unread or (step, None) in self._whole:
             return []
-        if not (found := manifest.problems(self / step, step, items)):
-            self._whole.add((step, items))
+        parts = None if items is None else [item for _, item in unread if item is not None]
+        if not (found := manifest.problems(self / step, step, parts)):
+            self._whole |= unread
         return found
 
     def tidy(self) -> None:
