@@ -23,8 +23,9 @@ SAVE, SAVE_UNSYNCED, FSYNC, RESTORE = range(4)  # what a peer is asked for
 
 
 def prepare(trunk):
-    """The first state of a training, on its devices, and its config."""
+    """A state of a training, on its devices, and its config."""
     import jax
+    import jax.numpy as jnp
 
     from agejax import config as configs
     from agejax.runtime.mesh import make_mesh, replicated
@@ -37,6 +38,10 @@ def prepare(trunk):
     graph, weights = make_model(config)
     optimizer, _ = train_step_of(config, graph)
     state = init_state(graph, weights, optimizer, ema=False)
+    # Adam's first moments are zeros, which Orbax would compress to nothing.
+    noise = lambda x: jax.random.normal(jax.random.key(x.size), x.shape, x.dtype)
+    floats = lambda x: jnp.issubdtype(x.dtype, jnp.floating)
+    state["opt"] = jax.tree.map(lambda x: noise(x) if floats(x) else x, state["opt"])
     return jax.device_put(state, replicated(make_mesh())), configs.to_json(config)
 
 
