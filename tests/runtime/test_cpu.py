@@ -18,7 +18,7 @@ import jax, jax.numpy as jnp
 f = jax.jit(lambda a: a @ (a.T @ a))
 a = jnp.ones((16, 4096))
 def work():
-    for _ in range(20):
+    for _ in range(40):
         f(a).block_until_ready()
 work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
