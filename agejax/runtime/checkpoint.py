@@ -244,7 +244,10 @@ class Checkpoints:
 def _orbax(processes: set[int] | None = None) -> ocp.Checkpointer:
     """For what these processes do together, by default all of the run."""
     items = {item: ocp.StandardCheckpointHandler() for item in ("weights", "training")}
-    options = ocp.options.MultiprocessingOptions(min(processes or {0}), processes)
+    # Where they are named, Orbax has them meet without a step of their devices, which would get
+    # among those of the training that goes on.
+    processes = processes or set(range(jax.process_count()))
+    options = ocp.options.MultiprocessingOptions(min(processes), processes)
     return ocp.Checkpointer(
         ocp.CompositeCheckpointHandler(**items), multiprocessing_options=options
     )

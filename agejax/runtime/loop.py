@@ -42,6 +42,7 @@ from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
 from agejax.runtime.provenance import note_session
 from agejax.runtime.refusals import Refusals
+from agejax.runtime.saving import Saving
 from agejax.runtime.steps import predict_step_of, train_steps_of
 from agejax.runtime.stops import Stop, stop_by_signal
 from agejax.runtime.unreadable import Unreadable
@@ -130,9 +131,9 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     )
     trace = Trace(notes / "profile", config.profile)
     refusals = _follow_refusals(config, notes, state, faces)
-    agree = Highest(mesh)
+    agree, saving = Highest(mesh), Saving(checkpoints)
     with contextlib.ExitStack() as stack:
-        for opened in (progress, batches, trace, refusals):
+        for opened in (progress, batches, trace, refusals, saving):
             stack.enter_context(contextlib.closing(opened))
         stack.enter_context(stop.at_step_boundaries())
         for step in range(
@@ -141,12 +142,14 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
             state, loss = step_at(step)(state, progress.next(batches), pixels)
             progress.step()
             trace.step(loss)
+            saving.check()
             log_now = step % settings.log_every == 0
             validate_now = step % settings.eval_every == 0 or step == settings.steps
             stop_now = stop.agreed(agree)
             if refusals.halted(step, loss, wait=log_now or validate_now or stop_now):
                 if int(state["step"]) % settings.steps_per_call == 0:
-                    checkpoints.save(state, written)
+                    saving.save(state, written)
+                    saving.wait()
                 raise refusals.error(workdir)
             if log_now:
                 progress.trained(settings.log_every, state["window"])
@@ -159,9 +162,11 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
             progress.write(step)  # before the checkpoint, so that a kill between them loses no line
             if validate_now or stop_now:
                 progress.sync()
-                checkpoints.save(state, written, mae, calibration)
+                saving.save(state, written, mae, calibration)
             if stop_now:
+                saving.wait()
                 stop.leave(f"{workdir} is saved at step {step:,}")
+        saving.wait()
 
 
 def _start_devices(config: ConfigDict) -> Mesh:

@@ -5,8 +5,8 @@
 It reads from its standard input, a line each, a JSON object with the `workdir` of a run; trains one
 after the other, each in a child of its own that starts JAX from nothing, and prints "pid N" and,
 once it has ended, "ended STATUS". A child tells the driver where it is by single bytes in the file
-`WORKDIR.trace`: "." for a step done, "(" and ")" around a save. What it prints is in
-`WORKDIR.said`.
+`WORKDIR.trace`: "." for a step done, "(" for a save begun and ")" for one on the disk. What it
+prints is in `WORKDIR.said`.
 
 Where faults.c is preloaded, `fault` is [n, errno, sticky], which has the n-th write below the
 workdir fail, and all after it where sticky, and `clock` true has the wall clock jump. The number of
@@ -59,20 +59,25 @@ def trace(file: Path) -> None:
     """Has steps and saves leave their bytes there."""
     from agejax.runtime.checkpoint import Checkpoints
     from agejax.runtime.progress import Progress
+    from agejax.runtime.saving import Saving
 
     opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    step, save = Progress.step, Checkpoints.save
+    step, begin, save = Progress.step, Saving.save, Checkpoints.save
 
     def traced_step(self):
         step(self)
         os.write(opened, b".")
 
-    def traced_save(self, *args):
+    def traced_begin(self, *args):
+        self.wait()
         os.write(opened, b"(")
+        begin(self, *args)
+
+    def traced_save(self, *args):
         save(self, *args)
         os.write(opened, b")")
 
-    Progress.step, Checkpoints.save = traced_step, traced_save
+    Progress.step, Saving.save, Checkpoints.save = traced_step, traced_begin, traced_save
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python -m tests.cluster.ranks
 
 It reads JSON lines. `{"argv": [...], "devices": n, "said": FILE, "trace": FILE, "hit": ...}` starts
-`launch.py ARGV` with n fake devices and answers with its number; where "hit" is [STEP, SIGNAL], it
-sends itself that signal once it has called that step. `{"wait": PID}` answers with its exit code.
+`launch.py ARGV` with n fake devices and answers with its number; where "hit" is [STEP, SIGNAL, SECONDS],
+it sends itself that signal so long after it has called that step. `{"wait": PID}` answers with its exit code.
 By lines of its trace a process tells where it is: "rows STEP FIRST [rows]" for the faces that it
 reads, "step" for a step called, "save" and "saved".
 """
@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import sys
+import time
 import warnings
 
 from tests.exits import exit_code
@@ -72,6 +73,7 @@ def follow(trace: int, hit) -> None:
         step(self)
         tell("step")
         if hit and next(steps) == hit[0]:
+            time.sleep(hit[2])
             os.kill(os.getpid(), hit[1])
 
     def told_save(self, *args):

@@ -22,12 +22,11 @@ BATTERY = [(2, 0, 5, LOST), (2, 1, 5, LOST), (4, 0, 5, LOST), (4, 3, 5, LOST)]
 def test_the_others_end_and_all_go_on_from_the_last_checkpoint(
     ranks, small, tmp_path, n, lost, times, silence
 ):
-    rng, longest = random.Random(f"{n} {lost}"), 0.0
+    rng, longest, unsaved = random.Random(f"{n} {lost}"), 0.0, 0
     for i in range(times):
         workdir, at = tmp_path / f"{i}", rng.randint(small.train.eval_every + 1, small.train.steps)
-        started = ranks.start(
-            workdir, config=small, n=n, hit=(lost, at, signal.SIGKILL), lost=silence
-        )
+        hit = lost, at, signal.SIGKILL, rng.uniform(0, 2)  # the save may be on its way, or over
+        started = ranks.start(workdir, config=small, n=n, hit=hit, lost=silence)
         assert started[lost].end() == -signal.SIGKILL, started[lost].said()
         since = time.monotonic()
         for rank in (rank for i, rank in enumerate(started) if i != lost):
@@ -38,14 +37,16 @@ def test_the_others_end_and_all_go_on_from_the_last_checkpoint(
             assert "Traceback" not in rank.said()
         longest = max(longest, time.monotonic() - since)
         assert longest < 30
-        saved = Checkpoints(workdir, read_only=True).latest()
-        assert saved == small.train.eval_every
+        saved = Checkpoints(workdir, read_only=True).latest() or 0
+        assert saved in (0, small.train.eval_every)
+        assert saved or not started[0].count("saved")
+        unsaved += not saved
         for rank in ranks.run(workdir, config=small, n=n):
             assert rank.count("step") == small.train.steps - saved
     tell(
         f"process {lost} of {n} killed",
-        f"{times} of {times}: the others ended in {longest:.0f} s at most, a line each, and the "
-        f"next start went on",
+        f"{times} of {times}, {unsaved} of them before the first save was on the disk: the others "
+        f"ended in {longest:.0f} s at most, a line each, and the next start went on",
     )
 
 

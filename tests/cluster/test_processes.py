@@ -44,7 +44,7 @@ def alone(archives, built, ranks, tmp_path_factory):
 def stopped(ranks, workdir, config, n, *changes):
     """A run that SIGTERM to its last process stops: all are to save step EARLY."""
     # What several processes agree on counts two steps later.
-    hit = n - 1, EARLY - 2 * (n > 1), signal.SIGTERM
+    hit = n - 1, EARLY - 2 * (n > 1), signal.SIGTERM, 0
     started = ranks.start(workdir, *changes, config=config, n=n, hit=hit)
     assert [rank.end() for rank in started] == [143] * n, [rank.said() for rank in started]
     assert [rank.count("step") for rank in started] == [EARLY] * n

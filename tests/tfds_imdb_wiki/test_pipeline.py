@@ -1,6 +1,9 @@
 """The build by Beam: the same as the plain one, on any runner, with any number of workers."""
 
+import contextlib
 import filecmp
+import socket
+import subprocess
 import sys
 
 import numpy as np
@@ -20,13 +23,33 @@ RUNNERS = [
         marks=pytest.mark.battery,
     ),
     pytest.param("runner=BundleBasedDirectRunner", marks=pytest.mark.battery),
+    pytest.param(  # the pipeline goes to a job service by the API of Flink, Spark and Dataflow
+        "runner=PortableRunner,environment_type=LOOPBACK", marks=pytest.mark.battery
+    ),
 ]
+
+
+@contextlib.contextmanager
+def job_service():
+    """Where one listens that comes with Beam, and works."""
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    module = "apache_beam.runners.portability.local_job_service_main"
+    service = subprocess.Popen([sys.executable, "-m", module, "--port", str(port)])
+    try:
+        yield f"localhost:{port}"
+    finally:
+        service.terminate()
+        service.wait()
 
 
 @pytest.mark.parametrize("options", RUNNERS)
 def test_it_is_the_plain_build(archives, built, tmp_path, options):
     pytest.importorskip("apache_beam")
-    folder = build("imdb", str(archives), str(tmp_path), beam_pipeline_options=options)
+    with contextlib.ExitStack() as stack:
+        if "Portable" in options:
+            options += f",job_endpoint={stack.enter_context(job_service())}"
+        folder = build("imdb", str(archives), str(tmp_path), beam_pipeline_options=options)
     plain = built / folder.relative_to(tmp_path)
     for name in ("drop_report.json", "archives.json", "dropped.csv"):
         assert filecmp.cmp(folder / name, plain / name, shallow=False), name
