@@ -105,8 +105,8 @@ class Watchdog:
 
     def _go(self, why: str) -> None:
         if not self._ending.is_set() and self._telling.acquire(blocking=False):
-            print(
-                f"error: {why}; process {self._me} ends too: start all of them again to go on "
+            print(  # a new line, since a bar may stand in this one
+                f"\nerror: {why}; process {self._me} ends too: start all of them again to go on "
                 f"from the last checkpoint",
                 file=sys.stderr,
                 flush=True,

@@ -80,8 +80,9 @@ class Ranks:
         """`n` processes of `devices` devices each that train `config` together.
 
         Changes are flags of launch.py, such as "--config.train.steps=4". `hit` is (process, step,
-        signal, seconds): what one is sent so long after it has called that step. After `lost` seconds of silence a
-        process is taken for lost. `of_one` is a process, and changes for it alone.
+        signal, seconds): what one is sent so long after it has called that step. After `lost`
+        seconds of silence a process is taken for lost. `of_one` is a process, and changes for it
+        alone.
         """
         self._started += 1
         here = self._folder / f"start{self._started}"

@@ -3,10 +3,10 @@
     python -m tests.cluster.ranks
 
 It reads JSON lines. `{"argv": [...], "devices": n, "said": FILE, "trace": FILE, "hit": ...}` starts
-`launch.py ARGV` with n fake devices and answers with its number; where "hit" is [STEP, SIGNAL, SECONDS],
-it sends itself that signal so long after it has called that step. `{"wait": PID}` answers with its exit code.
-By lines of its trace a process tells where it is: "rows STEP FIRST [rows]" for the faces that it
-reads, "step" for a step called, "save" and "saved".
+`launch.py ARGV` with n fake devices and answers with its number; where "hit" is [STEP, SIGNAL,
+SECONDS], it sends itself that signal so long after it has called that step. `{"wait": PID}` answers
+with its exit code. By lines of its trace a process tells where it is: "rows STEP FIRST [rows]" for
+the faces that it reads, "step" for a step called, "save" and "saved".
 """
 
 import itertools

@@ -1,0 +1,106 @@
+"""How long a save holds training up, beside Orbax's AsyncCheckpointer.
+
+    python benchmarks/background_save.py [--rounds 5]
+
+ResNet-50's training state, 285 MB, is saved while it trains. "held" is how long the call lasts
+until the next step may begin, and its share of a minute; "in all" how much longer steps with a save
+among them take than the same steps without, until all is on the disk: on a CPU, hashing and writing
+take processors from the steps. agejax seals and fsyncs what it writes, Orbax does not.
+"""
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from turns import Peer, ratio, serve, versions
+
+HELD, SAVED, PLAIN = range(3)  # what a peer is asked for
+STEPS = 8
+
+
+def agejax(folder):
+    from agejax.runtime.checkpoint import Checkpoints
+    from agejax.runtime.saving import Saving
+
+    saving = Saving(Checkpoints(folder))
+    return lambda state: saving.save(state, "{}", 5.0), saving.wait
+
+
+def orbax(folder):
+    import orbax.checkpoint as ocp
+
+    from agejax.runtime.checkpoint import _training
+    from agejax.types import weights_of
+
+    parts = {"weights": weights_of, "training": _training}
+    handlers = {name: ocp.StandardCheckpointHandler() for name in parts}
+    checkpointer = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler(**handlers))
+
+    def save(state):
+        saves = {name: ocp.args.StandardSave(dict(part(state))) for name, part in parts.items()}
+        checkpointer.save(folder / "0", args=ocp.args.Composite(**saves))
+
+    return save, checkpointer.wait_until_finished
+
+
+def child(name, folder):
+    import jax
+    from steps_agejax import prepare
+
+    train_step, state, batch = prepare("resnet50", 64, 8)
+    save, wait = globals()[name](Path(folder, name))
+
+    def steps(n):
+        nonlocal state
+        for _ in range(n):
+            state, loss = train_step(state, batch, None)
+            loss.block_until_ready()
+
+    def before(what):
+        wait()
+        shutil.rmtree(Path(folder, name), ignore_errors=True)
+        Path(folder, name, "checkpoints").mkdir(parents=True)
+        steps(2)
+        jax.block_until_ready(state)
+
+    def work(what):
+        if what != PLAIN:
+            save(state)
+        if what != HELD:
+            steps(STEPS)
+            wait()
+
+    serve(work, before)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", help="on the disk that is timed (the system's own for such)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        peers = [Peer("background_save.py", "child", name, folder) for name in ("agejax", "orbax")]
+        rounds = [
+            [[peer.seconds(what) for what in (HELD, SAVED, PLAIN)] for peer in peers]
+            for _ in range(args.rounds + 1)
+        ][1:]  # the first is the warm-up
+        for peer in peers:
+            peer.close()
+    ours, theirs = zip(*rounds, strict=True)
+    print(versions("jax", "orbax-checkpoint"))
+    print("save      Orbax / agejax          median seconds: agejax, Orbax; share of a minute")
+    for name, of in (
+        ("held", lambda times: times[HELD]),
+        ("in all", lambda times: times[SAVED] - times[PLAIN]),
+    ):
+        mine, other = [list(map(of, side)) for side in (ours, theirs)]
+        seconds = [statistics.median(side) for side in (mine, other)]
+        shown = ratio(other, mine) if name == "held" else ""
+        print(f"{name:9} {shown:23} {seconds[0]:7.3f} {seconds[1]:7.3f} {seconds[0] / 60:7.2%}")
+
+
+if __name__ == "__main__":
+    child(*sys.argv[2:]) if sys.argv[1:2] == ["child"] else main()
