@@ -65,7 +65,8 @@ def default() -> ConfigDict:
                 # faces in photos cut. IMDB-WIKI's is 0.4; `agejax margin DIR` measures another's
                 "margin": 0.4,
                 "workers": 2,  # decoding threads; the result does not depend on it
-                "cache_mib": 2048,  # decoded pixels are kept in memory if all fit into this
+                # Decoded pixels are kept in memory if all fit into this, else JPEGs, what fits.
+                "cache_mib": 2048,
                 "cache_dir": config_dict.placeholder(str),  # or in a file in there, for later runs
                 "device_mib": config_dict.placeholder(int),  # and all of them on the devices, if
                 # they fit into this; by default 8192 on an accelerator, and never on a CPU

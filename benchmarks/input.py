@@ -3,8 +3,9 @@
     python benchmarks/input.py --manual_dir DIR [--size 224] [--rounds 5] [peers ...]
 
 All decode the same JPEGs of the IMDB training split, shuffled, to batches of 64, with the same
-filter, on 2 threads or processes. agejax reads them from its array_record files; the peers, which
-are in `input_peers.py`, have them in memory. All keep freed memory. Above 1, agejax is faster.
+filter, on 2 threads or processes. The peers, which are in `input_peers.py`, have them in memory;
+agejax reads them from its array_record files in the first epoch, and keeps them for those that are
+timed. All keep freed memory. Above 1, agejax is faster.
 """
 
 import argparse

@@ -7,7 +7,7 @@ import numpy as np
 from turns import serve
 
 from agejax.data.imdb_wiki import imdb_wiki
-from agejax.data.stream import Loader, train_batches
+from agejax.data.stream import Loader, eval_batches, train_batches
 from agejax.runtime.cpu import keep_freed_memory
 
 BATCH, THREADS = 64, 2
@@ -15,7 +15,10 @@ BATCH, THREADS = 64, 2
 
 def agejax(faces, size):
     keep_freed_memory()  # as in training
-    return train_batches(Loader(faces, size=size, workers=THREADS), seed=0, batch_size=BATCH)
+    loader = Loader(faces, size=size, workers=THREADS, cache_mib=256)  # room for JPEGs alone
+    for batch in eval_batches(loader, batch_size=BATCH):  # the first epoch
+        del batch
+    return train_batches(loader, seed=0, batch_size=BATCH)
 
 
 def decoded(jpeg, size, out=None):

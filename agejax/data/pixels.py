@@ -43,6 +43,11 @@ class Pixels:
         if self._pixels is None and np.prod(shape) <= cache_mib * 2**20:
             self._pixels = np.empty(shape, np.uint8)
 
+    @property
+    def kept(self) -> bool:
+        """Whether there is room."""
+        return self._pixels is not None
+
     def take(self, rows: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Copies what is there of `rows`, int [n], to `out`, [n, size, size, 3].
 
