@@ -32,15 +32,13 @@ def agejax(folder):
 def orbax(folder):
     import orbax.checkpoint as ocp
 
-    from agejax.runtime.checkpoint import _training
-    from agejax.types import weights_of
+    from agejax.runtime.checkpoint import _items
 
-    parts = {"weights": weights_of, "training": _training}
-    handlers = {name: ocp.StandardCheckpointHandler() for name in parts}
+    handlers = {name: ocp.StandardCheckpointHandler() for name in ("weights", "training")}
     checkpointer = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler(**handlers))
 
     def save(state):
-        saves = {name: ocp.args.StandardSave(dict(part(state))) for name, part in parts.items()}
+        saves = {name: ocp.args.StandardSave(tree) for name, tree in _items(state).items()}
         checkpointer.save(folder / "0", args=ocp.args.Composite(**saves))
 
     return save, checkpointer.wait_until_finished

@@ -70,10 +70,9 @@ def orbax(folder, state, config):
     import jax
     import orbax.checkpoint as ocp
 
-    from agejax.runtime.checkpoint import _training
-    from agejax.types import weights_of
+    from agejax.runtime.checkpoint import _items
 
-    parts = {"weights": dict(weights_of(state)), "training": _training(state)}
+    parts = _items(state)
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, parts)
     handlers = {name: ocp.StandardCheckpointHandler() for name in parts}
 

@@ -32,7 +32,9 @@ from agejax.types import TrainState, Tree, Weights, weights_of
 logging.set_verbosity(logging.FATAL)  # Orbax tells of every file; its errors are raised, too
 
 _SHIPPED = ("weights", "config", "calibration", "metrics")  # what all but training reads
+_SHAPES = "shapes.json"  # those of all arrays, beside the items
 _TRIES = 3
+_Shapes = dict[str, tuple[int, ...]]
 
 
 class Checkpoints:
@@ -74,6 +76,8 @@ class Checkpoints:
             wait_for_all("save")
             self._write_arrays(folder, state)
             if is_first():
+                shapes = {item: _shapes(tree) for item, tree in _items(state).items()}
+                write_text(folder / _SHAPES, json.dumps(shapes))
                 self._finish(folder, config, validation_mae, calibration)
                 self._folders.publish(step)
         except Exception as error:  # full, read-only and failing disks: Orbax knows many words
@@ -93,8 +97,7 @@ class Checkpoints:
 
     def _write_arrays(self, folder: Path, state: TrainState) -> None:
         """Writes them; anew if Orbax loses patience, which it counts by a clock that may jump."""
-        items = {"weights": dict(weights_of(state)), "training": _training(state)}
-        saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
+        saves = {item: ocp.args.StandardSave(tree) for item, tree in _items(state).items()}
         with _one_error_alone():
             for tries_left in reversed(range(_TRIES)):
                 try:
@@ -172,8 +175,7 @@ class Checkpoints:
 
     def state(self, step: int, like: TrainState) -> TrainState:
         """A checkpoint's state, with the shapes, dtypes and shardings of `like`."""
-        wanted = {"weights": dict(weights_of(like)), "training": _training(like)}
-        restored = self._restore(step, _orbax(), **wanted)
+        restored = self._restore(step, _orbax(), **_items(like))
         state = restored["training"]
         state |= {"ema": restored["weights"]} if like["ema"] else restored["weights"] | {"ema": {}}
         return cast(TrainState, state)
@@ -212,8 +214,7 @@ class Checkpoints:
         try:
             with reader as orbax:
                 for item, tree in like.items():
-                    saved = ocp.StandardCheckpointHandler().metadata(self._folders / step / item)
-                    self._check_model(step, tree, saved)
+                    self._check_model(step, tree, self._saved_shapes(step, item))
                 # NumPy's come back as such; a bare shape would ask for the devices it was saved on.
                 abstract = jax.tree.map(
                     lambda x: (
@@ -228,9 +229,16 @@ class Checkpoints:
                 f"{self.folder}/{step}: cannot be restored ({first_line(error)})"
             ) from error
 
-    def _check_model(self, step: int, like: Tree, saved: Tree) -> None:
-        """Tells a checkpoint of another model in one line, where Orbax would in a page."""
-        ours, theirs = _shapes(like), _shapes(saved)
+    def _saved_shapes(self, step: int, item: str) -> _Shapes:
+        """Of the arrays of an item; Orbax takes a third of a restore to tell them."""
+        file = self._folders / step / _SHAPES
+        if file.exists():  # not beside checkpoints of an older agejax
+            return {k: tuple(v) for k, v in json.loads(file.read_bytes())[item].items()}
+        return _shapes(ocp.StandardCheckpointHandler().metadata(self._folders / step / item))
+
+    def _check_model(self, step: int, like: Tree, theirs: _Shapes) -> None:
+        """Tells a checkpoint of another model in one line, where Orbax would in pages."""
+        ours = _shapes(like)
         if ours != theirs:
             names = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
             name = names[0]
@@ -277,13 +285,14 @@ def _one_error_alone() -> Iterator[None]:
     loops.setLevel(level)
 
 
-def _training(state: TrainState) -> dict[str, Any]:
-    """What a state holds beside the weights that are shipped."""
+def _items(state: TrainState) -> dict[str, dict[str, Any]]:
+    """A state as it is saved: the weights that are shipped, and what it holds beside them."""
     shipped = {"ema"} if state["ema"] else {"params", "stats", "ema"}
-    return {key: value for key, value in state.items() if key not in shipped}
+    training = {key: value for key, value in state.items() if key not in shipped}
+    return {"weights": dict(weights_of(state)), "training": training}
 
 
-def _shapes(tree: Tree) -> dict[str, tuple[int, ...]]:
+def _shapes(tree: Tree) -> _Shapes:
     tree = getattr(tree, "tree", tree)
     leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda x: hasattr(x, "shape"))
     return {

@@ -11,15 +11,13 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from agejax.runtime.checkpoint import _training
-from agejax.types import weights_of
+from agejax.runtime.checkpoint import _items
 from tests.saved import same, state
 
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    wanted = state(2)
-    parts = {"weights": dict(weights_of(wanted)), "training": _training(wanted)}
+    parts = _items(state(2))
     like = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), parts)
     handler = ocp.PyTreeCheckpointer()
     for line in sys.stdin:

@@ -38,6 +38,24 @@ def test_a_state_comes_back_to_the_bit(workdir):
     assert checkpoints.config(1) == CONFIG
 
 
+def another(step):
+    """A state of which an array has another shape."""
+    found = state(step)
+    found["opt"]["mu"]["one"]["b"] = np.ones(7)
+    return found
+
+
+def test_another_model_is_told_also_of_a_checkpoint_that_lists_no_shapes(workdir):
+    folder = workdir / "checkpoints" / "2"
+    for listed in (True, False):
+        if not listed:  # as an older agejax left it
+            (folder / "shapes.json").unlink()
+            manifest.seal(folder, 2)
+        assert same(Checkpoints(workdir).state(2, like=state(9)), state(2))
+        with pytest.raises(UserError, match=r"another model: 1 arrays.*opt.mu.one.b.*\(5,\) there"):
+            Checkpoints(workdir).state(2, like=another(9))
+
+
 def test_a_damaged_latest_is_set_aside_and_the_one_before_it_used(workdir, capsys):
     flip(workdir / "checkpoints" / "2" / "training" / "manifest.ocdbt")
     before = contents(workdir / "checkpoints" / "2")
