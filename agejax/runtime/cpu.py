@@ -8,7 +8,7 @@ import sys
 import jax
 
 from agejax.models import library
-from agejax.runtime import dnnl, native
+from agejax.runtime import dnnl_c, native
 
 # glibc's mallopt parameters, from malloc.h, and how it chooses its number of arenas
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
@@ -56,7 +56,7 @@ def use_onednn() -> bool:
 
     For one device alone: XLA would give every device the whole batch of a foreign function.
     """
-    if jax.default_backend() != "cpu" or jax.device_count() > 1 or not dnnl.installed():
+    if jax.default_backend() != "cpu" or jax.device_count() > 1 or not dnnl_c.installed():
         return False
     library.use(native.OneDNN())
     return True

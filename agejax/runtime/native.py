@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from agejax.runtime import dnnl
+from agejax.runtime import dnnl, dnnl_c
 
 Sizes = tuple[int, ...]
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -181,7 +181,7 @@ class OneDNN:
             return False
         try:
             dnnl.convolution(_shape(x, w, stride, pads, groups))
-        except dnnl.Failed:
+        except dnnl_c.Failed:
             return False
         return True
 

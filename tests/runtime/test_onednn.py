@@ -10,9 +10,9 @@ from agejax.models import conv, library
 from agejax.models.conv_norm import RELU, RELU6, conv_norm
 from agejax.models.efficientnet_lite import EfficientNetLite0
 from agejax.models.layers import Conv, batch_norm
-from agejax.runtime import cpu, dnnl
+from agejax.runtime import cpu, dnnl_c
 
-if not dnnl.installed():
+if not dnnl_c.installed():
     pytest.skip("the package onednn-cpu-gomp (extra cpu) is not here", allow_module_level=True)
 
 from agejax.runtime import native
@@ -104,9 +104,9 @@ def test_a_failure_is_an_error_and_not_a_result(onednn, monkeypatch):
     step(x, w)
 
     def fail(*args):
-        raise dnnl.Failed("no luck")
+        raise dnnl_c.Failed("no luck")
 
-    monkeypatch.setattr(dnnl, "_execute", fail)
+    monkeypatch.setattr(dnnl_c, "execute", fail)
     with pytest.raises((jax.errors.JaxRuntimeError, ValueError), match="Failed: no luck"):
         step(x, w).block_until_ready()
 
