@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agejax import config as configs
 from agejax.inference.crops import crop_lines, under_crops
+from agejax.models.efficientnet_lite import EfficientNetLite2
 from agejax.runtime.compiled import keep_compiled
 from agejax.runtime.evaluate import evaluate
 from agejax.runtime.loop import train
@@ -71,6 +72,12 @@ def fine(config):
     config.train.update(stages=((96, 6 * EPOCH), (128, 6 * EPOCH)), steps=20 * EPOCH)
 
 
+def larger(config):
+    """EfficientNet-Lite2, for half as much work again (extra `pretrained-large`)."""
+    config.model.trunk = EfficientNetLite2
+    config.model.pretrained = "agejax.runtime.pretrained:efficientnet_lite2_imagenet"
+
+
 def expected(config):
     """DLDL-v2: the error of the mean beside the label distribution, a quarter nat a year."""
     with config.unlocked():
@@ -90,7 +97,7 @@ def uncropped(config):
 
 CANDIDATES = {
     f.__name__: f
-    for f in (base, plain, heavy, narrow, long, mixed, fine, expected, balanced, uncropped)
+    for f in (base, plain, heavy, narrow, larger, long, mixed, fine, expected, balanced, uncropped)
 }
 
 

