@@ -113,13 +113,7 @@ def read_config(argv: list[str], file: Path) -> ConfigDict:
         raise UserError(str(error)) from error
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise UserError(f"{place(error, file)}: {type(error).__name__}: {error}") from error
-    if not isinstance(config, ConfigDict):
-        raise UserError(f"{file}: get_config() gives no ConfigDict")
-    if missing := set(configs.default()) - set(config):
-        raise UserError(
-            f"{file}: get_config() gives no config.{min(missing)}; it must begin with "
-            f"agejax.config.default()"
-        )
+    configs.check_whole(config, file)
     if extra:
         raise UserError(
             f"cannot make sense of {extra[0]!r}; settings are given as --config.KEY=VALUE"

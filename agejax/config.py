@@ -33,6 +33,7 @@ LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
 # Writers of ours: whatever else a run's own config names there would be others' code.
 _WRITERS = ("agejax.runtime.tensorboard", "agejax.runtime.weights_and_biases")
 _OPEN = ("tasks.", "model.args.", "data.sets.")  # whose keys are the experiment's own
+_MISSING = object()
 
 
 def default() -> ConfigDict:
@@ -156,7 +157,7 @@ def from_file(path: Path) -> ConfigDict:
     """What `get_config()` of a Python file gives.
 
     Raises:
-      UserError: there is no such file, or it gives none.
+      UserError: there is no such file, or it gives none, or not a whole one.
     """
     if not path.is_file():
         raise UserError(f"{path}: there is no such config")
@@ -164,9 +165,24 @@ def from_file(path: Path) -> ConfigDict:
         config = runpy.run_path(str(path))["get_config"]()
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise UserError(f"{path}: {type(error).__name__}: {error}") from error
-    if not isinstance(config, ConfigDict):
-        raise UserError(f"{path}: get_config() gives no ConfigDict")
+    check_whole(config, path)
     return config
+
+
+def check_whole(config: Any, file: Path) -> None:
+    """Raises a `UserError` if what a file's `get_config()` gives lacks settings."""
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"{file}: get_config() gives no ConfigDict")
+    wanted = [key for key, _ in flat(default()) if not key.startswith("tasks.")]
+    for key in [*wanted, "tasks"]:  # what is in there has a check of its own
+        section: Any = config
+        for part in key.split("."):
+            section = section.get(part, _MISSING) if isinstance(section, ConfigDict) else _MISSING
+        if section is _MISSING or (key == "tasks" and not isinstance(section, ConfigDict)):
+            raise UserError(
+                f"{file}: get_config() gives no config.{key}; it must begin with "
+                f"agejax.config.default()"
+            )
 
 
 def stages(config: ConfigDict) -> list[tuple[int, int]]:

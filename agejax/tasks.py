@@ -109,6 +109,11 @@ def settable(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def check(tasks: Mapping[str, Any]) -> None:
     """Raises a `UserError` for a task that cannot be meant, or whose parts do not suit."""
+    for name in ("age", "gender"):  # what predictions and reports are made of
+        if name not in tasks:
+            raise UserError(
+                f"config.tasks has no {name}; to train without it, set config.tasks.{name}.weight=0"
+            )
     for name, task in read(tasks).items():
         where = f"config.tasks.{name}"
         if not (isinstance(task.classes, int) and 2 <= task.classes <= _MOST):

@@ -298,6 +298,9 @@ def test_launch_tells_what_is_wrong_in_one_line(launch, tmp_path, args, said):
     assert said in err
 
 
+DEFAULT = "from agejax.config import default\ndef get_config():\n  c = default()\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -305,7 +308,15 @@ def test_launch_tells_what_is_wrong_in_one_line(launch, tmp_path, args, said):
         ("def get_config():\n  return 3\n", "mine.py: get_config() gives no ConfigDict"),
         (
             "import ml_collections\nget_config = ml_collections.ConfigDict\n",
-            "mine.py: get_config() gives no config.augment; it must begin with",
+            "mine.py: get_config() gives no config.augment.brightness; it must begin with",
+        ),
+        (
+            f"{DEFAULT}  with c.unlocked():\n    del c.train.steps\n  return c\n",
+            "mine.py: get_config() gives no config.train.steps; it must begin with",
+        ),
+        (
+            f"{DEFAULT}  with c.unlocked():\n    del c.tasks.gender\n  return c\n",
+            "config.tasks has no gender; to train without it, set config.tasks.gender.weight=0",
         ),
         ("def get_config():\n  return nobody\n", "line 2: NameError"),
     ],

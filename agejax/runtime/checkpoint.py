@@ -70,16 +70,16 @@ class Checkpoints:
         """
         step = int(state["step"])
         try:
-            folder = self._folders.being_written(step)
             if is_first():
                 self._folders.give_up(step)
             wait_for_all("save")
-            self._write_arrays(folder, state)
+            folder = self._write_arrays(step, state)
             if is_first():
                 shapes = {item: _shapes(tree) for item, tree in _items(state).items()}
                 write_text(folder / _SHAPES, json.dumps(shapes))
                 self._finish(folder, config, validation_mae, calibration)
-                self._folders.publish(step)
+                self._folders.publish(folder, step)
+                self._folders.give_up(step)  # what other tries have left
         except Exception as error:  # full, read-only and failing disks: Orbax knows many words
             if jax.process_count() > 1 and isinstance(error, jax.errors.JaxRuntimeError):
                 raise  # another process is lost
@@ -95,19 +95,25 @@ class Checkpoints:
                     self._folders.remove(other)
         wait_for_all("saved")
 
-    def _write_arrays(self, folder: Path, state: TrainState) -> None:
-        """Writes them; anew if Orbax loses patience, which it counts by a clock that may jump."""
+    def _write_arrays(self, step: int, state: TrainState) -> Path:
+        """Writes them to a folder.
+
+        If Orbax loses patience, which it counts by a clock that may jump, to another one: what was
+        not waited for may go on writing.
+        """
         saves = {item: ocp.args.StandardSave(tree) for item, tree in _items(state).items()}
+        tries = _TRIES if jax.process_count() == 1 else 1
         with _one_error_alone():
-            for tries_left in reversed(range(_TRIES)):
+            for i in range(tries):
+                folder = self._folders.being_written(step, i)
                 try:
                     with _orbax() as orbax:
                         orbax.save(folder, args=ocp.args.Composite(**saves))
-                    return
+                    break
                 except TimeoutError:
-                    if tries_left == 0 or jax.process_count() > 1:
+                    if i == tries - 1:
                         raise
-                    self._folders.give_up(int(state["step"]))
+        return folder
 
     def _finish(
         self, folder: Path, config: str, mae: float | None, calibration: Calibration | None

@@ -48,21 +48,20 @@ class StepFolders:
                 (self / step).rename(aside)
                 print(f"{told(self / step, wrong)}; it is set aside as {aside.name}")
 
-    def being_written(self, step: int) -> Path:
-        """Where to write a checkpoint before `publish`; what is there was never finished."""
-        return self.path / f"{step}.partial"
+    def being_written(self, step: int, i: int = 0) -> Path:
+        """Where to write a checkpoint before `publish`, at the i-th try."""
+        return self.path / f"{step}.partial{i or ''}"
 
     def give_up(self, step: int) -> None:
-        """Removes what stands in `being_written(step)`, and what Orbax has put beside it."""
+        """Removes what was never finished of a checkpoint, and what Orbax has put beside it."""
         for folder in self.path.glob(f"{step}.partial*"):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def publish(self, step: int) -> None:
-        """Gives what stands in `being_written(step)` its manifest and, once on the disk, its name.
+    def publish(self, written: Path, step: int) -> None:
+        """Gives what was written its manifest and, once on the disk, its name.
 
         It replaces the checkpoint of that step, if there is one.
         """
-        written = self.path / f"{step}.partial"
         manifest.seal(written, step)
         self.remove(step)
         written.rename(self / step)

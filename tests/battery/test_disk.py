@@ -43,14 +43,15 @@ def test_at_whatever_write_the_disk_gives_out_nothing_is_lost(driver, stopped, t
     assert training.run(tmp_path / "counted", fault=NO_FAULT) == 0
     writes = training.writes()
     rng, kinds, failed = random.Random(2), collections.Counter(), []
-    for i in range(n):
+    while (i := kinds.total()) < n:
         kind, at = list(FAULTS)[i % len(FAULTS)], rng.randint(1, writes)
         workdir = shutil.copytree(stopped, tmp_path / f"run{i}")
         try:
-            give_out(training, stopped, unbroken, workdir, (at, *FAULTS[kind]))
+            reached = give_out(training, stopped, unbroken, workdir, (at, *FAULTS[kind]))
         except AssertionError as error:  # the others are of interest, too
             failed.append(f"{kind} at write {at} of {writes}: {error}")
-        kinds[kind] += 1
+            reached = True
+        kinds[kind] += reached
         shutil.rmtree(workdir)
     assert not failed, f"{len(failed)} of {n}:\n" + "\n".join(failed)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
@@ -62,9 +63,11 @@ def test_at_whatever_write_the_disk_gives_out_nothing_is_lost(driver, stopped, t
 
 
 def give_out(training, stopped, unbroken, workdir, fault):
-    """A run on a disk that fails, and again on one that does not."""
+    """A run on a disk that fails, and again on one that does not; whether it came to fail."""
     before, saved = contents(stopped / "checkpoints"), Checkpoints(stopped).latest()
     code, said = training.run(workdir, fault=fault), training.said()
+    if code == 0 and training.writes() < fault[0]:  # a run has some fewer writes than another
+        return False
     assert code == 2, said
     assert "Traceback" not in said, said
     errors = [line for line in said.splitlines() if line.startswith("error: ")]
@@ -79,6 +82,7 @@ def give_out(training, stopped, unbroken, workdir, fault):
     assert_identical(unbroken, workdir, STEPS)
     assert metrics(unbroken) == metrics(workdir)
     assert not list((workdir / "checkpoints").glob("damaged*")), training.said()
+    return True
 
 
 @pytest.mark.parametrize("n", counts(20, smoke=1))
@@ -91,8 +95,7 @@ def test_a_clock_that_jumps_changes_nothing(driver, faults, tmp_path, n):
         workdir = tmp_path / f"run{i}"
         # TensorStore aborts where the clock goes back within its commit: a kill like any other.
         codes = [training.run(workdir, clock=True)]
-        while codes[-1] == -signal.SIGABRT and len(codes) < 20:
-            assert "staleness_bound" in training.said(), training.said()
+        while codes[-1] and "staleness_bound" in training.said() and len(codes) < 20:
             codes.append(training.run(workdir, clock=True))
         assert codes[-1] == 0, training.said()
         aborted += len(codes) - 1
