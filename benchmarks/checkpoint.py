@@ -2,7 +2,7 @@
 
     python benchmarks/checkpoint.py [--rounds 5] [--trunk agejax.models.resnet:ResNet50]
 
-The state of a model of 24 million weights with Adam's moments, 285 MB. agejax seals a checkpoint
+The state of a model of 24 million weights with Adam's moments, 263 MB. agejax seals a checkpoint
 with the hash of every file, brings all to the disk, and checks what it restores. Orbax saves and
 restores the same trees by the same handlers, and an fsync of its files and folders follows; a line
 each tells of the work without it. Restored files are in the kernel's memory on both sides. A ratio
