@@ -11,6 +11,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 from jax._src import cloud_tpu_init
 from jax._src.clusters import ClusterEnv
@@ -18,6 +19,7 @@ from jax._src.clusters import ClusterEnv
 from agejax.errors import UserError
 
 TIMEOUT = 300  # seconds in which all processes have to be there
+_MORE_THAN_MPI_5 = {"OMPI_MCA_orte_hnp_uri", "SLURM_STEP_NODELIST"}  # that tells of process 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,11 +104,14 @@ def _found(
     coordinator = coordinator or environment.get("JAX_COORDINATOR_ADDRESS")
     if of_mpi is not None and of_mpi == told("OMPI_COMM_WORLD_LOCAL_SIZE"):
         coordinator = coordinator or f"localhost:{_port(environment)}"  # all are on one machine
+    found: tuple[Any, ...] = (coordinator, processes, process, None)
+    mpi_5 = of_mpi is not None and not environment.keys() & _MORE_THAN_MPI_5
     try:
         with warnings.catch_warnings(action="ignore"):  # of a package that is absent
-            found = ClusterEnv.auto_detect_unset_distributed_params(
-                coordinator, processes, process, None, None, TIMEOUT
-            )
+            if not mpi_5:  # which JAX reads with mpi4py alone, from 0.12 on
+                found = ClusterEnv.auto_detect_unset_distributed_params(
+                    coordinator, processes, process, None, None, TIMEOUT
+                )
     except Exception as error:  # of many kinds: no network, no rights, an odd environment
         raise UserError(f"what the launcher says of this process is odd: {error}") from error
     coordinator, processes, process, theirs = found

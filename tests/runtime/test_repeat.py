@@ -39,7 +39,7 @@ def test_a_run_says_what_it_was_made_with(run, tiny, splits):
     assert session["data"]["train"]["faces"] == len(splits["train"])
     assert session["machine"]["devices"] == "4 x cpu"
     assert "device_count=4" in session["environment"]["XLA_FLAGS"]
-    assert session["versions"]["jax"].count(".") == 2
+    assert session["versions"]["jax"].count(".") >= 2
     assert session["started"].endswith("+00:00")
     now = surroundings(tiny, splits)
     assert list(differing({k: v for k, v in session.items() if k != "weights"}, now)) == []
