@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 
@@ -19,23 +21,22 @@ def test_the_gpu_bench_runs_anywhere_in_its_smoke_mode():
     assert line.startswith("small_cnn       32     2")
 
 
-def test_the_bench_of_checkpoints_runs_for_a_small_network(tmp_path):
-    command = [sys.executable, "benchmarks/checkpoint.py", "--rounds", "1"]
-    command += ["--trunk", "agejax.models.cnn:SmallCNN", "--folder", str(tmp_path)]
+@pytest.mark.parametrize(
+    ("bench", "network", "lines"),
+    [
+        (
+            "checkpoint.py",
+            ("--trunk", "agejax.models.cnn:SmallCNN"),
+            ["save and fsync", "save", "fsync alone", "restore"],
+        ),
+        ("background_save.py", ("--network", "small_cnn"), ["held", "in all"]),
+    ],
+)
+def test_the_benches_of_saves_run_for_a_small_network(tmp_path, bench, network, lines):
+    command = [sys.executable, f"benchmarks/{bench}", "--rounds", "1", *network]
+    command += ["--folder", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    _, _, *lines = done.stdout.splitlines()
-    assert [line[:16].strip() for line in lines] == [
-        *("save and fsync", "save", "fsync alone", "restore")
-    ]
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_bench_of_saves_in_the_background_runs_for_a_small_network(tmp_path):
-    command = [sys.executable, "benchmarks/background_save.py", "--rounds", "1"]
-    command += ["--network", "small_cnn", "--folder", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    _, _, *lines = done.stdout.splitlines()
-    assert [line[:9].strip() for line in lines] == ["held", "in all"]
+    _, _, *told = done.stdout.splitlines()
+    assert [line.partition("  ")[0].strip() for line in told] == lines
     assert not list(tmp_path.iterdir())

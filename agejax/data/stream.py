@@ -75,11 +75,8 @@ class Loader(RowLoader):
         self.size = size
         self._crop = crop
         self._pool = ThreadPoolExecutor(workers)
-        self._pixels = (
-            Pixels(faces, size)
-            if crop
-            else Pixels(faces, size, cache_mib=cache_mib, cache_dir=cache_dir)
-        )
+        keep = (0, None) if crop else (cache_mib, cache_dir)
+        self._pixels = Pixels(faces, size, cache_mib=keep[0], cache_dir=keep[1])
         self._read = faces.read if self._pixels.kept else Jpegs(faces.read, cache_mib)
 
     def __call__(self, indices: Sequence[int] | np.ndarray, rows: int | None = None) -> Batch:

@@ -43,7 +43,7 @@ def could_be_left(seen, saved):
     """Which steps may be the latest saved: that of the last save on the disk, or of one begun."""
     begun = [saved + seen[:i].count(b".") for i, byte in enumerate(seen) if byte == ord("(")]
     done = seen.count(b")")
-    return [*[saved, *begun][done:]]
+    return [saved, *begun][done:]
 
 
 @pytest.mark.parametrize("n", counts(200, smoke=3))

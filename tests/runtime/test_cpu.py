@@ -7,7 +7,7 @@ import pytest
 
 from agejax.runtime.cpu import compiler_options
 
-# How many pages the system hands out while XLA takes 64 MiB for an intermediate result 20 times.
+# How many pages the system hands out while XLA takes 64 MiB for an intermediate result 40 times.
 COUNT = """
 import resource, sys
 from agejax.runtime import cpu
