@@ -1,10 +1,13 @@
 """`imdb.mat` and `wiki.mat` as columns, read where a corrupt file can do no harm."""
 
+import contextlib
+import functools
 import io
 import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -35,9 +38,6 @@ _CELEBRITIES = ("celeb_names", "celeb_id")
 def read_mat(data: bytes, kind: str, where: str) -> Columns:
     """The fields of an IMDB-WIKI `.mat` as columns of its N rows.
 
-    SciPy's reader can crash on a corrupt file (it did on 1 in 300 mutated ones), so it runs in a
-    child process.
-
     Args:
       data: the bytes of the file.
       kind: "imdb" or "wiki", the name of the struct in it.
@@ -53,25 +53,45 @@ def read_mat(data: bytes, kind: str, where: str) -> Columns:
     Raises:
       UserError: the file is no such `.mat`.
     """
+    with mat_reader(kind) as read:
+        return read(data, where)
+
+
+@contextlib.contextmanager
+def mat_reader(kind: str) -> Iterator[Callable[[bytes, str], Columns]]:
+    """`read_mat` of one file, which may still be looked for while the reader gets ready.
+
+    SciPy's reader can crash on a corrupt file (it did on 1 in 300 mutated ones), so it runs in a
+    child process, and to import it takes as long as to read.
+    """
     # -P: whatever lies in the working directory must not stand in for a library.
     command = [sys.executable, "-P", "-m", "tfds_imdb_wiki.imdb_mat", kind]
     env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # whose stacks count as memory
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        try:
+            yield functools.partial(_read, child, kind)
+        finally:
+            child.kill()
+
+
+def _read(child: subprocess.Popen, kind: str, data: bytes, where: str) -> Columns:
     try:
-        child = subprocess.run(command, input=data, capture_output=True, env=env, timeout=_SECONDS)
+        out, err = child.communicate(data, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise UserError(
             f"{where}: not a readable {kind}.mat (its reader took {_SECONDS} s); fetch it again"
         ) from error
     if child.returncode:
-        said = child.stderr.decode(errors="replace").strip().splitlines()
+        said = err.decode(errors="replace").strip().splitlines()
         why = said[-1] if said else f"its reader died of signal {-child.returncode}"
         raise UserError(f"{where}: not a readable {kind}.mat ({why}); fetch or unpack it again")
-    with np.load(io.BytesIO(child.stdout), allow_pickle=False) as columns:
+    with np.load(io.BytesIO(out), allow_pickle=False) as columns:
         return dict(columns)
 
 
 def _parse(data: bytes, kind: str) -> Columns:
-    import scipy.io  # here, so that only the child pays for it
+    import scipy.io
 
     struct = scipy.io.loadmat(io.BytesIO(data))[kind][0, 0]
     columns = {f: struct[f].ravel() for f in (*_FIELDS, *_CELEBRITIES) if f in struct.dtype.names}
@@ -98,6 +118,8 @@ def _text(cell: Any) -> str:
 
 def main() -> None:
     """The child: a `.mat` from standard input, of the kind that is told, as a `.npz`."""
+    import scipy.io  # noqa: F401  # here, so that only the child pays for it, before it has data
+
     try:
         data = sys.stdin.buffer.read()
         most = _MEMORY + _MEMORY_PER_BYTE * len(data)

@@ -5,6 +5,7 @@ import csv
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 import urllib.request
@@ -21,13 +22,16 @@ from agejax.data.records import Records, shards_of
 from agejax.errors import UserError
 from tfds_imdb_wiki.archive import Archive, Piece, find_archive, fingerprint
 from tfds_imdb_wiki.images import stored
-from tfds_imdb_wiki.imdb_mat import read_mat
+from tfds_imdb_wiki.imdb_mat import Columns, mat_reader
 from tfds_imdb_wiki.rows import REASONS, SPLITS, drop_reasons, person_ids, split_of
 from tfds_imdb_wiki.summary import summary
+from tfds_imdb_wiki.writer import SHARD, write_split
 
 _URL = "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/static"
 
 _JPEG = b"\xff\xd8\xff"  # how every JPEG begins
+
+_PIECE = 64  # rows that a thread takes at a time
 
 _DESCRIPTION = """
 Faces of IMDB and Wikipedia celebrities with age and gender (Rothe, Timofte, Van Gool, "Deep
@@ -72,8 +76,9 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
     that filters and look-ups need not read the images, and reading one needs no parser.
     """
 
-    VERSION = tfds.core.Version("1.1.0")
+    VERSION = tfds.core.Version("2.0.0")
     RELEASE_NOTES = {
+        "2.0.0": "Images of over 512 pixels are scaled down by the JPEG's decoder first.",
         "1.1.0": "columns-SPLIT.npz tells where in its record each image stands.",
         "1.0.0": "First release.",
     }
@@ -124,14 +129,29 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         self._archives: dict[str, dict[str, Any]] = {}
         splits: dict[str, list[_Candidate]] = {split: [] for split in SPLITS}
         for kind in self.builder_config.archives:
-            archive = self._archive(dl_manager, kind)
-            for candidate in self._candidates(archive, kind):
+            with mat_reader(kind) as read:
+                archive = self._archive(dl_manager, kind)
+                mat = _mat(archive, kind, read)
+            for candidate in self._candidates(archive, kind, mat):
                 splits[split_of(candidate.label["person"])].append(candidate)
         generate = self._generate_examples if self._by_beam is None else self._pipeline
         return {
             split: generate(split, sorted(rows, key=lambda row: row.path))
             for split, rows in splits.items()
         }
+
+    def _generate_splits(self, dl_manager, download_config) -> list[tfds.core.SplitInfo]:
+        if self._by_beam is not None or download_config.num_shards:
+            return super()._generate_splits(dl_manager, download_config)
+        most = download_config.max_examples_per_split
+        return [
+            write_split(
+                (example for _, example in itertools.islice(examples, most)),
+                self._get_filename_template(split_name=split),
+                min(SHARD, download_config.max_shard_size),
+            )
+            for split, examples in self._split_generators(dl_manager).items()
+        ]
 
     def _archive(self, dl_manager: tfds.download.DownloadManager, kind: str) -> Archive:
         try:
@@ -152,27 +172,34 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
                 f"means and put it there, or name another folder with --manual_dir"
             ) from error
 
-    def _candidates(self, archive: Archive, kind: str) -> Iterator[_Candidate]:
+    def _candidates(self, archive: Archive, kind: str, mat: Columns) -> Iterator[_Candidate]:
         """The rows whose labels are good; notes the reasons of the others."""
-        data = archive.read(f"{kind}.mat")
-        if data is None:
-            raise UserError(f"{archive.path}: there is no {kind}.mat in it; fetch it again")
-        mat = read_mat(data, kind, f"{archive.path}/{kind}.mat")
         reasons, ages = drop_reasons(mat, self.builder_config.min_face_score)
         people = person_ids(mat, kind)
         self._rows += len(reasons)
-        for i, (reason, name) in enumerate(zip(reasons, mat["full_path"].tolist(), strict=True)):
+        columns = zip(
+            reasons.tolist(),
+            mat["full_path"].tolist(),
+            ages.tolist(),
+            (mat["gender"] == 1).astype(int).tolist(),
+            mat["face_score"].tolist(),
+            mat["second_face_score"].tolist(),
+            people.tolist(),
+            mat["photo_taken"].tolist(),
+            strict=True,
+        )
+        for reason, name, age, gender, score, second, person, year in columns:
             path = f"{kind}_crop/{name}"
             if reason:
-                self._dropped.append((path, str(reason)))
+                self._dropped.append((path, reason))
                 continue
             label = {
-                "age": int(ages[i]),
-                "gender": int(mat["gender"][i]),
-                "face_score": np.float32(mat["face_score"][i]),
-                "second_face_score": np.float32(mat["second_face_score"][i]),
-                "person": str(people[i]),
-                "photo_year": int(mat["photo_taken"][i]),
+                "age": age,
+                "gender": gender,
+                "face_score": np.float32(score),
+                "second_face_score": np.float32(second),
+                "person": person,
+                "photo_year": year,
                 "path": path,
             }
             read, piece = (
@@ -183,8 +210,10 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str, rows: list[_Candidate]) -> Iterator[tuple[int, dict]]:
         columns = self._columns[split] = collections.defaultdict(list)
+        pieces = [rows[i : i + _PIECE] for i in range(0, len(rows), _PIECE)]
         with ThreadPoolExecutor(self.workers) as pool:
-            images = in_order(pool, lambda row: stored(row.read()), rows, ahead=16 * self.workers)
+            read = in_order(pool, _stored, pieces, ahead=2 * self.workers)
+            images = itertools.chain.from_iterable(read)
             shown = self.progress(zip(rows, images, strict=True), total=len(rows), desc=split)
             for key, (row, (image, digest)) in enumerate(shown):
                 if isinstance(image, str):
@@ -252,11 +281,22 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         print(summary(folder))
 
 
+def _mat(archive: Archive, kind: str, read: Callable[[bytes, str], Columns]) -> Columns:
+    data = archive.read(f"{kind}.mat")
+    if data is None:
+        raise UserError(f"{archive.path}: there is no {kind}.mat in it; fetch it again")
+    return read(data, f"{archive.path}/{kind}.mat")
+
+
+def _stored(rows: list[_Candidate]) -> list[tuple[bytes | str, str]]:
+    return [stored(row.read()) for row in rows]
+
+
 def _add(columns: dict[str, list], row: _Candidate, digest: str, length: int) -> None:
     """Adds a stored image's row to the columns of its split."""
     for name, value in row.label.items():
         columns[name].append(value)
-    columns["image_sha256"].append(digest)
+    columns["image_sha256"].append(digest.encode())  # NumPy has four bytes for a character of str
     columns["image_length"].append(length)
 
 
@@ -277,7 +317,7 @@ def _image_starts(records: Records, columns: dict[str, list], workers: int) -> l
 
 
 def _start(columns: dict[str, list], row: int, record: bytes) -> int:
-    length, digest = columns["image_length"][row], columns["image_sha256"][row]
+    length, digest = columns["image_length"][row], columns["image_sha256"][row].decode()
     start = record.find(_JPEG)
     while start >= 0 and hashlib.sha256(record[start : start + length]).hexdigest() != digest:
         start = record.find(_JPEG, start + 1)

@@ -50,7 +50,7 @@ def imdb_wiki(
 
 
 def of_folder(folder: Path, split: str) -> Faces:
-    """The faces of a split of a built data set, such as `DATA_DIR/imdb_wiki/imdb/1.1.0`.
+    """The faces of a split of a built data set, such as `DATA_DIR/imdb_wiki/imdb/2.0.0`.
 
     Raises:
       UserError: there is none.
@@ -71,7 +71,7 @@ def _open(folder: Path, split: str) -> tuple[Faces, np.ndarray]:
         path=columns["path"],
         labels={task: columns[task].astype(np.int32) for task in tasks},
         known={task: np.ones(len(columns["path"]), bool) for task in tasks},
-        sha256=columns["image_sha256"],
+        sha256=columns["image_sha256"].astype(str),
         read=functools.partial(_read, records, columns["image_start"], columns["image_length"]),
         rows=np.arange(len(columns["path"])),
         person=columns["person"],

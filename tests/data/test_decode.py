@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agejax.data.decode import BadImage, canonical, decode
+from agejax.data.decode import BadImage, canonical, decode, shape_of, verify
 
 
 def picture(size=(100, 80), mode="RGB"):
@@ -73,6 +73,33 @@ def test_truncation_is_always_noticed(mode):
     for cut in range(2, len(jpeg) - 2, 97):
         with pytest.raises(BadImage):
             decode(canonical(jpeg[:cut]), 32)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}])
+def test_damage_is_noticed_without_the_colours(options):
+    """`verify` says of any bytes what decoding all channels does."""
+    rng, jpeg = np.random.default_rng(0), encoded(picture(), **options)
+    verdicts = []
+    for _ in range(300):
+        damaged = bytearray(jpeg)
+        for at in rng.integers(len(jpeg), size=rng.integers(1, 4)):
+            damaged[at] = rng.integers(256)
+        pair = [readable(verify, bytes(damaged)), readable(all_channels, bytes(damaged))]
+        assert pair[0] == pair[1]
+        verdicts.append(pair[0])
+    assert 20 < sum(verdicts) < 280
+
+
+def readable(read, data):
+    try:
+        read(canonical(data))
+    except BadImage:
+        return False
+    return True
+
+
+def all_channels(jpeg):
+    return decode(jpeg, max(shape_of(jpeg)))
 
 
 def test_a_decompression_bomb_is_refused():

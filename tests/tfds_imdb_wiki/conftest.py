@@ -32,7 +32,7 @@ def builds(archives, built, tmp_path_factory) -> dict[str, Path]:
     from tfds_imdb_wiki.build import build
 
     folder = tmp_path_factory.mktemp("builds")
-    folders = {"imdb": built / "imdb_wiki" / "imdb" / "1.1.0"}
+    folders = {"imdb": built / "imdb_wiki" / "imdb" / "2.0.0"}
     for config in ("wiki", "imdb_wiki"):
         folders[config] = build(config, str(archives), str(folder))
     return folders

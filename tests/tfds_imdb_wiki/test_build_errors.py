@@ -128,7 +128,7 @@ def test_it_is_told_in_one_line_and_leaves_nothing_that_looks_built(
     (line,) = errors(capsys.readouterr().err)
     for words in CASES[case]:
         assert words.format(manual) in line
-    assert not (tmp_path / "data" / "imdb_wiki" / "imdb" / "1.1.0").exists()
+    assert not (tmp_path / "data" / "imdb_wiki" / "imdb" / "2.0.0").exists()
     assert not list(tmp_path.rglob("dataset_info.json"))
 
 

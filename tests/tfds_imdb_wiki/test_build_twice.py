@@ -10,5 +10,5 @@ def test_two_builds_at_once_both_end_well(archives, tmp_path):
     for process in both:
         out, err = process.communicate()
         assert process.returncode == 0, err
-        assert out.splitlines()[-1] == str(tmp_path / "imdb_wiki" / "imdb" / "1.1.0")
-    assert [folder.name for folder in (tmp_path / "imdb_wiki" / "imdb").iterdir()] == ["1.1.0"]
+        assert out.splitlines()[-1] == str(tmp_path / "imdb_wiki" / "imdb" / "2.0.0")
+    assert [folder.name for folder in (tmp_path / "imdb_wiki" / "imdb").iterdir()] == ["2.0.0"]

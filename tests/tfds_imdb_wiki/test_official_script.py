@@ -34,7 +34,7 @@ def scripts(archives, tmp_path_factory):
             text=True,
         )
         assert done.returncode == 0, done.stderr
-    return {name: data / name / "imdb_wiki" / "imdb" / "1.1.0" for name in commands}
+    return {name: data / name / "imdb_wiki" / "imdb" / "2.0.0" for name in commands}
 
 
 def test_the_official_script_builds_the_same_records(scripts):

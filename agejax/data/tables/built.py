@@ -17,7 +17,7 @@ def from_built(folder: Path, images: Path) -> Iterator[Imported]:
     """A row for each face, and its image, byte for byte as it was built, below `images`.
 
     Args:
-      folder: such as `~/tensorflow_datasets/imdb_wiki/imdb/1.1.0`.
+      folder: such as `~/tensorflow_datasets/imdb_wiki/imdb/2.0.0`.
       images: a folder that is made.
 
     Raises:
