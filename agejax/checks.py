@@ -23,6 +23,7 @@ _RANGES = (
     ("model.dtype", lambda x: x in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
     ("augment.crop", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
     ("augment.pad", lambda x: x is None or x >= 0, "0 or above"),
+    ("model.flip_cut", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
     ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
     ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
     ("data.margin", lambda x: 0 <= x <= 4, "from 0 to 4"),

@@ -5,6 +5,7 @@ import os
 import sys
 
 from agejax.commands import (
+    calibrate,
     check,
     compare,
     crops,
@@ -30,6 +31,7 @@ _COMMANDS = (
     compare,
     repeat,
     verify,
+    calibrate,
     crops,
     check,
     import_,

@@ -73,8 +73,8 @@ def default() -> ConfigDict:
                 # they fit into this; by default 8192 on an accelerator, and never on a CPU
                 "max_unreadable": 0.01,  # share of a split's records that may have rotted since
             },
-            # Of each: classes, weight, head, loss and loss_args, balance and balance_args. All but
-            # the first have defaults; see agejax.tasks.Task.
+            # Of each: classes, weight, head, loss and loss_args, balance and balance_args, names,
+            # logit_adjustment. All but the first have defaults; see agejax.tasks.Task.
             "tasks": tasks.settable({"age": {"classes": 101}, "gender": {"classes": 2}}),
             "model": {
                 "trunk": SmallCNN,  # an nnx.Module: (size, dtype, rngs, **args)
@@ -87,6 +87,7 @@ def default() -> ConfigDict:
                 "head_width": 0,
                 "dtype": "float32",  # of the computation; weights are float32 always
                 "flip": False,  # predict a face and its mirror image, and average: twice the work
+                "flip_cut": 0.0,  # cut that by this share of its side at each edge, and enlarge it
             },
             "augment": {
                 "flip": True,

@@ -16,6 +16,7 @@ from agejax.callables import resolve
 from agejax.errors import UserError
 from agejax.labels import GENDER_NAMES
 from agejax.models.heads import Softmax
+from agejax.train.balance import logit_offset
 from agejax.train.losses import RowLoss, cross_entropy, with_ranges
 
 
@@ -32,6 +33,8 @@ class Task:
       balance: None, or (counts [classes], **balance_args) -> weights [classes], of
         agejax.train.balance.
       balance_args: its settings.
+      logit_adjustment: how far predictions are moved towards rare classes, once trained: 0 not at
+        all, 1 as if all were equally frequent; see agejax.train.balance.logit_offset.
       names: of the classes, in their order; a column of a table of faces holds these. With them
         `classes` can be left out. Without: female and male of gender, else 0, 1, 2, ...
     """
@@ -43,6 +46,7 @@ class Task:
     loss_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     balance: Any = None
     balance_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    logit_adjustment: float = 0.0
     names: tuple[str, ...] = ()
 
     @property
@@ -55,6 +59,7 @@ class Task:
 
 _CALLABLE = ("head", "loss", "balance")
 _MOST = 100_000  # classes
+_AGE_SIGMA = 3.0  # years, over which the shares of ages are smoothed
 
 
 def read(tasks: Mapping[str, Any]) -> dict[str, Task]:
@@ -128,6 +133,8 @@ def check(tasks: Mapping[str, Any]) -> None:
             raise UserError(f"{where}.loss is {task.loss!r}; it must be a function")
         if not (task.balance is None or callable(task.balance)):
             raise UserError(f"{where}.balance is {task.balance!r}; it must be None or a function")
+        if not (isinstance(by := task.logit_adjustment, int | float) and 0 <= by <= 1):
+            raise UserError(f"{where}.logit_adjustment is {by!r}; it must be from 0 to 1")
         _check_loss(where, task)
         if task.balance:
             _weights(where, task, np.ones(task.classes, int))
@@ -199,6 +206,24 @@ def class_weights(
         )
         for name, task in tasks.items()
         if task.balance
+    }
+
+
+def logit_offsets(
+    tasks: Mapping[str, Task],
+    labels: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
+    upto: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, list[float]]:
+    """{task: [classes] nats} of the tasks whose logits are to be adjusted; as `class_weights`."""
+    return {
+        name: logit_offset(
+            _counts(task.classes, labels[name], (upto or {}).get(name), known[name]),
+            task.logit_adjustment,
+            _AGE_SIGMA if name == "age" else 0.0,
+        ).tolist()
+        for name, task in tasks.items()
+        if task.logit_adjustment
     }
 
 

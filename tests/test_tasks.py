@@ -89,6 +89,7 @@ def test_callables_are_set_by_name_too():
         ({"balance": 3}, "None or a function"),
         ({"balance": np.mean}, "no finite weight for each class"),
         ({"balance": inverse, "balance_args": {"pwer": 2}}, "balance_args, fails"),
+        ({"logit_adjustment": 1.5}, "is 1.5; it must be from 0 to 1"),
         ({"lss": l1}, "of which classes is needed"),
     ],
 )
@@ -114,6 +115,15 @@ def test_class_weights_count_known_labels():
     assert weights.dtype == np.float32
     np.testing.assert_allclose(weights, [2 / 3, 2, 0, 0])
     assert tasks.class_weights({"age": tasks.Task(4)}, labels, known) == {}
+
+
+def test_logits_are_adjusted_by_the_shares_of_known_labels():
+    labels = {"gender": np.array([0, 0, 0, 1, 1], np.int32), "age": np.zeros(5, np.int32)}
+    known = {"gender": np.array([True, True, True, True, False]), "age": np.ones(5, bool)}
+    adjusted = {"gender": tasks.Task(2, logit_adjustment=0.5), "age": tasks.Task(101)}
+    offsets = tasks.logit_offsets(adjusted, labels, known)
+    assert offsets.keys() == {"gender"}
+    np.testing.assert_allclose(offsets["gender"], [0, 0.5 * np.log(3)])
 
 
 def test_a_run_with_other_heads_trains_and_predicts(tiny, tmp_path):

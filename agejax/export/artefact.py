@@ -210,6 +210,7 @@ def description(trained: Trained) -> dict[str, Any]:
             "trunk": name_of(config.model.trunk),
             "computes_in": config.model.dtype,
             "mirrored_too": config.model.flip,
+            "mirror_cut": config.model.flip_cut,
             "step": trained.step,
             "sha256": trained.sha256(),
         },

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -124,6 +125,27 @@ class Checkpoints:
         if calibration is not None:
             text = json.dumps(dataclasses.asdict(calibration))
             write_text(folder / "calibration" / "metadata", text)
+
+    def copy(
+        self,
+        step: int,
+        to: "Checkpoints",
+        config: str,
+        validation_mae: float,
+        calibration: Calibration,
+    ) -> None:
+        """Writes the weights of a checkpoint to another run's, with what they are to ship with."""
+        self._check_whole(step, "weights")
+        written = to._folders.being_written(step)
+        try:
+            shutil.copytree(self._folders / step / "weights", written / "weights")
+            if (shapes := self._folders / step / _SHAPES).exists():
+                shutil.copy(shapes, written)
+            to._finish(written, config, validation_mae, calibration)
+            to._folders.publish(written, step)
+        except BaseException:
+            to._folders.give_up(step)
+            raise
 
     def latest(self) -> int | None:
         """The step of the latest whole checkpoint; None where there is none."""

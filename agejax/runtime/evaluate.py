@@ -99,7 +99,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
        "gender": {"n", "accuracy", "nll", "ece"},
        "baseline": {"age_mae", "gender_accuracy", "age_median", "age_cumulative"},
        "uncalibrated": {"age", "gender"}, read from the model's own probabilities,
-       "calibration": {"temperature", "widening", "n"}, what all else is read with,
+       "calibration": {"temperature", "widening", "n", "offset"}, what all else is read with,
        "groups": {"decade" | "gender" | COLUMN: {GROUP: {"n", "mae", "bias", "cs5", "coverage",
          "gender_accuracy"}}},
        "worst_to_mean": {KIND: the MAE of its worst group of 30 faces or more over that of all},
@@ -124,7 +124,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = config.eval.split
     with first_alone("data"):
         faces = open_split(config, split)
-    train = _trained_on(config, checkpoints, step)
+    train = trained_on(config, checkpoints, step)
     everybody = len(faces)
     if split != "train" and train is not None:
         faces = faces.without(train)
@@ -172,7 +172,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return figures
 
 
-def _trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Faces | None:
+def trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Faces | None:
     """The training faces of a checkpoint, also where others than its own are evaluated."""
     theirs = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
     changes = [line.split()[0] for line in differences(config, theirs)]

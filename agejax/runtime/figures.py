@@ -23,12 +23,15 @@ def score(probabilities: Probabilities, faces: Faces) -> dict[str, dict[str, Any
     return compute(metric_sums(exact, faces.labels, faces.known, upto=faces.upto))
 
 
-def validation_figures(raw: Probabilities, faces: Faces) -> tuple[dict[str, Any], Calibration]:
+def validation_figures(
+    raw: Probabilities, faces: Faces, offset: Mapping[str, list[float]] | None = None
+) -> tuple[dict[str, Any], Calibration]:
     """`score` of validation faces, and the calibration that they were scored and will ship with.
 
-    `raw` are the model's own probabilities. The log gets the calibration, too, as "calibration".
+    `raw` are the model's own probabilities, `offset` as in `agejax.train.calibration.fit`. The log
+    gets the calibration, too, as "calibration".
     """
-    fitted = calibrations.fit(raw, faces.labels, faces.known, upto=faces.upto)
+    fitted = calibrations.fit(raw, faces.labels, faces.known, upto=faces.upto, offset=offset)
     figures: dict[str, Any] = score(calibrations.calibrated(raw, fitted), faces)
     return figures | {"calibration": dict(vars(fitted))}, fitted
 

@@ -217,7 +217,9 @@ def _make_steps(
     """The first state, the train step of each step, and the validation of a state."""
     learnt = tasks.read(config.tasks)
     tasks.check_faces(learnt, faces.known, faces.upto)
-    weights_of_classes = tasks.class_weights(learnt, faces.labels, faces.known, faces.upto)
+    labels = (faces.labels, faces.known, faces.upto)
+    weights_of_classes = tasks.class_weights(learnt, *labels)
+    offset = tasks.logit_offsets(learnt, *labels)
     layout = layout_of(mesh, config.train.fsdp_above)
     optimizer, step_at = train_steps_of(config, graph, weights_of_classes, layout)
     predict_step = predict_step_of(config, graph)
@@ -229,7 +231,7 @@ def _make_steps(
         if config.train.fsdp_above is not None:
             weights = whole(mesh, weights)
         raw = predict_split(predict_step, weights, mesh, loader, size)
-        return validation_figures(raw, validation.where(~loader.quarantine.bad))
+        return validation_figures(raw, validation.where(~loader.quarantine.bad), offset)
 
     state = init_state(graph, weights, optimizer, ema=config.train.ema > 0)
     return put(state, layout.shardings(state) if layout else replicated(mesh)), step_at, validate

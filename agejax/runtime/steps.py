@@ -16,7 +16,7 @@ from agejax import tasks
 from agejax.errors import UserError
 from agejax.runtime.cpu import compiler_options, use_onednn
 from agejax.runtime.model import abstract_model
-from agejax.train.augment import augment, mixup
+from agejax.train.augment import augment, mirrored, mixup
 from agejax.train.layout import Layout
 from agejax.train.optim import make_optimizer, shares_by_depth
 from agejax.train.step import PredictStep, TrainStep, make_predict_step, make_train_step
@@ -127,21 +127,20 @@ def predict_step_of(
     """(weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 
     One for validation, evaluation, prediction and export. With `config.model.flip`, the mean over
-    each face and its mirror image, for twice the work. `options` are the compiler's, by default
-    those of this machine.
+    each face and its mirror image, for twice the work; that is cut by `config.model.flip_cut`.
+    `options` are the compiler's, by default those of this machine.
     """
     use_onednn()
     step = make_predict_step(graph, compiler_options() if options is None else options)
-    return with_mirror(step) if config.model.flip else step
+    return with_mirror(step, config.model.flip_cut) if config.model.flip else step
 
 
-def with_mirror(step: PredictStep) -> PredictStep:
-    """A predict step whose probabilities do not depend on which way a face looks."""
+def with_mirror(step: PredictStep, cut: float = 0.0) -> PredictStep:
+    """A predict step of two views; without a cut, it does not matter which way a face looks."""
 
     def both_ways(weights: Weights, image: Any) -> dict[str, jax.Array]:
         # Two calls of one program: a mirrored face gives the same to the last bit.
-        mirror = image.__array_namespace__().flip(image, axis=2)
-        as_is, mirrored = step(weights, image), step(weights, mirror)
-        return jax.tree.map(lambda a, b: (a + b) / 2, as_is, mirrored)
+        as_is, other = step(weights, image), step(weights, mirrored(image, cut=cut))
+        return jax.tree.map(lambda a, b: (a + b) / 2, as_is, other)
 
     return both_ways

@@ -1,4 +1,6 @@
-"""Random views of a face, drawn on the device."""
+"""Views of a face, made on the device: random ones to train on, and one to predict from."""
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -104,6 +106,27 @@ def mixup(key: jax.Array, image: jax.Array, *, alpha: float) -> tuple[jax.Array,
     kept = jnp.maximum(kept, 1 - kept)
     own = kept[:, None, None, None]
     return own * image + (1 - own) * jnp.roll(image, 1, axis=0), kept
+
+
+@partial(jax.jit, static_argnames="cut")
+def mirrored(image: jax.Array, *, cut: float = 0.0) -> jax.Array:
+    """Mirror images, seen from closer by.
+
+    Args:
+      image: uint8 [B, H, W, 3].
+      cut: the share of their sides that is cut off at each edge; the rest is enlarged to H x W.
+
+    Returns:
+      uint8 [B, H, W, 3].
+    """
+    if not cut:
+        return jnp.flip(image, axis=2)
+    _, h, w, _ = image.shape
+    scale, still = jnp.full(1, 1 - 2 * cut), jnp.zeros(1)
+    rows, columns = _resampling(h, h, scale, still)[0], _resampling(w, w, -scale, still)[0]
+    x = jnp.einsum("ij,bjwc->biwc", rows, image.astype(jnp.float32))
+    x = jnp.einsum("kw,biwc->bikc", columns, x)
+    return jnp.floor(x + 0.5).astype(jnp.uint8)
 
 
 def _resampling(n: int, to: int, scale: jax.Array, shift: jax.Array) -> jax.Array:

@@ -1,14 +1,15 @@
 """Calibration: probabilities and age intervals that mean what they say, as validation showed it.
 
-First a temperature for each task sharpens or flattens its distributions. Whatever is reported is
-then read from these, the age (their median) too, so that a printed age is always the median of the
-printed distribution, and training's validation, evaluation and prediction cannot differ. The 90%
-interval of ages comes last: the 5% and 95% quantiles, moved until 90% of validation faces fit in.
+First a temperature for each task sharpens or flattens its distributions; where a task asks for
+logit adjustment, rare classes then get their due. Whatever is reported is read from the result, the
+age (its median) too, so that a printed age is always the median of the printed distribution, and
+training's validation, evaluation and prediction cannot differ. The 90% interval of ages comes last:
+the 5% and 95% quantiles, moved until 90% of validation faces fit in.
 """
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,13 @@ class Calibration:
       widening: {task: share}, by which each end of the 90% interval moves outwards, in parts of
         the distance between the 5% and 95% quantiles; negative moves it inwards.
       n: validation faces it was fitted on.
+      offset: {task: [classes] nats}, added to the logits once they are tempered.
     """
 
     temperature: Mapping[str, float] = dataclasses.field(default_factory=dict)
     widening: Mapping[str, float] = dataclasses.field(default_factory=dict)
     n: int = 0
+    offset: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
 
 
 def fit(
@@ -45,6 +48,7 @@ def fit(
     known: Mapping[str, np.ndarray],
     ordinal: Collection[str] = ("age",),
     upto: Mapping[str, np.ndarray] | None = None,
+    offset: Mapping[str, Sequence[float]] | None = None,
 ) -> Calibration:
     """The calibration of validation predictions.
 
@@ -58,7 +62,9 @@ def fit(
       known: {task: bool [N]}; a task without a known label is left as it is.
       ordinal: the tasks whose classes are years, which get an interval.
       upto: {task: int [N]}, the last class of each label, of tasks that have ranges.
+      offset: as `agejax.train.balance.logit_offset` gives it, of tasks that are to be adjusted.
     """
+    offset = offset or {}
     temperature, widening, n = {}, {}, 0
     for task, p in probabilities.items():
         rows = np.asarray(known[task], bool)
@@ -70,21 +76,26 @@ def fit(
         temperature[task] = fit_temperature(p, label, last)
         exact = label == last
         if task in ordinal and (exact.all() or exact.sum() >= _FEWEST):
-            widening[task] = fit_widening(tempered(p[exact], temperature[task]), label[exact])
-    return Calibration(temperature, widening, n)
+            shown = tempered(p[exact], temperature[task], offset.get(task))
+            widening[task] = fit_widening(shown, label[exact])
+    return Calibration(
+        temperature, widening, n, {task: offset[task] for task in temperature if task in offset}
+    )
 
 
 def calibrated(probabilities: Mapping[str, Any], calibration: Calibration) -> dict[str, Any]:
-    """{task: [..., classes]} -> the same at the calibration's temperatures, float32."""
-    temperature = calibration.temperature
+    """{task: [..., classes]} -> the same at the calibration's temperatures, adjusted, float32."""
+    temperature, offset = calibration.temperature, calibration.offset
     return {
-        task: tempered(p, temperature[task]).astype(np.float32) if task in temperature else p
+        task: tempered(p, temperature[task], offset.get(task)).astype(np.float32)
+        if task in temperature
+        else p
         for task, p in probabilities.items()
     }
 
 
-def tempered(p: Any, temperature: float) -> Any:
-    """[..., classes] probabilities -> p**(1 / temperature), normalised.
+def tempered(p: Any, temperature: float, offset: Sequence[float] | None = None) -> Any:
+    """[..., classes] probabilities -> p**(1 / temperature) * exp(offset), normalised.
 
     NumPy's are worked out in float64, JAX's, as in an exported model, as they come.
 
@@ -93,6 +104,8 @@ def tempered(p: Any, temperature: float) -> Any:
     """
     xp = p.__array_namespace__()
     z = _log(p) / temperature
+    if offset is not None:
+        z = z + xp.asarray(offset, dtype=z.dtype)
     e = xp.exp(z - z.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
 

@@ -59,7 +59,7 @@ def compared(model, form, tmp_path):
 
 TRUNKS = {
     "TutorialCNN": (TutorialCNN, 16, {"normalise": per_image, "head_width": 8}),
-    "SmallCNN": (SmallCNN, 16, {"flip": True, "normalise": to_unit}),
+    "SmallCNN": (SmallCNN, 16, {"flip": True, "flip_cut": 0.1, "normalise": to_unit}),
     "ResNet18": (ResNet18, 32, {"normalise": imagenet}),
     "ResNet50": (ResNet50, 32, {}),
     "EfficientNetLite0": (EfficientNetLite0, 32, {}),

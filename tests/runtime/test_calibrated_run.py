@@ -1,5 +1,6 @@
 """A checkpoint's calibration, from the validation that fits it to whoever reads a face with it."""
 
+import dataclasses
 import json
 import shutil
 
@@ -73,7 +74,7 @@ def test_a_prediction_shows_the_interval_that_evaluation_counts(run, archives):
 
 def test_a_checkpoint_without_calibration_still_works(run, old, archives):
     figures = evaluate(of_the_run(old, {}), old)
-    assert figures["calibration"] == {"temperature": {}, "widening": {}, "n": 0}
+    assert figures["calibration"] == dataclasses.asdict(Calibration())
     ours = evaluate(of_the_run(run, {}), run)
     assert figures["age"]["mae"] == pytest.approx(ours["uncalibrated"]["age"]["mae"])
     assert figures["gender"]["nll"] == figures["uncalibrated"]["gender"]["nll"]
@@ -128,8 +129,9 @@ def test_flipping_makes_a_face_and_its_mirror_image_the_same(run, archives):
         assert (alone.probabilities(image)[task] != a[task]).any()
 
 
-def test_flipping_is_evaluated_as_it_is_predicted(run):
-    figures = evaluate(of_the_run(run, {"model.flip": True}), run)
+@pytest.mark.parametrize("cut", [0.0, 0.1])
+def test_flipping_is_evaluated_as_it_is_predicted(run, cut):
+    figures = evaluate(of_the_run(run, {"model.flip": True, "model.flip_cut": cut}), run)
     plain = evaluate(of_the_run(run, {}), run)
     assert figures["age"]["nll"] != plain["age"]["nll"]
     assert figures["age"]["nll"] == pytest.approx(plain["age"]["nll"], abs=0.3)

@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import pytest
 
+from agejax.train import augment as views
 from agejax.train.augment import augment, mixup
 
 KEY = jax.random.key(3)
@@ -126,3 +127,14 @@ def test_mixing_fades_each_image_into_the_one_before():
     assert kept.std() > 0.05
     own = kept[:, None, None, None]
     np.testing.assert_allclose(y, own * x + (1 - own) * np.roll(x, 1, 0), rtol=1e-4)
+
+
+def test_a_mirror_image_is_exact_and_one_from_closer_by_is_its_enlarged_middle():
+    x = images(4)
+    np.testing.assert_array_equal(views.mirrored(x), x[:, :, ::-1])
+    ramp = np.tile(np.arange(64, dtype=np.uint8) * 3, (1, 64, 1))[..., None].repeat(3, 3)
+    closer = np.asarray(views.mirrored(ramp, cut=0.25)).astype(int)
+    assert closer.shape == ramp.shape
+    centre = (np.arange(64) + 0.5) / 64 - 0.5
+    expected = ((-centre * 0.5 + 0.5) * 64 - 0.5) * 3  # half the ramp, the other way
+    assert np.abs(closer - expected[None, None, :, None]).max() <= 1

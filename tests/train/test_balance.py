@@ -2,7 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from agejax.train.balance import inverse, smoothed_inverse
+from agejax.train.balance import inverse, logit_offset, smoothed_inverse
+from agejax.train.calibration import tempered
 from agejax.train.losses import counted, multitask_loss
 
 COUNTS = np.array([0, 1, 10, 100, 500, 2000, 0, 0, 0, 0, 0, 0, 40])
@@ -78,3 +79,22 @@ def test_rows_weigh_as_their_class_and_unknown_labels_do_not_count():
         class_weights={"age": weights},
     )
     assert float(got) == pytest.approx((0.5 * 1 + 1 * 2 + 4 * 3 + 1 * 5) / 4)
+
+
+def test_full_adjustment_takes_the_training_shares_away():
+    counts = np.array([1, 10, 100, 1000])
+    shares = counts / counts.sum()
+    np.testing.assert_allclose(tempered(shares, 1.0, logit_offset(counts, 1.0)), 0.25)
+    half = tempered(shares, 1.0, logit_offset(counts, 0.5))
+    np.testing.assert_allclose(half, shares**0.5 / (shares**0.5).sum())
+    np.testing.assert_array_equal(logit_offset(counts, 0.0), 0)
+
+
+def test_adjustment_is_smoothed_without_an_edge():
+    np.testing.assert_allclose(logit_offset(np.full(101, 7), 1.0, sigma=3.0), 0, atol=1e-12)
+    lonely = np.full(101, 1000)
+    lonely[40] = 0
+    assert logit_offset(lonely, 1.0)[40] == pytest.approx(np.log(1000))
+    assert logit_offset(lonely, 1.0, sigma=3.0)[40] < 0.2
+    nobody = logit_offset(np.array([0, 0, 5]), 1.0)
+    assert np.isfinite(nobody).all()

@@ -118,8 +118,24 @@ def test_rows_without_a_label_teach_nothing():
     assert fit({"age": p}, {"age": age}, {"age": np.zeros(200, bool)}) == Calibration()
 
 
+def test_an_offset_is_added_to_the_tempered_logits_and_the_interval_fits_the_result():
+    p, age = synthetic.faces(6000, sharpened=2.0)
+    offset = {"age": np.linspace(0, 2, 101).tolist()}
+    known = {"age": np.ones(3000, bool)}
+    fitted = fit({"age": p[:3000]}, {"age": age[:3000]}, known, offset=offset)
+    plain = fit({"age": p[:3000]}, {"age": age[:3000]}, known)
+    assert fitted.temperature == plain.temperature
+    assert fitted.widening != plain.widening
+    shown = calibrated({"age": p[3000:]}, fitted)["age"]
+    expected = tempered(p[3000:], plain.temperature["age"]) * np.exp(offset["age"])
+    np.testing.assert_allclose(shown, expected / expected.sum(-1, keepdims=True), rtol=1e-5)
+    low, _, high = age_interval(shown, fitted.widening["age"])
+    assert inside(low, high, age[3000:]).mean() == pytest.approx(0.9, abs=4 * 0.3 / 3000**0.5)
+
+
 def test_a_calibration_survives_json():
     p, age = synthetic.faces(50)
-    fitted = fit({"age": p}, {"age": age}, {"age": np.ones(50, bool)})
+    offset = {"age": [0.25] * 101}
+    fitted = fit({"age": p}, {"age": age}, {"age": np.ones(50, bool)}, offset=offset)
     assert Calibration(**json.loads(json.dumps(dataclasses.asdict(fitted)))) == fitted
     assert fitted.widening.keys() == {"age"}

@@ -1,0 +1,64 @@
+"""`agejax calibrate`: a run's probabilities and intervals, fitted anew."""
+
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    text = "fit a run's probabilities and intervals anew, to your faces or for rare ages"
+    command = commands.add_parser("calibrate", help=text)
+    command.add_argument("run_dir", metavar="RUN", type=Path, help="a run, such as runs/small")
+    command.add_argument("-o", "--out", type=Path, required=True, help="the folder of the new run")
+    text = "move ages towards rare ones: 0 is not at all, 1 as if all were equally frequent"
+    command.add_argument("--adjust", type=float, metavar="STRENGTH", help=text)
+    text = "average with the mirror image, cut at each edge by this share of the side: 0.06 for one"
+    command.add_argument("--mirror", type=float, metavar="CUT", help=text)
+    command.add_argument("--faces", help="a table of your own, in place of the run's data")
+    command.add_argument("--split", default="validation", help="whose faces teach (validation)")
+    command.add_argument("--checkpoint", default="best", help="best (default), latest or a step")
+    for name, of in (("manual", "the archives"), ("data", "built data")):
+        command.add_argument(f"--{name}-dir", help=f"of {of}, where not that of the run")
+    command.set_defaults(run=run)
+
+
+def run(
+    run_dir: Path,
+    out: Path,
+    adjust: float | None,
+    mirror: float | None,
+    faces: str | None,
+    split: str,
+    checkpoint: str,
+    manual_dir: str | None,
+    data_dir: str | None,
+) -> int:
+    """Writes the new run, and prints what changes for the faces that taught it.
+
+    Raises:
+      UserError: there is no such run, checkpoint or split, or `out` is taken.
+    """
+    from agejax.runtime.compiled import keep_compiled
+    from agejax.runtime.recalibrate import change_lines, recalibrate
+
+    keep_compiled()
+    places = {"data.manual_dir": manual_dir, "data.data_dir": data_dir, "data.path": faces}
+    if faces:
+        places["data.source"] = "agejax.data.own_faces:own_faces"
+    settings = {} if adjust is None else {"tasks.age.logit_adjustment": adjust}
+    if mirror is not None:
+        settings |= {"model.flip": True, "model.flip_cut": mirror}
+    figures = recalibrate(
+        run_dir,
+        out,
+        split=split,
+        checkpoint=checkpoint,
+        changes={key: value for key, value in places.items() if value is not None},
+        settings=settings,
+    )
+    for line in change_lines(*figures):
+        print(line)
+    print(
+        f"{out} has the same weights, and what these {figures[1]['age']['n']:,} faces have taught"
+    )
+    return 0

@@ -1,0 +1,109 @@
+"""A trained run that is read otherwise: calibrated to faces of your own, or to rare ages."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from agejax import tasks
+from agejax.checks import check
+from agejax.config import from_json, to_json, update
+from agejax.errors import UserError
+from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.durable import write_text
+from agejax.runtime.evaluate import open_loader, open_split, predict_split, trained_on
+from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
+from agejax.runtime.mesh import check_batch_size, make_mesh, put_whole
+from agejax.runtime.model import abstract_model
+from agejax.runtime.runs import of_the_run, open_checkpoints
+from agejax.runtime.steps import predict_step_of
+
+
+def recalibrate(
+    workdir: Path,
+    out: Path,
+    *,
+    split: str = "validation",
+    checkpoint: str = "best",
+    changes: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Writes a run of the same weights whose calibration is fitted anew.
+
+    The new run can be evaluated, shipped and started from, but not trained on.
+
+    Args:
+      workdir: the run; it stays as it is.
+      out: the folder of the new one.
+      split: whose faces teach; those that stand in the training split, too, are left out.
+      checkpoint: "best", "latest" or a step.
+      changes: {"section.key": value} of the run's config: where those faces are.
+      settings: {"section.key": value} of how faces are read: `model.flip`, `model.flip_cut` and
+        `tasks.TASK.logit_adjustment`.
+
+    Returns:
+      What `evaluation_figures` says of those faces, by the old calibration and by the new.
+
+    Raises:
+      UserError: there is no such run, checkpoint or split, `out` is taken, or another setting
+        would need other weights.
+    """
+    settings = settings or {}
+    for key in settings:
+        if not re.fullmatch(r"model\.flip(_cut)?|tasks\.\w+\.logit_adjustment", key):
+            raise UserError(f"config.{key} is for training; only how faces are read can change")
+    if out.is_file() or any(path.is_file() for path in out.rglob("*")):
+        raise UserError(f"{out} is taken; name a folder that is not there yet")
+    config = of_the_run(workdir, {**(changes or {}), **settings})
+    checkpoints = open_checkpoints(workdir)
+    step = checkpoints.find(checkpoint)
+    own = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
+    update(own, settings)
+    check(own)
+    learnt = tasks.read(own.tasks)
+    faces, train = open_split(config, split), trained_on(config, checkpoints, step)
+    if train is not None and split != "train":
+        faces = faces.without(train)
+    if train is None and any(task.logit_adjustment for task in learnt.values()):
+        raise UserError("how rare each class is, the training faces tell: they must be here, too")
+    offset = {}
+    if train is not None:
+        offset = tasks.logit_offsets(learnt, train.labels, train.known, train.upto)
+
+    mesh, size = make_mesh(), config.eval.batch_size
+    check_batch_size(mesh, "eval.batch_size", size)
+    graph, like = abstract_model(config)
+    weights = put_whole(mesh, checkpoints.weights(step, like))
+    loader = open_loader(config, faces)
+    raw = predict_split(predict_step_of(config, graph), weights, mesh, loader, size)
+    faces = faces.where(~loader.quarantine.bad)
+    figures, fitted = validation_figures(raw, faces, offset)
+    before, after = (
+        evaluation_figures(raw, c, faces) for c in (checkpoints.calibration(step), fitted)
+    )
+    text = to_json(own)
+    checkpoints.copy(step, Checkpoints(out), text, selection_error(figures), fitted)
+    write_text(out / "config.json", text)
+    return before, after
+
+
+def change_lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    """Both figures of `recalibrate`, as lines for people."""
+    yield f"{'':10}{'n':>7}{'MAE':>8}{'now':>7}{'inside 90%':>13}{'now':>8}"
+    for name in after["groups"]["decade"]:
+        old, new = (figures["groups"]["decade"][name] for figures in (before, after))
+        yield _line(name, new["n"], old["mae"], new["mae"], old["coverage"], new["coverage"])
+    if after["age"]["n"]:
+        old, new = (figures["age"] for figures in (before, after))
+        mae = (of["mae"]["median"] for of in (old, new))
+        inside = (of["interval"]["coverage"] for of in (old, new))
+        yield _line("all", new["n"], *mae, *inside)
+
+
+def _line(name: str, n: int, *numbers: float | None) -> str:
+    widths = ("8.2f", "7.2f", "13.1%", "8.1%")
+    shown = (
+        f"{'-':>{width.partition('.')[0]}}" if number is None else f"{number:{width}}"
+        for number, width in zip(numbers, widths, strict=True)
+    )
+    return f"{name:10}{n:7,}{''.join(shown)}"
