@@ -5,9 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from ml_collections import ConfigDict
+
 from agejax import tasks
 from agejax.checks import check
 from agejax.config import from_json, to_json, update
+from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.durable import write_text
@@ -54,6 +58,7 @@ def recalibrate(
             raise UserError(f"config.{key} is for training; only how faces are read can change")
     if out.is_file() or any(path.is_file() for path in out.rglob("*")):
         raise UserError(f"{out} is taken; name a folder that is not there yet")
+    as_it_was = of_the_run(workdir, changes or {})
     config = of_the_run(workdir, {**(changes or {}), **settings})
     checkpoints = open_checkpoints(workdir)
     step = checkpoints.find(checkpoint)
@@ -70,21 +75,29 @@ def recalibrate(
     if train is not None:
         offset = tasks.logit_offsets(learnt, train.labels, train.known, train.upto)
 
+    raw, readable = _predicted(config, checkpoints, step, faces)
+    figures, fitted = validation_figures(raw, readable, offset)
+    after = evaluation_figures(raw, fitted, readable)
+    if config.model != as_it_was.model:
+        raw, readable = _predicted(as_it_was, checkpoints, step, faces)
+    before = evaluation_figures(raw, checkpoints.calibration(step), readable)
+    text = to_json(own)
+    checkpoints.copy(step, Checkpoints(out), text, selection_error(figures), fitted)
+    write_text(out / "config.json", text)
+    return before, after
+
+
+def _predicted(
+    config: ConfigDict, checkpoints: Checkpoints, step: int, faces: Faces
+) -> tuple[dict[str, np.ndarray], Faces]:
+    """The probabilities of those faces that can be read, and these."""
     mesh, size = make_mesh(), config.eval.batch_size
     check_batch_size(mesh, "eval.batch_size", size)
     graph, like = abstract_model(config)
     weights = put_whole(mesh, checkpoints.weights(step, like))
     loader = open_loader(config, faces)
     raw = predict_split(predict_step_of(config, graph), weights, mesh, loader, size)
-    faces = faces.where(~loader.quarantine.bad)
-    figures, fitted = validation_figures(raw, faces, offset)
-    before, after = (
-        evaluation_figures(raw, c, faces) for c in (checkpoints.calibration(step), fitted)
-    )
-    text = to_json(own)
-    checkpoints.copy(step, Checkpoints(out), text, selection_error(figures), fitted)
-    write_text(out / "config.json", text)
-    return before, after
+    return raw, faces.where(~loader.quarantine.bad)
 
 
 def change_lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

@@ -50,7 +50,12 @@ def test_rare_ages_get_their_due_and_the_run_stays_as_it_was(calibrate, run, tmp
 
 
 def test_a_closer_mirror_image_is_a_second_view(calibrate, run, tmp_path):
-    assert calibrate(run, "-o", tmp_path / "new", "--mirror", "0.125")[0] == 0
+    code, said, _ = calibrate(run, "-o", tmp_path / "new", "--mirror", "0.125")
+    assert code == 0
+    of_all = next(line.split() for line in said.splitlines() if line.startswith("all"))
+    for folder, shown in ((run, of_all[2]), (tmp_path / "new", of_all[3])):
+        figures = evaluate(of_the_run(folder, {"eval.split": "validation"}), folder)
+        assert f"{figures['age']['mae']['median']:.2f}" == shown
     new, raw = agejax.load(tmp_path / "new"), predict_step(run)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
     closer = mirrored(pixels, cut=0.125)
