@@ -44,6 +44,7 @@ def canonical(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
         return _reencoded(data, max_pixels)
     height, width, colour = _jpeg_header(data)
     _check_pixels(height, width, max_pixels)
+    _check_scans(data)
     odd = colour in ("Gray", "CMYK", "YCCK") or max(height, width) > MAX_SIDE
     return _reencoded(data, max_pixels) if odd or jpeg_orientation(data) > 1 else data
 
@@ -66,13 +67,19 @@ def decode(
     Raises:
       BadImage: it is not, or is damaged.
     """
-    _check_pixels(*_jpeg_header(data)[:2], MAX_PIXELS)
+    height, width, _ = _jpeg_header(data)
+    _check_pixels(height, width, MAX_PIXELS)
+    # The decoder scales down by eighths for next to nothing; the filter does the rest.
+    least = math.ceil(size / (1 - 2 * crop))
+    # Where there is nothing to scale down, four channels are a sixth faster than three.
+    four = not crop and math.ceil(min(height, width) * 7 / 8) < least
+    colours, sides = "RGBA" if four else "RGB", {"min_height": least, "min_width": least}
     try:
-        # The decoder scales down by eighths for next to nothing; the filter does the rest.
-        least = math.ceil(size / (1 - 2 * crop))
-        pixels = simplejpeg.decode_jpeg(data, min_height=least, min_width=least, strict=True)
+        pixels = simplejpeg.decode_jpeg(data, colours, strict=True, **sides)
     except ValueError as error:
         raise BadImage(f"not a whole JPEG ({error})") from error
+    if four:
+        return cv2.cvtColor(_resized(pixels, size), cv2.COLOR_RGBA2RGB, dst=out)
     if crop:
         pixels = _cropped(pixels, crop)
     return _resized(pixels, size, out)
@@ -117,6 +124,7 @@ def photo(data: bytes, side: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     if data[:2] == b"\xff\xd8":
         height, width, colour = _jpeg_header(data)
         _check_pixels(height, width, max_pixels)
+        _check_scans(data)
         if colour not in ("CMYK", "YCCK"):
             scale = min(1, side / max(height, width))
             least = {"min_height": int(height * scale), "min_width": int(width * scale)}
@@ -164,9 +172,12 @@ def _jpeg_header(data: bytes) -> tuple[int, int, str]:
         height, width, colour, _ = simplejpeg.decode_jpeg_header(data, strict=True)
     except ValueError as error:
         raise BadImage(f"not a readable JPEG ({error})") from error
+    return height, width, colour
+
+
+def _check_scans(data: bytes) -> None:
     if data.count(b"\xff\xda") > _MAX_SCANS:
         raise BadImage(f"a JPEG of more than {_MAX_SCANS} scans")
-    return height, width, colour
 
 
 def _check_pixels(height: int, width: int, most: int) -> None:
