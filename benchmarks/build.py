@@ -1,6 +1,6 @@
 """Preparing the archives, beside the tutorial's loop.
 
-    python benchmarks/build.py --manual_dir DIR [--rounds 3]
+    python benchmarks/build.py --manual_dir DIR [--rounds 5]
 
 agejax builds `imdb` from imdb_crop.tar: every image decoded completely, split by person, stored in
 array_record. The tutorial's loop reads the unpacked folder on one thread: `loadmat`, its filter,
@@ -53,7 +53,7 @@ def child(name, manual_dir, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--manual_dir", required=True, type=Path, help="of imdb_crop.tar")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(args.manual_dir / "imdb_crop.tar") as tar:

@@ -73,7 +73,7 @@ def fine(config):
 
 
 def larger(config):
-    """EfficientNet-Lite2, for half as much work again, and more loose crops (`pretrained-large`)."""
+    """EfficientNet-Lite2 (extra `pretrained-large`), half as much work again; more loose crops."""
     config.augment.pad = 0.25
     config.model.trunk = EfficientNetLite2
     config.model.pretrained = "agejax.runtime.pretrained:efficientnet_lite2_imagenet"

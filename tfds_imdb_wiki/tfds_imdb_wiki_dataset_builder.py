@@ -3,7 +3,6 @@
 import collections
 import csv
 import dataclasses
-import functools
 import hashlib
 import itertools
 import json
@@ -57,14 +56,20 @@ class ImdbWikiConfig(tfds.core.BuilderConfig):
     min_face_score: float = 1.0
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class _Candidate:
-    """A row whose labels are good; its image is still to be looked at."""
+    """A row whose labels are good; its image, `name` in `archive`, is still to be looked at."""
 
     path: str
     label: dict[str, Any]
-    read: Callable[[], bytes | None]
-    piece: Callable[[], Piece | None]
+    archive: Archive
+    name: str
+
+    def read(self) -> bytes | None:
+        return self.archive.read(self.name)
+
+    def piece(self) -> Piece | None:
+        return self.archive.piece(self.name)
 
 
 class ImdbWiki(tfds.core.GeneratorBasedBuilder):
@@ -202,11 +207,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
                 "photo_year": year,
                 "path": path,
             }
-            read, piece = (
-                functools.partial(archive.read, name),
-                functools.partial(archive.piece, name),
-            )
-            yield _Candidate(path, label, read, piece)
+            yield _Candidate(path, label, archive, name)
 
     def _generate_examples(self, split: str, rows: list[_Candidate]) -> Iterator[tuple[int, dict]]:
         columns = self._columns[split] = collections.defaultdict(list)

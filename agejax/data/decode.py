@@ -67,19 +67,13 @@ def decode(
     Raises:
       BadImage: it is not, or is damaged.
     """
-    height, width, _ = _jpeg_header(data)
-    _check_pixels(height, width, MAX_PIXELS)
-    # The decoder scales down by eighths for next to nothing; the filter does the rest.
-    least = math.ceil(size / (1 - 2 * crop))
-    # Where there is nothing to scale down, four channels are a sixth faster than three.
-    four = not crop and math.ceil(min(height, width) * 7 / 8) < least
-    colours, sides = "RGBA" if four else "RGB", {"min_height": least, "min_width": least}
+    # Each call out of Python costs the threads of a loader a wait for one another: there are two.
     try:
-        pixels = simplejpeg.decode_jpeg(data, colours, strict=True, **sides)
+        # The decoder scales down by eighths for next to nothing; the filter does the rest.
+        least = math.ceil(size / (1 - 2 * crop))
+        pixels = simplejpeg.decode_jpeg(data, min_height=least, min_width=least, strict=True)
     except ValueError as error:
         raise BadImage(f"not a whole JPEG ({error})") from error
-    if four:
-        return cv2.cvtColor(_resized(pixels, size), cv2.COLOR_RGBA2RGB, dst=out)
     if crop:
         pixels = _cropped(pixels, crop)
     return _resized(pixels, size, out)
