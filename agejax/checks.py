@@ -52,6 +52,8 @@ def check(config: ConfigDict) -> None:
                 f"{config.train.steps_per_call}"
             )
     _check_stages(config)
+    if config.model.flip_cut and not config.model.flip:
+        raise UserError("config.model.flip_cut cuts the mirror image; set config.model.flip, too")
     if config.eval.attributes and not Path(config.eval.attributes).is_file():
         raise UserError(
             f"config.eval.attributes is {config.eval.attributes}; there is no such file"

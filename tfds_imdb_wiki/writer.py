@@ -23,7 +23,10 @@ _LISTS = {bytes: "bytes_list", str: "bytes_list", int: "int64_list", np.float32:
 def write_split(
     examples: Iterable[dict[str, Any]], template: tfds.core.ShardedFileTemplate, shard: int
 ) -> tfds.core.SplitInfo:
-    """Writes a split's examples, in their order, to as many files of `shard` bytes as it takes."""
+    """Writes a split's examples, in their order, to as many files as it takes.
+
+    `shard` is the most bytes of a file, unless one record is larger.
+    """
     numbered = _numbered(serialized(examples), shard)
     parts, lengths = [], []
     for i, (_, records) in enumerate(itertools.groupby(numbered, key=operator.itemgetter(0))):
@@ -49,12 +52,14 @@ def serialized(examples: Iterable[dict[str, Any]]) -> Iterator[bytes]:
                 values[name] = getattr(feature, _LISTS[type(value)]).value
                 values[name].append(b"" if isinstance(value, str) else type(value)())
             values[name][0] = value.encode() if isinstance(value, str) else value
-        yield message.SerializeToString()
+        yield message.SerializeToString(deterministic=True)  # the same in every process
 
 
 def _numbered(records: Iterable[bytes], shard: int) -> Iterator[tuple[int, bytes]]:
     """Each record with the number of the shard it falls into."""
-    written = 0
+    number = written = 0
     for record in records:
-        yield written // shard, record
+        if written and written + len(record) > shard:
+            number, written = number + 1, 0
+        yield number, record
         written += len(record)

@@ -42,23 +42,21 @@ def run(
     from agejax.runtime.recalibrate import change_lines, recalibrate
 
     keep_compiled()
-    places = {"data.manual_dir": manual_dir, "data.data_dir": data_dir, "data.path": faces}
-    if faces:
-        places["data.source"] = "agejax.data.own_faces:own_faces"
+    places = {"data.manual_dir": manual_dir, "data.data_dir": data_dir}
     settings = {} if adjust is None else {"tasks.age.logit_adjustment": adjust}
     if mirror is not None:
         settings |= {"model.flip": True, "model.flip_cut": mirror}
     figures = recalibrate(
         run_dir,
         out,
+        faces=faces,
         split=split,
         checkpoint=checkpoint,
-        changes={key: value for key, value in places.items() if value is not None},
+        places={key: value for key, value in places.items() if value is not None},
         settings=settings,
     )
     for line in change_lines(*figures):
         print(line)
-    print(
-        f"{out} has the same weights, and what these {figures[1]['age']['n']:,} faces have taught"
-    )
+    taught = figures[1]["calibration"]["n"]
+    print(f"{out} has the same weights, and what {taught:,} faces have taught")
     return 0

@@ -19,6 +19,7 @@ from agejax.errors import UserError
 from agejax.export.function import Readings, Trained, read
 from agejax.labels import GENDERS
 from agejax.runtime.evaluate import open_split
+from agejax.runtime.runs import licence_of
 from agejax.runtime.steps import predict_step_of
 from agejax.runtime.writers import write_text
 from agejax.train.calibration import LEVEL, calibrated
@@ -218,17 +219,6 @@ def description(trained: Trained) -> dict[str, Any]:
         "data_licence": licence_of(trained.folder),
         "versions": {"agejax": agejax.__version__, "jax": jax.__version__},
     }
-
-
-def licence_of(run: Path) -> str | None:
-    """The licence of the data, as the run's evaluations tell it; None where none does."""
-    for file in sorted(run.glob("eval/*.json")):
-        try:
-            said = json.loads(file.read_text(encoding="utf-8"))["data"]["about"]["licence"]
-        except (ValueError, KeyError, TypeError):
-            continue
-        return str(said)
-    return None
 
 
 def told(place: Path, trained: Trained, found: Comparison) -> list[str]:

@@ -134,18 +134,24 @@ class Checkpoints:
         validation_mae: float,
         calibration: Calibration,
     ) -> None:
-        """Writes the weights of a checkpoint to another run's, with what they are to ship with."""
+        """Writes the weights of a checkpoint to another run's, with what they are to ship with.
+
+        Raises:
+          UserError: they are damaged, or the disk takes no more.
+        """
         self._check_whole(step, "weights")
         written = to._folders.being_written(step)
         try:
             shutil.copytree(self._folders / step / "weights", written / "weights")
-            if (shapes := self._folders / step / _SHAPES).exists():
-                shutil.copy(shapes, written)
+            shapes = {"weights": self._saved_shapes(step, "weights")}
+            write_text(written / _SHAPES, json.dumps(shapes))
             to._finish(written, config, validation_mae, calibration)
             to._folders.publish(written, step)
-        except BaseException:
+        except OSError as error:
             to._folders.give_up(step)
-            raise
+            raise UserError(
+                f"{to.folder}/{step} cannot be written ({first_line(error)})"
+            ) from error
 
     def latest(self) -> int | None:
         """The step of the latest whole checkpoint; None where there is none."""
@@ -203,6 +209,11 @@ class Checkpoints:
 
     def state(self, step: int, like: TrainState) -> TrainState:
         """A checkpoint's state, with the shapes, dtypes and shardings of `like`."""
+        if not (self._folders / step / "training").exists():
+            raise UserError(
+                f"{self.folder}/{step} holds weights alone, as `agejax calibrate` writes them; to "
+                f"start from them, set config.model.pretrained"
+            )
         restored = self._restore(step, _orbax(), **_items(like))
         state = restored["training"]
         state |= {"ema": restored["weights"]} if like["ema"] else restored["weights"] | {"ema": {}}

@@ -124,7 +124,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = config.eval.split
     with first_alone("data"):
         faces = open_split(config, split)
-    train = trained_on(config, checkpoints, step)
+    train = _trained_on(config, checkpoints, step)
     everybody = len(faces)
     if split != "train" and train is not None:
         faces = faces.without(train)
@@ -172,7 +172,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return figures
 
 
-def trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Faces | None:
+def _trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Faces | None:
     """The training faces of a checkpoint, also where others than its own are evaluated."""
     theirs = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
     changes = [line.split()[0] for line in differences(config, theirs)]

@@ -1,6 +1,6 @@
 """What an evaluation tells: figures from probabilities and labels, as JSON and as a table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ def score(probabilities: Probabilities, faces: Faces) -> dict[str, dict[str, Any
 
 
 def validation_figures(
-    raw: Probabilities, faces: Faces, offset: Mapping[str, list[float]] | None = None
+    raw: Probabilities, faces: Faces, offset: Mapping[str, Sequence[float]] | None = None
 ) -> tuple[dict[str, Any], Calibration]:
     """`score` of validation faces, and the calibration that they were scored and will ship with.
 

@@ -1,5 +1,6 @@
 """A trained run that is read otherwise: calibrated to faces of your own, or to rare ages."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,36 +13,41 @@ from agejax import tasks
 from agejax.checks import check
 from agejax.config import from_json, to_json, update
 from agejax.data.faces import Faces
+from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.durable import write_text
-from agejax.runtime.evaluate import open_loader, open_split, predict_split, trained_on
+from agejax.runtime.evaluate import open_loader, open_split, predict_split
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_whole
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import of_the_run, open_checkpoints
+from agejax.runtime.runs import licence_of, of_the_run, open_checkpoints
 from agejax.runtime.steps import predict_step_of
+from agejax.train.calibration import Calibration
 
 
 def recalibrate(
     workdir: Path,
     out: Path,
     *,
+    faces: str | None = None,
     split: str = "validation",
     checkpoint: str = "best",
-    changes: Mapping[str, Any] | None = None,
+    places: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Writes a run of the same weights whose calibration is fitted anew.
 
-    The new run can be evaluated, shipped and started from, but not trained on.
+    The new run can be evaluated, shipped and started from, but not trained on. A task of which the
+    faces have no labels keeps its calibration.
 
     Args:
       workdir: the run; it stays as it is.
       out: the folder of the new one.
-      split: whose faces teach; those that stand in the training split, too, are left out.
+      faces: a table of one's own that teaches, in place of the run's data.
+      split: whose faces teach; those that stand in the run's training split, too, are left out.
       checkpoint: "best", "latest" or a step.
-      changes: {"section.key": value} of the run's config: where those faces are.
+      places: {"data.manual_dir" or "data.data_dir": folder}, where that is not the run's own.
       settings: {"section.key": value} of how faces are read: `model.flip`, `model.flip_cut` and
         `tasks.TASK.logit_adjustment`.
 
@@ -49,42 +55,67 @@ def recalibrate(
       What `evaluation_figures` says of those faces, by the old calibration and by the new.
 
     Raises:
-      UserError: there is no such run, checkpoint or split, `out` is taken, or another setting
-        would need other weights.
+      UserError: there is no such run, checkpoint or split, `out` is taken, no face is left, or
+        another setting would need other weights.
     """
-    settings = settings or {}
+    settings, places = settings or {}, places or {}
     for key in settings:
         if not re.fullmatch(r"model\.flip(_cut)?|tasks\.\w+\.logit_adjustment", key):
             raise UserError(f"config.{key} is for training; only how faces are read can change")
+    if faces is None and split == "train":
+        raise UserError("the training faces cannot teach: the weights know them by heart")
     if out.is_file() or any(path.is_file() for path in out.rglob("*")):
         raise UserError(f"{out} is taken; name a folder that is not there yet")
-    as_it_was = of_the_run(workdir, changes or {})
-    config = of_the_run(workdir, {**(changes or {}), **settings})
+    own = of_the_run(workdir, settings)
+    check(own)
     checkpoints = open_checkpoints(workdir)
     step = checkpoints.find(checkpoint)
-    own = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
-    update(own, settings)
-    check(own)
-    learnt = tasks.read(own.tasks)
-    faces, train = open_split(config, split), trained_on(config, checkpoints, step)
-    if train is not None and split != "train":
-        faces = faces.without(train)
-    if train is None and any(task.logit_adjustment for task in learnt.values()):
-        raise UserError("how rare each class is, the training faces tell: they must be here, too")
-    offset = {}
+    shipped = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
+    update(shipped, settings)
+    train = _training_faces(of_the_run(workdir, places))
+    table = {"data.source": own_faces, "data.path": faces, "data.root": None} if faces else places
+    as_it_was, config = of_the_run(workdir, table), of_the_run(workdir, {**table, **settings})
+    teachers = open_split(config, split)
     if train is not None:
+        teachers = teachers.without(train)
+    if not len(teachers):
+        raise UserError(f"split {split!r}: all its faces are among those the run was trained on")
+    old = checkpoints.calibration(step)
+    offset = old.offset
+    if any(key.endswith("logit_adjustment") for key in settings):
+        if train is None:
+            raise UserError("how rare each class is, the training faces tell: they must be here")
+        learnt = tasks.read(shipped.tasks)
         offset = tasks.logit_offsets(learnt, train.labels, train.known, train.upto)
 
-    raw, readable = _predicted(config, checkpoints, step, faces)
-    figures, fitted = validation_figures(raw, readable, offset)
+    to = Checkpoints(out)  # whether it can be written shows now, not after minutes
+    raw, readable = _predicted(config, checkpoints, step, teachers)
+    figures, taught = validation_figures(raw, readable, offset)
+    fitted = Calibration(
+        {**old.temperature, **taught.temperature},
+        {**old.widening, **taught.widening},
+        taught.n,
+        offset,
+    )
     after = evaluation_figures(raw, fitted, readable)
     if config.model != as_it_was.model:
-        raw, readable = _predicted(as_it_was, checkpoints, step, faces)
-    before = evaluation_figures(raw, checkpoints.calibration(step), readable)
-    text = to_json(own)
-    checkpoints.copy(step, Checkpoints(out), text, selection_error(figures), fitted)
-    write_text(out / "config.json", text)
+        raw, readable = _predicted(as_it_was, checkpoints, step, teachers)
+    before = evaluation_figures(raw, old, readable)
+    about = {} if train is None else dict(train.about)
+    about = {"licence": licence_of(workdir) or about.get("licence")}
+    origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": fitted.n}
+    write_text(out / "calibrated_from.json", json.dumps(origin | {"data": {"about": about}}))
+    write_text(out / "config.json", to_json(own))
+    checkpoints.copy(step, to, to_json(shipped), selection_error(figures), fitted)
     return before, after
+
+
+def _training_faces(config: ConfigDict) -> Faces | None:
+    try:
+        return open_split(config, "train")
+    except UserError as error:
+        print(f"the training faces cannot be looked at, so none is left out: {error}")
+        return None
 
 
 def _predicted(

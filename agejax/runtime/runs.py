@@ -1,5 +1,6 @@
 """A run's folder as it is found again: its config and its checkpoints."""
 
+import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,18 @@ def find_checkpoint(path: str | Path, which: str = "best") -> tuple[Checkpoints,
         path, which = path.parent, path.name
     checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)
     return checkpoints, checkpoints.find(which)
+
+
+def licence_of(run: Path) -> str | None:
+    """The licence of the data, as the run's evaluations tell it; None where none does."""
+    for file in (*sorted(run.glob("eval/*.json")), run / "calibrated_from.json"):
+        try:
+            said = json.loads(file.read_text(encoding="utf-8"))["data"]["about"]["licence"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if said:
+            return str(said)
+    return None
 
 
 def of_the_run(

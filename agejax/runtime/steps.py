@@ -139,7 +139,7 @@ def with_mirror(step: PredictStep, cut: float = 0.0) -> PredictStep:
     """A predict step of two views; without a cut, it does not matter which way a face looks."""
 
     def both_ways(weights: Weights, image: Any) -> dict[str, jax.Array]:
-        # Two calls of one program: a mirrored face gives the same to the last bit.
+        # Two calls of one program: without a cut, a mirrored face gives the same to the last bit.
         as_is, other = step(weights, image), step(weights, mirrored(image, cut=cut))
         return jax.tree.map(lambda a, b: (a + b) / 2, as_is, other)
 

@@ -5,7 +5,7 @@ the mean of the weights over those faces is 1, so that it changes no learning ra
 face has gets 0.
 
 To weight errors by rarity moves a model from the frequent ages to the rare ones: the plain MAE
-rises where that of rare ages falls. `logit_offset` does so after training, and at no cost to it.
+rises where that of rare ages falls. `logit_offset` does so to a trained one.
 """
 
 import numpy as np

@@ -105,7 +105,7 @@ def tempered(p: Any, temperature: float, offset: Sequence[float] | None = None) 
     xp = p.__array_namespace__()
     z = _log(p) / temperature
     if offset is not None:
-        z = z + xp.asarray(offset, dtype=z.dtype)
+        z = z + xp.asarray(offset, dtype=z.dtype).reshape((1,) * (z.ndim - 1) + (-1,))
     e = xp.exp(z - z.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
 

@@ -22,7 +22,8 @@ from agejax.models.resnet import ResNet18, ResNet50
 from agejax.runtime.model import abstract_model
 from agejax.train.calibration import Calibration
 
-TAUGHT = Calibration({"age": 1.4, "gender": 0.7}, {"age": 0.2}, 100)
+_OFFSET = {"age": np.linspace(0, 1, 101).tolist()}
+TAUGHT = Calibration({"age": 1.4, "gender": 0.7}, {"age": 0.2}, 100, _OFFSET)
 
 
 def trained(trunk, size, *, calibration=TAUGHT, **model):

@@ -1,19 +1,23 @@
 """`agejax calibrate`, and training with logit adjustment."""
 
 import csv
+import errno
 import functools
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 import agejax
 from agejax.data.decode import BadImage, canonical, verify
+from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import evaluate, open_split
 from agejax.runtime.loop import train
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import of_the_run
+from agejax.runtime.recalibrate import recalibrate
+from agejax.runtime.runs import licence_of, of_the_run
 from agejax.runtime.steps import predict_step_of
 from agejax.train.augment import mirrored
 from agejax.train.balance import logit_offset
@@ -42,6 +46,10 @@ def test_rare_ages_get_their_due_and_the_run_stays_as_it_was(calibrate, run, tmp
     expected = old.probabilities(pixels)["age"].astype(float) * np.exp(offset)
     expected /= expected.sum(-1, keepdims=True)
     np.testing.assert_allclose(new.probabilities(pixels)["age"], expected, rtol=1e-4, atol=1e-7)
+    assert calibrate(out, "-o", tmp_path / "back", "--adjust", "0")[0] == 0
+    back = agejax.load(tmp_path / "back").calibration
+    assert back.offset == {}
+    assert back.temperature == pytest.approx(old.calibration.temperature, rel=1e-4)
     gender = [of.probabilities(pixels)["gender"] for of in (old, new)]
     np.testing.assert_array_equal(*gender)
     ages = open_split(of_the_run(run, {}), "train").labels["age"]
@@ -104,14 +112,15 @@ def test_faces_of_ones_own_teach(calibrate, run, archives, tmp_path):
     paths = sorted(archives.glob("wiki_crop/*/*.jpg"))[:40]
     table = tmp_path / "faces.csv"
     with table.open("w", newline="") as file:
-        rows = [(path, 30 + i, "female", "validation") for i, path in enumerate(good(paths))]
+        rows = [(path, 30 + i, "", "validation") for i, path in enumerate(good(paths))]
         csv.writer(file).writerows([("path", "age", "gender", "split"), *rows])
     code, said, _ = calibrate(run, "-o", tmp_path / "new", "--faces", table)
     assert code == 0
-    assert f"what these {len(rows)} faces have taught" in said
+    assert f"what {len(rows)} faces have taught" in said
     new, old = (agejax.load(folder).calibration for folder in (tmp_path / "new", run))
     assert new.n == len(rows)
-    assert new.widening != old.widening
+    assert new.widening["age"] != old.widening["age"]
+    assert new.temperature["gender"] == old.temperature["gender"]  # of which these tell nothing
     # Where its data are is still the run's own affair.
     assert evaluate(of_the_run(tmp_path / "new", {}), tmp_path / "new")["n"] > 0
 
@@ -151,4 +160,51 @@ def test_the_new_run_has_no_training_to_go_on_with(calibrate, run, launch, tmp_p
     _, err = child.communicate(timeout=120)
     assert child.returncode == 2
     assert len(err.splitlines()) == 1
-    assert "training" in err
+    assert "holds weights alone, as `agejax calibrate` writes them" in err
+
+
+def test_a_setting_that_needs_other_weights_is_refused(run, tmp_path):
+    with pytest.raises(UserError, match=r"config.model.head_width is for training"):
+        recalibrate(run, tmp_path / "new", settings={"model.head_width": 8})
+
+
+def test_training_faces_do_not_teach(calibrate, run, tiny, tmp_path):
+    assert "know them by heart" in calibrate(run, "-o", tmp_path / "new", "--split", "train")[2]
+    faces = open_split(tiny, "train")
+    (tmp_path / "images").mkdir()
+    lines = ["path,age"]
+    for i, jpeg in enumerate(faces.read(np.arange(3))):
+        (tmp_path / "images" / f"{i}.jpg").write_bytes(jpeg)
+        lines.append(f"images/{i}.jpg,{20 + i}")
+    (tmp_path / "faces.csv").write_text("\n".join(lines))
+    args = ("--faces", tmp_path / "faces.csv", "--split", "all")
+    code, _, err = calibrate(run, "-o", tmp_path / "new", *args)
+    assert code == 2
+    assert "all its faces are among those the run was trained on" in err
+
+
+def test_a_run_whose_data_has_moved_or_is_gone(calibrate, run, built, archives, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved)
+    config = json.loads((moved / "config.json").read_text())
+    config["data"].update(manual_dir="/nowhere", data_dir="/nowhere")
+    (moved / "config.json").write_text(json.dumps(config))
+    table = tmp_path / "faces.csv"
+    paths = [str(path) for path in good(sorted(archives.glob("wiki_crop/*/*.jpg"))[:15])]
+    table.write_text("\n".join(["path,age", *(f"{path},{30 + i}" for i, path in enumerate(paths))]))
+    args = (moved, "--faces", table, "--split", "all", "--adjust", "0.3")
+    here = ("--manual-dir", archives, "--data-dir", built)
+    assert calibrate(*args, "-o", tmp_path / "a", *here)[0] == 0
+    assert "they must be here" in calibrate(*args, "-o", tmp_path / "b")[2]
+    assert calibrate(*args[:-2], "-o", tmp_path / "c")[0] == 0
+    assert licence_of(tmp_path / "a").startswith("for academic research only")
+
+
+def test_a_disk_that_takes_no_more_leaves_no_checkpoint(run, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("agejax.runtime.checkpoint.shutil.copytree", full)
+    with pytest.raises(UserError, match="cannot be written .*No space left"):
+        recalibrate(run, tmp_path / "new")
+    assert not any((tmp_path / "new" / "checkpoints").iterdir())
