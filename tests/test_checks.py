@@ -18,6 +18,7 @@ from agejax.errors import UserError
         ("optim.learning_rate", -1e-3, "is -0.001; it must be 0 or above"),
         ("optim.b2", 1.0, "config.optim.b2 is 1.0; it must be in [0, 1)"),
         ("augment.zoom", float("inf"), "config.augment.zoom is inf"),
+        ("model.flip_cut", 0.06, "config.model.flip_cut cuts the mirror image"),
     ],
 )
 def test_it_is_told_in_one_line(key, value, said):

@@ -1,4 +1,4 @@
-"""Examples as array_record shards: the same records as TFDS's writer's, in a sixth of its time.
+"""Examples as array_record shards: the same records as TFDS's writer's, sooner.
 
 That one checks and converts each value by NumPy, holds a split back to shuffle it, and compresses.
 Here the order is the records' own, and JPEGs have been compressed before.

@@ -178,8 +178,13 @@ def _trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Face
     changes = [line.split()[0] for line in differences(config, theirs)]
     if not any(key.startswith("config.data.") and key != "config.data.size" for key in changes):
         return open_split(config, "train")
+    return training_faces(theirs)
+
+
+def training_faces(config: ConfigDict) -> Faces | None:
+    """Those of a config; None, and a line that says why, where they are not here."""
     try:
-        return open_split(theirs, "train")
+        return open_split(config, "train")
     except UserError as error:
         print(f"the training faces cannot be looked at, so none is left out: {error}")
         return None

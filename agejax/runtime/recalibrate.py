@@ -17,7 +17,7 @@ from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.durable import write_text
-from agejax.runtime.evaluate import open_loader, open_split, predict_split
+from agejax.runtime.evaluate import open_loader, open_split, predict_split, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
 from agejax.runtime.mesh import check_batch_size, make_mesh, put_whole
 from agejax.runtime.model import abstract_model
@@ -72,7 +72,7 @@ def recalibrate(
     step = checkpoints.find(checkpoint)
     shipped = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
     update(shipped, settings)
-    train = _training_faces(of_the_run(workdir, places))
+    train = training_faces(of_the_run(workdir, places))
     table = {"data.source": own_faces, "data.path": faces, "data.root": None} if faces else places
     as_it_was, config = of_the_run(workdir, table), of_the_run(workdir, {**table, **settings})
     teachers = open_split(config, split)
@@ -108,14 +108,6 @@ def recalibrate(
     write_text(out / "config.json", to_json(own))
     checkpoints.copy(step, to, to_json(shipped), selection_error(figures), fitted)
     return before, after
-
-
-def _training_faces(config: ConfigDict) -> Faces | None:
-    try:
-        return open_split(config, "train")
-    except UserError as error:
-        print(f"the training faces cannot be looked at, so none is left out: {error}")
-        return None
 
 
 def _predicted(

@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from agejax.data.decode import decode
+from agejax.data.decode import BadImage, decode
 from agejax.data.own_faces import open_table, own_faces
 from agejax.errors import UserError
 from tests.data.tables.conftest import jpeg
@@ -138,3 +138,15 @@ def test_a_changed_table_is_read_again(table):
     table.write_text("\n".join(lines) + "\n")
     os.utime(table, ns=(1, 1))
     assert len(own_faces("all", path=str(table))) == 11
+
+
+def test_an_image_beyond_the_limits_is_not_decoded(tmp_path):
+    scan = b"\xff\xda\x00\x02"
+    (tmp_path / "good.jpg").write_bytes(good := jpeg(3))
+    (tmp_path / "many.jpg").write_bytes(good[:-2] + scan * 200 + good[-2:])
+    (tmp_path / "faces.csv").write_text("path,age\ngood.jpg,3\nmany.jpg,4\n")
+    faces = own_faces("all", path=str(tmp_path / "faces.csv"))
+    read = dict(zip(faces.path.tolist(), faces.read(np.arange(2)), strict=True))
+    assert read == {"good.jpg": good, "many.jpg": b""}
+    with pytest.raises(BadImage):
+        decode(read["many.jpg"], 8)
