@@ -39,17 +39,17 @@ class Convolution:
         (top, bottom), (left, right) = shape.pads
         rest = (stride, dilation, c.sizes(top, left), c.sizes(bottom, right))
         make = _making("convolution_forward")
-        hint = make(c.FORWARD, c.DIRECT, x, any_w, None, y, *rest, None)
+        hint = make(c.FORWARD, c.DIRECT, x, any_w, None, y, *rest, c.attributes())
         self._forward = c.WithKernel(hint, {c.SRC: x, c.WEIGHTS: w, c.DST: y}, kernel=c.WEIGHTS)
         make = _making("convolution_backward_data")
-        of_x = make(c.DIRECT, x, any_w, y, *rest, hint, None)
+        of_x = make(c.DIRECT, x, any_w, y, *rest, hint, c.attributes())
         self._input_gradient = c.WithKernel(
             of_x, {c.DIFF_SRC: x, c.WEIGHTS: w, c.DIFF_DST: y}, kernel=c.WEIGHTS
         )
         make = partial(
             c.made, "dnnl_convolution_backward_weights_primitive_desc_create", c.engine()
         )
-        of_w = make(c.DIRECT, x, any_w, None, y, *rest, hint, None)
+        of_w = make(c.DIRECT, x, any_w, None, y, *rest, hint, c.attributes())
         self._kernel_gradient = c.WithKernel(
             of_w, {c.SRC: x, c.DIFF_WEIGHTS: w, c.DIFF_DST: y}, kernel=c.DIFF_WEIGHTS
         )
@@ -86,9 +86,9 @@ class ClippedConvolution:
         w, any_w = _of_kernel(shape, plain=True), _of_kernel(shape, plain=False)
         (top, bottom), (left, right) = shape.pads
         rest = (c.sizes(shape.stride, shape.stride), c.sizes(0, 0), c.sizes(top, left))
-        clipped = None if up_to is None else _clipping(up_to)
+        attributes = c.attributes() if up_to is None else _clipping(up_to)
         description = _making("convolution_forward")(
-            c.INFERENCE, c.DIRECT, x, any_w, b, y, *rest, c.sizes(bottom, right), clipped
+            c.INFERENCE, c.DIRECT, x, any_w, b, y, *rest, c.sizes(bottom, right), attributes
         )
         all_of = {c.SRC: x, c.WEIGHTS: w, c.BIAS: b, c.DST: y}
         self._primitive = c.WithKernel(description, all_of, kernel=c.WEIGHTS)
@@ -111,7 +111,7 @@ def _making(layer: str) -> Callable[..., Handle]:
 
 def _clipping(up_to: float) -> Handle:
     """The attribute of a primitive whose result is clipped to 0..`up_to`."""
-    operations, attribute = c.made("dnnl_post_ops_create"), c.made("dnnl_primitive_attr_create")
+    operations, attribute = c.made("dnnl_post_ops_create"), c.attributes()
     bounds = (ctypes.c_float(0), ctypes.c_float(up_to))
     c.check("dnnl_post_ops_append_eltwise", operations, c.CLIP, *bounds)
     c.check("dnnl_primitive_attr_set_post_ops", attribute, operations)
@@ -131,11 +131,11 @@ class BatchNorm:
         flags = ctypes.c_uint(c.SCALE_AND_SHIFT | c.RELU * relu)
         rest = (ctypes.c_float(epsilon), flags)
         make = _making("batch_normalization_forward")
-        forward = make(c.FORWARD, x, x, *rest, None)
+        forward = make(c.FORWARD, x, x, *rest, c.attributes())
         make = partial(
             c.made, "dnnl_batch_normalization_backward_primitive_desc_create", c.engine()
         )
-        backward = make(c.BACKWARD, x, x, x, *rest, forward, None)
+        backward = make(c.BACKWARD, x, x, x, *rest, forward, c.attributes())
         signs = Handle(c.quick().dnnl_primitive_desc_query_md(forward, c.QUERY_WORKSPACE, 0))
         self.signs = c.quick().dnnl_memory_desc_get_size(signs) if relu else 0
         both = {c.SRC: x, **dict.fromkeys(c.OF_NORM, vector), c.WORKSPACE: signs}

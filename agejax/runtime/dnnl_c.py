@@ -23,8 +23,10 @@ SRC, DST, WEIGHTS, BIAS = 1, 17, 33, 41
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS = 129, 145, 161
 OF_NORM = (49, 50, 51, 52)  # mean, variance, scale, shift
 WORKSPACE, DIFF_SCALE, DIFF_SHIFT = 64, 255, 256
-_QUERY_WEIGHTS, _QUERY_DIFF_WEIGHTS, QUERY_WORKSPACE = 131, 132, 135
+_SCRATCHPAD, _BY_USER = 80, 1  # the argument; dnnl_scratchpad_mode_user
+_QUERY_WEIGHTS, _QUERY_DIFF_WEIGHTS, QUERY_WORKSPACE, _QUERY_SCRATCHPAD = 131, 132, 135, 136
 
+_PAGE = 4096  # bytes
 _Dims = ctypes.c_int64 * 12
 Handle = ctypes.c_void_p
 
@@ -37,12 +39,23 @@ class Failed(RuntimeError):
     """oneDNN cannot do it."""
 
 
+class _Executable:
+    """What oneDNN makes of a description, and the scratchpad that it needs."""
+
+    def __init__(self, description: Handle):
+        """Of a primitive that was described with `attributes`."""
+        self.handle = made("dnnl_primitive_create", description)
+        query = quick().dnnl_primitive_desc_query_md
+        self.scratchpad = Handle(query(description, _QUERY_SCRATCHPAD, 0))
+        self.size = quick().dnnl_memory_desc_get_size(self.scratchpad)
+
+
 class Primitive:
     """One oneDNN primitive."""
 
     def __init__(self, description: Handle, descriptions: dict[int, Handle]):
         """`descriptions` of the arguments as JAX has them."""
-        self._handle = made("dnnl_primitive_create", description)
+        self._itself = _Executable(description)
         self._descriptions = descriptions
 
     def __call__(self, pointers: dict[int, int]) -> None:
@@ -58,7 +71,7 @@ class Primitive:
                 quick().dnnl_memory_destroy(memory)
 
     def _run(self, memories: dict[int, Handle]) -> None:
-        execute(self._handle, memories)
+        _execute(self._itself, memories)
 
 
 class WithKernel(Primitive):
@@ -75,21 +88,21 @@ class WithKernel(Primitive):
             ways = (descriptions[kernel], ordered)
             source, target = ways if kernel == WEIGHTS else ways[::-1]
             where = engine()
-            reorder = made("dnnl_reorder_primitive_desc_create", source, where, target, where, None)
-            self._reorder = made("dnnl_primitive_create", reorder)
+            of_both = (source, where, target, where, attributes())
+            self._reorder = _Executable(made("dnnl_reorder_primitive_desc_create", *of_both))
             self._ordered, self._size = ordered, quick().dnnl_memory_desc_get_size(ordered)
         self._per_thread = threading.local()
 
     def _run(self, memories: dict[int, Handle]) -> None:
         if self._reorder is None:
-            execute(self._handle, memories)
+            _execute(self._itself, memories)
             return
         plain, ordered = memories[self._kernel], self._room()
         if self._kernel == WEIGHTS:
-            execute(self._reorder, {SRC: plain, DST: ordered})
-        execute(self._handle, memories | {self._kernel: ordered})
+            _execute(self._reorder, {SRC: plain, DST: ordered})
+        _execute(self._itself, memories | {self._kernel: ordered})
         if self._kernel == DIFF_WEIGHTS:
-            execute(self._reorder, {SRC: ordered, DST: plain})
+            _execute(self._reorder, {SRC: ordered, DST: plain})
 
     def _room(self) -> Handle:
         """Where this thread keeps the kernel in oneDNN's order."""
@@ -132,16 +145,42 @@ def check(function: str, *arguments: Any) -> None:
         raise Failed(f"oneDNN's {function} gives status {status}")
 
 
-_one_at_a_time = threading.Lock()  # each call takes all cores
+def attributes() -> Handle:
+    """Those of any primitive here: its scratchpad is given to it.
+
+    oneDNN's own belongs to the thread that made the primitive. XLA calls from threads of its own,
+    where that is no memory at all, or too little.
+    """
+    attribute = made("dnnl_primitive_attr_create")
+    check("dnnl_primitive_attr_set_scratchpad_mode", attribute, _BY_USER)
+    return attribute
 
 
-def execute(primitive: Handle, memories: dict[int, Handle]) -> None:
+_one_at_a_time = threading.Lock()  # each call takes all cores, and the scratchpad
+_scratchpad = ctypes.create_string_buffer(0)  # as large as any primitive has needed
+
+
+def _execute(primitive: _Executable, memories: dict[int, Handle]) -> None:
     """Runs a primitive; other threads may run Python meanwhile."""
-    arguments = (_Argument * len(memories))(*(_Argument(*pair) for pair in memories.items()))
     with _one_at_a_time:
-        status = _library().dnnl_primitive_execute(primitive, _stream(), len(arguments), arguments)
+        if primitive.size:
+            memories = memories | {_SCRATCHPAD: _scratchpad_of(primitive)}
+        arguments = (_Argument * len(memories))(*(_Argument(*pair) for pair in memories.items()))
+        status = _library().dnnl_primitive_execute(
+            primitive.handle, _stream(), len(arguments), arguments
+        )
+        if primitive.size:
+            quick().dnnl_memory_destroy(memories[_SCRATCHPAD])
     if status:
         raise Failed(f"oneDNN's dnnl_primitive_execute gives status {status}")
+
+
+def _scratchpad_of(primitive: _Executable) -> Handle:
+    global _scratchpad
+    if len(_scratchpad) < primitive.size + _PAGE:
+        _scratchpad = ctypes.create_string_buffer(primitive.size + _PAGE)
+    start = (ctypes.addressof(_scratchpad) + _PAGE - 1) // _PAGE * _PAGE
+    return made("dnnl_memory_create", primitive.scratchpad, engine(), Handle(start))
 
 
 @cache
