@@ -4,8 +4,8 @@
 
 The same faces, splits and weights: crops of 112 pixels out of 124, flips, brightness, batches of
 64, AdamW with a one-cycle rate up to 1.5e-3, an average of weights over 0.998, label distributions
-of deviation 2. The epoch with the lowest validation MAE, by the median, reads the test split; what
-it says of each face goes to OUT/eval/test.npz, as agejax writes it, for `agejax compare`.
+of deviation 2. The epoch with the lowest validation MAE, by the median, reads both splits; what it
+says of each face goes to OUT/eval/SPLIT.npz, as agejax writes it, for `agejax compare`.
 """
 
 import argparse
@@ -107,17 +107,18 @@ def main():
             optimizer.step()
             rate.step()
             average.update_parameters(net)
-        p, _ = read(average, shown["validation"])
-        mae = np.abs(median_age(p) - held["validation"].labels["age"]).mean()
+        age, gender = read(average, shown["validation"])
+        mae = np.abs(median_age(age) - held["validation"].labels["age"]).mean()
         minutes = (time.perf_counter() - start) / 60
         print(f"epoch {epoch}: validation MAE {mae:.2f}, {minutes:.0f} minutes", flush=True)
         if mae < best:
             best = mae
-            write(args.out, held["test"], *read(average, shown["test"]))
+            write(args.out, "validation", held["validation"], age, gender)
+            write(args.out, "test", held["test"], *read(average, shown["test"]))
 
 
-def write(folder, faces, age, gender):
-    file = folder / "eval" / "test.npz"
+def write(folder, split, faces, age, gender):
+    file = folder / "eval" / f"{split}.npz"
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         file,

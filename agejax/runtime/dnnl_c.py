@@ -71,7 +71,7 @@ class Primitive:
                 quick().dnnl_memory_destroy(memory)
 
     def _run(self, memories: dict[int, Handle]) -> None:
-        _execute(self._itself, memories)
+        execute(self._itself, memories)
 
 
 class WithKernel(Primitive):
@@ -95,14 +95,14 @@ class WithKernel(Primitive):
 
     def _run(self, memories: dict[int, Handle]) -> None:
         if self._reorder is None:
-            _execute(self._itself, memories)
+            execute(self._itself, memories)
             return
         plain, ordered = memories[self._kernel], self._room()
         if self._kernel == WEIGHTS:
-            _execute(self._reorder, {SRC: plain, DST: ordered})
-        _execute(self._itself, memories | {self._kernel: ordered})
+            execute(self._reorder, {SRC: plain, DST: ordered})
+        execute(self._itself, memories | {self._kernel: ordered})
         if self._kernel == DIFF_WEIGHTS:
-            _execute(self._reorder, {SRC: ordered, DST: plain})
+            execute(self._reorder, {SRC: ordered, DST: plain})
 
     def _room(self) -> Handle:
         """Where this thread keeps the kernel in oneDNN's order."""
@@ -160,7 +160,7 @@ _one_at_a_time = threading.Lock()  # each call takes all cores, and the scratchp
 _scratchpad = ctypes.create_string_buffer(0)  # as large as any primitive has needed
 
 
-def _execute(primitive: _Executable, memories: dict[int, Handle]) -> None:
+def execute(primitive: _Executable, memories: dict[int, Handle]) -> None:
     """Runs a primitive; other threads may run Python meanwhile."""
     with _one_at_a_time:
         if primitive.size:
