@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from agejax import config as configs
 from agejax.models.convnext import ConvNeXtT
 from agejax.models.efficientnet_lite import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2
+from agejax.models.face_resnet import FaceResNet
 from agejax.models.resnet import ResNet18, ResNet50
 from agejax.models.vgg import VGG16
 from agejax.models.vit import ViTS16
@@ -22,7 +23,7 @@ from agejax.train.step import make_predict_step
 def main():
     print("trunk               features   million weights   GFLOP at 112 px   at 224 px")
     lite = (EfficientNetLite0, EfficientNetLite1, EfficientNetLite2)
-    for trunk in (*lite, ResNet18, ResNet50, ViTS16, ConvNeXtT, VGG16):
+    for trunk in (*lite, FaceResNet, ResNet18, ResNet50, ViTS16, ConvNeXtT, VGG16):
         config, operations = configs.default(), []
         config.model.trunk = trunk
         for config.data.size in (112, 224):

@@ -1,3 +1,4 @@
+import flax.nnx as nnx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -88,3 +89,10 @@ def test_max_pool_3x3_equals_the_plain_one(shape):
     pads = [(0, 0), (1, 1), (1, 1), (0, 0)]
     plain = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), pads)
     np.testing.assert_array_equal(max_pool_3x3(x), plain)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8, 3), (1, 7, 9, 2), (1, 3, 4, 1)])
+def test_max_pool_3x3_inside_equals_the_plain_one(shape):
+    x = jax.random.normal(jax.random.key(0), shape)
+    plain = nnx.max_pool(x, (3, 3), (2, 2))
+    np.testing.assert_array_equal(max_pool_3x3(x, padded=False), plain)

@@ -9,7 +9,8 @@ from agejax.errors import UserError
 from agejax.models.cnn import SmallCNN, TutorialCNN
 from agejax.models.convnext import ConvNeXtT
 from agejax.models.efficientnet_lite import EfficientNetLite0
-from agejax.models.layers import Dropout, StochasticDepth, max_pool_2x2
+from agejax.models.face_resnet import FaceResNet
+from agejax.models.layers import Dropout, StochasticDepth, avg_pool_2x2, max_pool_2x2
 from agejax.models.multitask import MultiTask, per_image, to_unit
 from agejax.models.resnet import ResNet18, ResNet50
 from agejax.models.vgg import VGG16
@@ -100,9 +101,12 @@ def test_training_uses_the_batch_and_moves_the_statistics():
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 8, 3), (1, 7, 9, 2), (1, 2, 2, 1)])
-def test_max_pool_equals_the_plain_one(shape):
+def test_pools_equal_the_plain_ones(shape):
     x = jax.random.normal(jax.random.key(0), shape)
     np.testing.assert_array_equal(max_pool_2x2(x), nnx.max_pool(x, (2, 2), (2, 2)))
+    ones = (1, 2, 2, 1)
+    mean = jax.lax.reduce_window(x, 0.0, jax.lax.add, ones, ones, "VALID") / 4
+    np.testing.assert_allclose(avg_pool_2x2(x), mean, atol=1e-6)
 
 
 def test_dropout_keeps_the_mean_and_is_off_without_a_key():
@@ -150,6 +154,7 @@ def test_the_same_seed_gives_the_same_weights():
         (ResNet18, 512, 11.177),
         (ResNet50, 2048, 23.508),
         (EfficientNetLite0, 1280, 3.371),
+        (FaceResNet, 256, 5.578),
         (VGG16, 4096, 134.261),
         (ViTS16, 384, 21.666),
         (ConvNeXtT, 768, 27.820),
@@ -164,7 +169,7 @@ def test_published_architectures_have_their_weights(trunk, features, millions):
     assert weights["params"]["heads"]["age"]["kernel"].shape == (features, 101)
 
 
-@pytest.mark.parametrize("trunk", [ResNet18, EfficientNetLite0])
+@pytest.mark.parametrize("trunk", [ResNet18, EfficientNetLite0, FaceResNet])
 def test_published_architectures_train_and_predict(trunk):
     net = model(trunk)
     for key in (jax.random.key(0), None):

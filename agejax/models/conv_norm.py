@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from agejax.models import library
-from agejax.models.conv import pads_of, plain
+from agejax.models.conv import conv2d, pads_of, plain
+from agejax.models.library import Pads
 from agejax.models.norm import BatchNorm
 
 RELU, RELU6 = math.inf, 6.0  # where it ends
@@ -36,10 +37,36 @@ def conv_norm(
     padding: Any = conv.padding
     settings = {"stride": stride, "groups": conv.feature_group_count}
     settings["pads"] = pads_of(x, w, (stride, stride), padding)
+    return conv_bias(x, w, b, training=False, up_to=up_to, **settings)
+
+
+def conv_bias(
+    x: jax.Array,
+    w: jax.Array,
+    b: jax.Array,
+    *,
+    training: bool,
+    up_to: float | None,
+    stride: int,
+    pads: Pads,
+    groups: int = 1,
+) -> jax.Array:
+    """[B, H, W, C] -> [B, H', W', K]: a convolution by `w` and `b`, clipped as in `conv_norm`."""
+    layers = library.in_use()
+    settings: Any = {"stride": stride, "pads": pads, "groups": groups}
+
+    def default(x, w, b):  # also where the same program is lowered for another platform
+        return _clipped(plain(x, w, **settings) + b[None, None, None], up_to)
+
+    if training or layers is None or x.dtype != jnp.float32:
+        y = conv2d(x, w, (stride, stride), pads, feature_group_count=groups)
+        return _clipped(y + b[None, None, None], up_to)
     cpu = partial(layers.convolve_and_clip, up_to=up_to, **settings)
-
-    def default(x, w, b):  # where the same program is lowered for another platform
-        y = plain(x, w, **settings) + b[None, None, None]
-        return y if up_to is None else jnp.clip(y, 0, up_to)
-
     return jax.lax.platform_dependent(x, w, b, cpu=cpu, default=default)
+
+
+def _clipped(y: jax.Array, up_to: float | None) -> jax.Array:
+    if up_to is None:
+        return y
+    y = nnx.relu(y)
+    return y if math.isinf(up_to) else jnp.minimum(y, up_to)

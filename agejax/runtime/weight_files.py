@@ -1,7 +1,7 @@
 """Files of weights -> {name: array}, without the libraries that wrote them.
 
-safetensors, numpy's .npz, and both layouts of torch. What a file says of itself is checked before
-anything is allocated for it, and no code in it is run.
+safetensors, numpy's .npz, both layouts of torch, and dlib's networks. What a file says of itself
+is checked before anything is allocated for it, and no code in it is run.
 """
 
 import io
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from agejax.errors import UserError
+from agejax.runtime.dlib_files import is_dlib, read_dlib
 from agejax.runtime.torch_files import read_legacy, read_zip
 
 Arrays = dict[str, np.ndarray]
@@ -66,9 +67,11 @@ def _read(data: bytes) -> Arrays:
         return read_legacy(data)
     if data[8:9] == b"{":
         return _read_safetensors(data)
+    if is_dlib(data):
+        return read_dlib(data)
     if data[257:262] == b"ustar":
         raise UserError("a file of a torch before 0.2; load and save it with a newer one")
-    raise UserError("it is no safetensors, .npz or torch file, from which weights are read")
+    raise UserError("it is no safetensors, .npz, torch or dlib file, from which weights are read")
 
 
 def _read_safetensors(data: bytes) -> Arrays:

@@ -17,6 +17,7 @@ from agejax.export.function import Trained, readings_of
 from agejax.models import convnext, efficientnet_lite, heads, vgg, vit
 from agejax.models.cnn import SmallCNN, TutorialCNN
 from agejax.models.efficientnet_lite import EfficientNetLite0
+from agejax.models.face_resnet import FaceResNet, to_face
 from agejax.models.multitask import imagenet, per_image, to_unit
 from agejax.models.resnet import ResNet18, ResNet50
 from agejax.runtime.model import abstract_model
@@ -64,6 +65,7 @@ TRUNKS = {
     "ResNet18": (ResNet18, 32, {"normalise": imagenet}),
     "ResNet50": (ResNet50, 32, {}),
     "EfficientNetLite0": (EfficientNetLite0, 32, {}),
+    "FaceResNet": (FaceResNet, 32, {"normalise": to_face}),
     "ViTS16": (vit.ViTS16, 32, {}),
     "ConvNeXtT": (convnext.ConvNeXtT, 32, {}),
     "VGG16": (vgg.VGG16, 32, {}),

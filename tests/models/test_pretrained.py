@@ -10,6 +10,7 @@ from agejax import config as configs
 from agejax.errors import UserError
 from agejax.models.convnext import ConvNeXtT
 from agejax.models.efficientnet_lite import EfficientNetLite0
+from agejax.models.face_resnet import FaceResNet
 from agejax.models.pretrained import load_pretrained, resample_positions
 from agejax.models.resnet import ResNet18
 from agejax.models.vgg import VGG16
@@ -45,7 +46,9 @@ def load(trunk, arrays):
     return load_pretrained(shapes(trunk), arrays, trunk.published(), "FILE")
 
 
-@pytest.mark.parametrize("trunk", [ResNet18, EfficientNetLite0, VGG16, ConvNeXtT, ViTS16])
+@pytest.mark.parametrize(
+    "trunk", [ResNet18, EfficientNetLite0, FaceResNet, VGG16, ConvNeXtT, ViTS16]
+)
 def test_every_layout_fills_the_whole_trunk(trunk):
     for layout in range(len(trunk.published())):
         weights, report = load(trunk, published(trunk, layout))

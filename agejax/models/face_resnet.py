@@ -1,0 +1,121 @@
+"""dlib's face recognition network: a ResNet that was trained to tell 7,485 persons apart.
+
+King, "High quality face recognition with deep metric learning", blog.dlib.net, 2017: the ResNet-34
+of He et al. (CVPR 2016) with fewer layers and half as many filters, without weights in its
+shortcuts. Three million faces taught it, so what it sees in a face need not be learnt anew.
+"""
+
+from functools import partial
+from itertools import accumulate, pairwise
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from agejax.models.conv_norm import RELU, conv_bias
+from agejax.models.layers import Dropout, Key, avg_pool_2x2, max_pool_3x3
+from agejax.models.pretrained import Published
+
+_STAGES = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))  # filters and blocks
+
+
+def to_face(image: jax.Array) -> jax.Array:
+    """[B, H, W, 3] in 0..255 -> less the mean colour of its faces, divided by 256."""
+    return (image - jnp.array([122.782, 117.001, 104.298])[None, None, None]) / 256
+
+
+class FaceResNet(nnx.Module):
+    """29 convolutions, 256 features, 5.6 million weights; without batch norm.
+
+    Where dlib's was trained with batch norm, each filter has a factor and an offset, as its weights
+    come: training batches are then read as single faces are.
+    """
+
+    def __init__(self, *, dropout: float = 0.2, size: int, dtype: jnp.dtype, rngs: nnx.Rngs):
+        """A trunk for images of any size.
+
+        Args:
+          dropout: that of the features.
+          size: pixels a side; its weights were trained at 150.
+          dtype: what is computed in.
+          rngs: for the initial weights.
+        """
+        del size  # the features are averaged over the map
+        conv = partial(_Conv, dtype=dtype, rngs=rngs)
+        self.stem = conv(3, 32, 7, 2)
+        self.blocks: nnx.List = nnx.List()
+        channels = 32
+        for stage, (width, depth) in enumerate(_STAGES):
+            for j in range(depth):
+                self.blocks.append(_Block(channels, width, stage > 0 and j == 0, conv))
+                channels = width
+        self.features = channels
+        self.dropout = Dropout(dropout)
+
+    def __call__(self, x: jax.Array, key: Key) -> jax.Array:
+        """[B, H, W, 3] normalised pixels -> [B, 256] features."""
+        training = key is not None
+        x = max_pool_3x3(self.stem(x, training, RELU), padded=False)
+        for block in self.blocks:
+            x = block(x, training)
+        return self.dropout(x.mean((1, 2)), key)
+
+    def by_depth(self) -> list[tuple[str, ...]]:
+        """The names of its parts, stage by stage: the stem, and five of blocks."""
+        ends = pairwise([0, *accumulate(depth for _, depth in _STAGES)])
+        return [("stem",), *(tuple(f"blocks.{i}" for i in range(a, b)) for a, b in ends)]
+
+    @classmethod
+    def published(cls) -> list[Published]:
+        """The names that `agejax.runtime.dlib_files` gives to what is in dlib's file."""
+        names = {"stem": "con.0"}
+        for i in range(sum(depth for _, depth in _STAGES)):
+            names |= {
+                f"blocks.{i}.first": f"con.{2 * i + 1}",
+                f"blocks.{i}.second": f"con.{2 * i + 2}",
+            }
+        names |= {f"{ours}.scale": f"{theirs}.scale" for ours, theirs in names.items()}
+        told = "faces of 150 pixels a side, agejax.models.face_resnet:to_face"
+        return [Published(names, ("fc.",), told)]
+
+
+class _Conv(nnx.Module):
+    """A convolution whose filters have a factor and an offset each."""
+
+    def __init__(self, i, o, k, stride, *, dtype, rngs):
+        make = nnx.initializers.he_normal()
+        self.kernel = nnx.Param(make(rngs.params(), (k, k, i, o)))
+        self.scale = nnx.Param(jnp.ones(o))
+        self.bias = nnx.Param(jnp.zeros(o))
+        self.stride, self.dtype = stride, dtype
+        pad = k // 2 if stride == 1 else 0
+        self.pads = ((pad, pad), (pad, pad))
+
+    def __call__(self, x, training, up_to):
+        w = self.kernel[...] * self.scale[...][None, None, None]
+        x, w, b = (v.astype(self.dtype) for v in (x, w, self.bias[...]))
+        return conv_bias(
+            x, w, b, training=training, up_to=up_to, stride=self.stride, pads=self.pads
+        )
+
+
+class _Block(nnx.Module):
+    def __init__(self, channels, width, down, conv):
+        self.down = down
+        self.first = conv(channels, width, 3, 2 if down else 1)
+        self.second = conv(width, width, 3, 1)
+
+    def __call__(self, x, training):
+        if self.down:
+            x = _padded(x, (3, 3, 0))  # where a smaller map is left than the filters are
+        y = self.second(self.first(x, training, RELU), training, None)
+        if self.down:
+            x = avg_pool_2x2(x)
+        x, y = _padded(x, y.shape[1:]), _padded(y, x.shape[1:])
+        return nnx.relu(x + y)
+
+
+def _padded(x: jax.Array, least: tuple[int, ...]) -> jax.Array:
+    """[B, H, W, C] with zeros after height, width and channels, up to `least` of each."""
+    more = [(0, max(0, n - m)) for n, m in zip(least, x.shape[1:], strict=True)]
+    return jnp.pad(x, [(0, 0), *more])
