@@ -79,6 +79,26 @@ def predict_split(
     return {task: np.concatenate([part[task] for part in parts]) for task in parts[0]}
 
 
+def predict_faces(
+    config: ConfigDict, checkpoints: Checkpoints, step: int, faces: Faces
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What a checkpoint says of faces, before calibration.
+
+    Returns:
+      {task: float32 [M, classes]} of the M faces that can be read, and bool [N]: which these are.
+
+    Raises:
+      UserError: the checkpoint is of another model, or the devices cannot share a batch.
+    """
+    mesh, size = make_mesh(), config.eval.batch_size
+    check_batch_size(mesh, "eval.batch_size", size)
+    graph, like = abstract_model(config)
+    weights = put_whole(mesh, checkpoints.weights(step, like))
+    loader = open_loader(config, faces)
+    raw = predict_split(predict_step_of(config, graph), weights, mesh, loader, size)
+    return raw, ~loader.quarantine.bad
+
+
 def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Evaluates a checkpoint of a run on a split and writes it down.
 
@@ -114,13 +134,9 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       UserError: there is no such checkpoint or split, or it is of another model.
     """
     check(config)
-    mesh = make_mesh()
-    check_batch_size(mesh, "eval.batch_size", config.eval.batch_size)
     checkpoints = open_checkpoints(workdir)
     step = checkpoints.find(str(config.eval.checkpoint))
     calibration = checkpoints.calibration(step)
-    graph, like = abstract_model(config)
-    weights = put_whole(mesh, checkpoints.weights(step, like))
     split = config.eval.split
     with first_alone("data"):
         faces = open_split(config, split)
@@ -131,11 +147,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     table = config.eval.attributes
     attributes = groups_of(faces)
     attributes |= read_attributes(Path(table), faces.path) if table else {}
-    loader = open_loader(config, faces)
-    raw = predict_split(
-        predict_step_of(config, graph), weights, mesh, loader, config.eval.batch_size
-    )
-    readable = ~loader.quarantine.bad
+    raw, readable = predict_faces(config, checkpoints, step, faces)
     left_out, faces = everybody - len(faces), faces.where(readable)
     attributes = {name: column[readable] for name, column in attributes.items()}
     figures = {

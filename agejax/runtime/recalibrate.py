@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from agejax import tasks
 from agejax.checks import check
@@ -17,12 +16,9 @@ from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.durable import write_text
-from agejax.runtime.evaluate import open_loader, open_split, predict_split, training_faces
+from agejax.runtime.evaluate import open_split, predict_faces, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
-from agejax.runtime.mesh import check_batch_size, make_mesh, put_whole
-from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import licence_of, of_the_run, open_checkpoints
-from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration
 
 
@@ -59,13 +55,7 @@ def recalibrate(
         another setting would need other weights.
     """
     settings, places = settings or {}, places or {}
-    for key in settings:
-        if not re.fullmatch(r"model\.flip(_cut)?|tasks\.\w+\.logit_adjustment", key):
-            raise UserError(f"config.{key} is for training; only how faces are read can change")
-    if faces is None and split == "train":
-        raise UserError("the training faces cannot teach: the weights know them by heart")
-    if out.is_file() or any(path.is_file() for path in out.rglob("*")):
-        raise UserError(f"{out} is taken; name a folder that is not there yet")
+    _refuse(out, faces, split, settings)
     own = of_the_run(workdir, settings)
     check(own)
     checkpoints = open_checkpoints(workdir)
@@ -89,18 +79,12 @@ def recalibrate(
         offset = tasks.logit_offsets(learnt, train.labels, train.known, train.upto)
 
     to = Checkpoints(out)  # whether it can be written shows now, not after minutes
-    raw, readable = _predicted(config, checkpoints, step, teachers)
-    figures, taught = validation_figures(raw, readable, offset)
-    fitted = Calibration(
-        {**old.temperature, **taught.temperature},
-        {**old.widening, **taught.widening},
-        taught.n,
-        offset,
-    )
-    after = evaluation_figures(raw, fitted, readable)
+    raw, readable = predict_faces(config, checkpoints, step, teachers)
+    figures, fitted = _fitted(old, offset, raw, teachers.where(readable))
+    after = evaluation_figures(raw, fitted, teachers.where(readable))
     if config.model != as_it_was.model:
-        raw, readable = _predicted(as_it_was, checkpoints, step, teachers)
-    before = evaluation_figures(raw, old, readable)
+        raw, readable = predict_faces(as_it_was, checkpoints, step, teachers)
+    before = evaluation_figures(raw, old, teachers.where(readable))
     about = {} if train is None else dict(train.about)
     about = {"licence": licence_of(workdir) or about.get("licence")}
     origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": fitted.n}
@@ -110,17 +94,27 @@ def recalibrate(
     return before, after
 
 
-def _predicted(
-    config: ConfigDict, checkpoints: Checkpoints, step: int, faces: Faces
-) -> tuple[dict[str, np.ndarray], Faces]:
-    """The probabilities of those faces that can be read, and these."""
-    mesh, size = make_mesh(), config.eval.batch_size
-    check_batch_size(mesh, "eval.batch_size", size)
-    graph, like = abstract_model(config)
-    weights = put_whole(mesh, checkpoints.weights(step, like))
-    loader = open_loader(config, faces)
-    raw = predict_split(predict_step_of(config, graph), weights, mesh, loader, size)
-    return raw, faces.where(~loader.quarantine.bad)
+def _refuse(out: Path, faces: str | None, split: str, settings: Mapping[str, Any]) -> None:
+    for key in settings:
+        if not re.fullmatch(r"model\.flip(_cut)?|tasks\.\w+\.logit_adjustment", key):
+            raise UserError(f"config.{key} is for training; only how faces are read can change")
+    if faces is None and split == "train":
+        raise UserError("the training faces cannot teach: the weights know them by heart")
+    if out.is_file() or any(path.is_file() for path in out.rglob("*")):
+        raise UserError(f"{out} is taken; name a folder that is not there yet")
+
+
+def _fitted(
+    old: Calibration,
+    offset: Mapping[str, Sequence[float]],
+    raw: dict[str, np.ndarray],
+    faces: Faces,
+) -> tuple[dict[str, Any], Calibration]:
+    """The figures of those faces, and what they teach; of other tasks, what was known."""
+    figures, taught = validation_figures(raw, faces, offset)
+    temperature = {**old.temperature, **taught.temperature}
+    widening = {**old.widening, **taught.widening}
+    return figures, Calibration(temperature, widening, taught.n, offset)
 
 
 def change_lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
