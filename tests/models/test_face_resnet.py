@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 from agejax import config as configs
+from agejax.errors import UserError
 from agejax.models.face_resnet import FaceResNet, to_face
 from agejax.runtime.model import abstract_model
 from agejax.runtime.pretrained import dlib_faces, start_from_pretrained
 from agejax.runtime.weight_files import read_weights
 
 dlib = pytest.importorskip("dlib", reason="needs the extra bench")
+try:
+    dlib_faces()
+except UserError as error:
+    pytest.skip(f"needs the extra pretrained-faces: {error}", allow_module_level=True)
 
 
 def test_embeddings_are_dlibs():
