@@ -193,7 +193,9 @@ def test_larger_architectures_keep_their_dtypes(trunk, features, dtype):
     assert {(x.shape, str(x.dtype)) for x in both} == {((2, features), dtype)}
 
 
-@pytest.mark.parametrize(("trunk", "size"), [(VGG16, 31), (ConvNeXtT, 31), (ViTS16, 100)])
+@pytest.mark.parametrize(
+    ("trunk", "size"), [(VGG16, 31), (ConvNeXtT, 31), (FaceResNet, 10), (ViTS16, 100)]
+)
 def test_a_size_that_does_not_suit_a_trunk_is_told(trunk, size):
     config = configs.default()
     config.model.trunk, config.data.size = trunk, size

@@ -32,15 +32,19 @@ class FaceResNet(nnx.Module):
     """
 
     def __init__(self, *, dropout: float = 0.2, size: int, dtype: jnp.dtype, rngs: nnx.Rngs):
-        """A trunk for images of any size.
+        """A trunk for images of 11 pixels a side and more.
 
         Args:
           dropout: that of the features.
           size: pixels a side; its weights were trained at 150.
           dtype: what is computed in.
           rngs: for the initial weights.
+
+        Raises:
+          ValueError: nothing is left of so small an image behind the first layers.
         """
-        del size  # the features are averaged over the map
+        if size < 11:
+            raise ValueError(f"FaceResNet needs at least 11 pixels a side, not {size}")
         conv = partial(_Conv, dtype=dtype, rngs=rngs)
         self.stem = conv(3, 32, 7, 2)
         self.blocks: nnx.List = nnx.List()

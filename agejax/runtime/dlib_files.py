@@ -45,11 +45,12 @@ def read_dlib(data: bytes) -> dict[str, np.ndarray]:
             weight, bias = tensor[:-out].reshape(out, -1, h, w), tensor[-out:]
             continue
         scale, offset = tensor.reshape(2, len(weight))
-        ratio = weight.std((1, 2, 3)) / math.sqrt(2 / weight[0].size)
-        ratio[ratio == 0] = 1  # a filter that tells nothing
-        arrays[f"con.{count}.weight"] = weight / ratio[:, None, None, None]
-        arrays[f"con.{count}.scale"] = scale * ratio
-        arrays[f"con.{count}.bias"] = offset + scale * bias
+        with np.errstate(all="ignore"):  # numbers that are not finite, whoever loads them refuses
+            ratio = weight.std((1, 2, 3)) / math.sqrt(2 / weight[0].size)
+            ratio[ratio == 0] = 1  # a filter that tells nothing
+            arrays[f"con.{count}.weight"] = weight / ratio[:, None, None, None]
+            arrays[f"con.{count}.scale"] = scale * ratio
+            arrays[f"con.{count}.bias"] = offset + scale * bias
         count += 1
     return arrays
 

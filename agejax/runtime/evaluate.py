@@ -79,13 +79,13 @@ def predict_split(
     return {task: np.concatenate([part[task] for part in parts]) for task in parts[0]}
 
 
-def predict_faces(
-    config: ConfigDict, checkpoints: Checkpoints, step: int, faces: Faces
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """What a checkpoint says of faces, before calibration.
+def reader_of(
+    config: ConfigDict, checkpoints: Checkpoints, step: int
+) -> Callable[[Faces], tuple[dict[str, np.ndarray], np.ndarray]]:
+    """What reads faces by a checkpoint, before calibration.
 
     Returns:
-      {task: float32 [M, classes]} of the M faces that can be read, and bool [N]: which these are.
+      N faces -> {task: float32 [M, classes]} of those M that can be read, and bool [N]: which.
 
     Raises:
       UserError: the checkpoint is of another model, or the devices cannot share a batch.
@@ -94,9 +94,13 @@ def predict_faces(
     check_batch_size(mesh, "eval.batch_size", size)
     graph, like = abstract_model(config)
     weights = put_whole(mesh, checkpoints.weights(step, like))
-    loader = open_loader(config, faces)
-    raw = predict_split(predict_step_of(config, graph), weights, mesh, loader, size)
-    return raw, ~loader.quarantine.bad
+
+    def read(faces: Faces) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        loader = open_loader(config, faces)
+        raw = predict_split(predict_step_of(config, graph), weights, mesh, loader, size)
+        return raw, ~loader.quarantine.bad
+
+    return read
 
 
 def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -137,6 +141,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     checkpoints = open_checkpoints(workdir)
     step = checkpoints.find(str(config.eval.checkpoint))
     calibration = checkpoints.calibration(step)
+    read = reader_of(config, checkpoints, step)  # before the data, which may have to be built
     split = config.eval.split
     with first_alone("data"):
         faces = open_split(config, split)
@@ -147,7 +152,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     table = config.eval.attributes
     attributes = groups_of(faces)
     attributes |= read_attributes(Path(table), faces.path) if table else {}
-    raw, readable = predict_faces(config, checkpoints, step, faces)
+    raw, readable = read(faces)
     left_out, faces = everybody - len(faces), faces.where(readable)
     attributes = {name: column[readable] for name, column in attributes.items()}
     figures = {

@@ -16,7 +16,7 @@ from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.durable import write_text
-from agejax.runtime.evaluate import open_split, predict_faces, training_faces
+from agejax.runtime.evaluate import open_split, reader_of, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
 from agejax.runtime.runs import licence_of, of_the_run, open_checkpoints
 from agejax.train.calibration import Calibration
@@ -79,11 +79,11 @@ def recalibrate(
         offset = tasks.logit_offsets(learnt, train.labels, train.known, train.upto)
 
     to = Checkpoints(out)  # whether it can be written shows now, not after minutes
-    raw, readable = predict_faces(config, checkpoints, step, teachers)
+    raw, readable = reader_of(config, checkpoints, step)(teachers)
     figures, fitted = _fitted(old, offset, raw, teachers.where(readable))
     after = evaluation_figures(raw, fitted, teachers.where(readable))
     if config.model != as_it_was.model:
-        raw, readable = predict_faces(as_it_was, checkpoints, step, teachers)
+        raw, readable = reader_of(as_it_was, checkpoints, step)(teachers)
     before = evaluation_figures(raw, old, teachers.where(readable))
     about = {} if train is None else dict(train.about)
     about = {"licence": licence_of(workdir) or about.get("licence")}
