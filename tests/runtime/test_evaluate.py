@@ -45,6 +45,14 @@ def test_images_that_stand_in_train_too_are_left_out(tiny):
     assert leaky.without(train).path.tolist() == faces.without(train).path.tolist()[3:]
 
 
+def test_what_cannot_be_is_told_before_the_data_is_opened(run, monkeypatch):
+    monkeypatch.setattr("agejax.runtime.evaluate.open_split", lambda *_: pytest.fail("opened"))
+    with pytest.raises(UserError, match="4 devices cannot share"):
+        evaluate(of_the_run(run, {"eval.batch_size": 30}), run)
+    with pytest.raises(UserError, match="another model"):
+        evaluate(of_the_run(run, {"model.head_width": 8}), run)
+
+
 @pytest.mark.parametrize("batch_size", [4, 32, 64])
 def test_the_batch_size_changes_no_figure(run, batch_size):
     base = evaluate(of_the_run(run, {"eval.split": "validation"}), run)
