@@ -9,6 +9,7 @@ from agejax import config as configs
 from agejax import tasks
 from agejax.config import get
 from agejax.errors import UserError
+from agejax.models.ensemble import Ensemble
 
 _TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "eval_every")
 _COUNTS = ("data.size", "data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
@@ -54,6 +55,8 @@ def check(config: ConfigDict) -> None:
     _check_stages(config)
     if config.model.flip_cut and not config.model.flip:
         raise UserError("config.model.flip_cut cuts the mirror image; set config.model.flip, too")
+    if (config.model.trunk is Ensemble) != bool(config.model.members):
+        raise UserError("config.model.members is for, and needed by, the trunk Ensemble")
     if config.eval.attributes and not Path(config.eval.attributes).is_file():
         raise UserError(
             f"config.eval.attributes is {config.eval.attributes}; there is no such file"

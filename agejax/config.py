@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import json
+import re
 import runpy
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
@@ -32,7 +33,13 @@ _FREE = (
 LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
 # Writers of ours: whatever else a run's own config names there would be others' code.
 _WRITERS = ("agejax.runtime.tensorboard", "agejax.runtime.weights_and_biases")
-_OPEN = ("tasks.", "model.args.", "data.sets.")  # whose keys are the experiment's own
+# What of `model` is a network; a member of an ensemble has its own.
+NETWORK = ("trunk", "args", "normalise", "head_width")
+# Whose keys are the experiment's own, and which of these are of callables.
+_OPEN = ("tasks.", "model.args.", "model.members.", "data.sets.")
+_OPEN_CALLABLE = re.compile(
+    r"tasks\..+\.(head|loss|balance)|model\.members\..+\.(trunk|normalise)|data\.sets\..+\.source"
+)
 _MISSING = object()
 
 
@@ -85,6 +92,9 @@ def default() -> ConfigDict:
                 "pretrained": config_dict.placeholder(str),
                 "normalise": to_unit,
                 "head_width": 0,
+                # Of an Ensemble, in place of these: {name: {trunk, args, normalise, head_width}};
+                # `agejax ensemble` writes it
+                "members": {},
                 "dtype": "float32",  # of the computation; weights are float32 always
                 "flip": False,  # predict a face and its mirror image, and average: twice the work
                 "flip_cut": 0.0,  # cut that by this share of its side at each edge, and enlarge it
@@ -304,6 +314,8 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
         with config.unlocked():
             config.tasks = tasks.settable(loaded.pop("tasks"))
             config.model.args = loaded["model"].pop("args")
+            members = loaded["model"].pop("members", {})
+            config.model.members = {name: _network(of) for name, of in members.items()}
             config.data.sets = loaded["data"].pop("sets", {})
         update(config, dict(flat(loaded)))
     except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
@@ -315,15 +327,22 @@ def modules_of(config: ConfigDict) -> set[str]:
     """The modules of all callables in a config: code that whoever gave it runs already."""
     tree = config.to_dict() | {"tasks": tasks.plain(config.tasks)}
     of_all = {value.__module__ for _, value in flat(tree) if callable(value)}
-    return of_all | {writer.__module__ for writer in writers(config)}
+    named = {value.partition(":")[0] for _, value in _named_in_open(tree)}
+    return of_all | named | {writer.__module__ for writer in writers(config)}
 
 
 def differences(ours: ConfigDict, theirs: ConfigDict) -> Iterator[str]:
-    """The keys in which two configs say that they are different runs."""
+    """In what two configs say that they are different runs, as lines."""
+    for key, a, b in changes(ours, theirs):
+        yield f"config.{key} was {b!r} and is now {a!r}"
+
+
+def changes(ours: ConfigDict, theirs: ConfigDict) -> Iterator[tuple[str, Any, Any]]:
+    """The keys in which two configs say that they are different runs, and both values."""
     a, b = (dict(flat(_plain(config))) for config in (ours, theirs))
     for key in sorted(a.keys() | b.keys()):
         if a.get(key) != b.get(key) and not _is_free(key):
-            yield f"config.{key} was {b.get(key)!r} and is now {a.get(key)!r}"
+            yield key, a.get(key), b.get(key)
 
 
 def _is_free(key: str) -> bool:
@@ -334,13 +353,20 @@ def _is_free(key: str) -> bool:
 
 def _callables(loaded: Mapping[str, Any], config: ConfigDict) -> Iterator[tuple[str, str]]:
     """The keys of a loaded config whose values will be imported, and these."""
+    yield from _named_in_open(loaded)
     ours = {key for key, value in flat(config.to_dict()) if callable(value)}
     for key, value in flat(loaded):
-        of_a_task = key.startswith("tasks.") and key.endswith((".head", ".loss", ".balance"))
-        if isinstance(value, str) and (key in ours or of_a_task):
+        if isinstance(value, str) and key in ours:
             yield key, value
         if key == "writers" and isinstance(value, list):
             yield from ((key, name) for name in value if isinstance(name, str))
+
+
+def _named_in_open(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The keys of callables, given by name, in what the experiment itself has opened."""
+    for key, value in flat(tree):
+        if isinstance(value, str) and _OPEN_CALLABLE.fullmatch(key):
+            yield key, value
 
 
 def flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -372,6 +398,12 @@ def _named(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_named(v) for v in value]
     return name_of(value) if callable(value) else value
+
+
+def _network(written: Mapping[str, Any]) -> dict[str, Any]:
+    """A member of an ensemble, its callables in place of their names."""
+    parts = {part: written[part] for part in NETWORK}
+    return parts | {part: resolve(parts[part]) for part in ("trunk", "normalise")}
 
 
 def _resolved(value: Any) -> Any:

@@ -70,13 +70,44 @@ class Checkpoints:
           UserError: the disk takes no more, or is gone; earlier checkpoints are as they were.
         """
         step = int(state["step"])
+        self._save(step, _items(state), config, validation_mae, calibration)
+        if is_first():
+            kept = {step, *self._ranked()[:1]}
+            for other in self._folders.steps():
+                if other not in kept:
+                    self._folders.remove(other)
+        wait_for_all("saved")
+
+    def save_weights(
+        self,
+        step: int,
+        weights: Weights,
+        config: str,
+        validation_mae: float,
+        calibration: Calibration,
+    ) -> None:
+        """Saves weights that nobody will train on, with what they are to ship with.
+
+        Raises:
+          UserError: the disk takes no more, or is gone.
+        """
+        self._save(step, {"weights": dict(weights)}, config, validation_mae, calibration)
+
+    def _save(
+        self,
+        step: int,
+        items: dict[str, Tree],
+        config: str,
+        validation_mae: float | None,
+        calibration: Calibration | None,
+    ) -> None:
         try:
             if is_first():
                 self._folders.give_up(step)
             wait_for_all("save")
-            folder = self._write_arrays(step, state)
+            folder = self._write_arrays(step, items)
             if is_first():
-                shapes = {item: _shapes(tree) for item, tree in _items(state).items()}
+                shapes = {item: _shapes(tree) for item, tree in items.items()}
                 write_text(folder / _SHAPES, json.dumps(shapes))
                 self._finish(folder, config, validation_mae, calibration)
                 self._folders.publish(folder, step)
@@ -89,20 +120,14 @@ class Checkpoints:
                 f"{self.folder}/{step}: this checkpoint cannot be saved ({first_line(error)}); "
                 f"earlier ones are as they were: make room, and run the same command again"
             ) from error
-        if is_first():
-            kept = {step, *self._ranked()[:1]}
-            for other in self._folders.steps():
-                if other not in kept:
-                    self._folders.remove(other)
-        wait_for_all("saved")
 
-    def _write_arrays(self, step: int, state: TrainState) -> Path:
+    def _write_arrays(self, step: int, items: dict[str, Tree]) -> Path:
         """Writes them to a folder.
 
         If Orbax loses patience, which it counts by a clock that may jump, to another one: what was
         not waited for may go on writing.
         """
-        saves = {item: ocp.args.StandardSave(tree) for item, tree in _items(state).items()}
+        saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
         tries = _TRIES if jax.process_count() == 1 else 1
         with _one_error_alone():
             for i in range(tries):
@@ -211,8 +236,8 @@ class Checkpoints:
         """A checkpoint's state, with the shapes, dtypes and shardings of `like`."""
         if not (self._folders / step / "training").exists():
             raise UserError(
-                f"{self.folder}/{step} holds weights alone, as `agejax calibrate` writes them; to "
-                f"start from them, set config.model.pretrained"
+                f"{self.folder}/{step} holds weights alone, as `agejax calibrate` and `agejax "
+                f"ensemble` write them; to start from them, set config.model.pretrained"
             )
         restored = self._restore(step, _orbax(), **_items(like))
         state = restored["training"]

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from agejax import checks
 from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
+from agejax.models.ensemble import Ensemble
 from agejax.runtime.model import abstract_model, make_model
 from agejax.runtime.steps import train_step_of
 from agejax.train.step import TrainStep, init_state, make_predict_step
@@ -44,6 +45,8 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
         + f"), {total * 4 / 2**20:.1f} MiB"
     )
     yield f"a face read: {forward / 1e9:.3f} GFLOP"
+    if config.model.trunk is Ensemble:  # whose members are trained, each by itself
+        return
 
     train_step, state, batch = _train_step(config)
     whole = cost(train_step, state, batch, None)

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from agejax import tasks
 from agejax.checks import check
-from agejax.config import LOADER, differences, from_json, source_args, source_of, to_json
+from agejax.config import LOADER, changes, from_json, source_args, source_of, to_json
 from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
@@ -192,8 +192,8 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def _trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Faces | None:
     """The training faces of a checkpoint, also where others than its own are evaluated."""
     theirs = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
-    changes = [line.split()[0] for line in differences(config, theirs)]
-    if not any(key.startswith("config.data.") and key != "config.data.size" for key in changes):
+    changed = [key for key, *_ in changes(config, theirs)]
+    if not any(key.startswith("data.") and key != "data.size" for key in changed):
         return open_split(config, "train")
     return training_faces(theirs)
 

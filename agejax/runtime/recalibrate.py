@@ -1,25 +1,26 @@
 """A trained run that is read otherwise: calibrated to faces of your own, or to rare ages."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from agejax import tasks
 from agejax.checks import check
 from agejax.config import from_json, to_json, update
-from agejax.data.faces import Faces
-from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
-from agejax.runtime.durable import write_text
-from agejax.runtime.evaluate import open_split, reader_of, training_faces
-from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
-from agejax.runtime.runs import licence_of, of_the_run, open_checkpoints
-from agejax.train.calibration import Calibration
+from agejax.runtime.evaluate import reader_of, training_faces
+from agejax.runtime.figures import evaluation_figures, selection_error
+from agejax.runtime.runs import of_the_run, open_checkpoints
+from agejax.runtime.teaching import (
+    changes_for,
+    check_out,
+    check_split,
+    fitted,
+    teachers_of,
+    write_run,
+)
 
 
 def recalibrate(
@@ -55,7 +56,11 @@ def recalibrate(
         another setting would need other weights.
     """
     settings, places = settings or {}, places or {}
-    _refuse(out, faces, split, settings)
+    for key in settings:
+        if not re.fullmatch(r"model\.flip(_cut)?|tasks\.\w+\.logit_adjustment", key):
+            raise UserError(f"config.{key} is for training; only how faces are read can change")
+    check_split(faces, split)
+    check_out(out)
     own = of_the_run(workdir, settings)
     check(own)
     checkpoints = open_checkpoints(workdir)
@@ -63,13 +68,9 @@ def recalibrate(
     shipped = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
     update(shipped, settings)
     train = training_faces(of_the_run(workdir, places))
-    table = {"data.source": own_faces, "data.path": faces, "data.root": None} if faces else places
+    table = changes_for(faces, places)
     as_it_was, config = of_the_run(workdir, table), of_the_run(workdir, {**table, **settings})
-    teachers = open_split(config, split)
-    if train is not None:
-        teachers = teachers.without(train)
-    if not len(teachers):
-        raise UserError(f"split {split!r}: all its faces are among those the run was trained on")
+    teachers = teachers_of(config, split, train)
     old = checkpoints.calibration(step)
     offset = old.offset
     if any(key.endswith("logit_adjustment") for key in settings):
@@ -80,41 +81,15 @@ def recalibrate(
 
     to = Checkpoints(out)  # whether it can be written shows now, not after minutes
     raw, readable = reader_of(config, checkpoints, step)(teachers)
-    figures, fitted = _fitted(old, offset, raw, teachers.where(readable))
-    after = evaluation_figures(raw, fitted, teachers.where(readable))
+    figures, taught = fitted(old, offset, raw, teachers.where(readable))
+    after = evaluation_figures(raw, taught, teachers.where(readable))
     if config.model != as_it_was.model:
         raw, readable = reader_of(as_it_was, checkpoints, step)(teachers)
     before = evaluation_figures(raw, old, teachers.where(readable))
-    about = {} if train is None else dict(train.about)
-    about = {"licence": licence_of(workdir) or about.get("licence")}
-    origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": fitted.n}
-    write_text(out / "calibrated_from.json", json.dumps(origin | {"data": {"about": about}}))
-    write_text(out / "config.json", to_json(own))
-    checkpoints.copy(step, to, to_json(shipped), selection_error(figures), fitted)
+    origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": taught.n}
+    write_run(out, own, origin, [workdir], train)
+    checkpoints.copy(step, to, to_json(shipped), selection_error(figures), taught)
     return before, after
-
-
-def _refuse(out: Path, faces: str | None, split: str, settings: Mapping[str, Any]) -> None:
-    for key in settings:
-        if not re.fullmatch(r"model\.flip(_cut)?|tasks\.\w+\.logit_adjustment", key):
-            raise UserError(f"config.{key} is for training; only how faces are read can change")
-    if faces is None and split == "train":
-        raise UserError("the training faces cannot teach: the weights know them by heart")
-    if out.is_file() or any(path.is_file() for path in out.rglob("*")):
-        raise UserError(f"{out} is taken; name a folder that is not there yet")
-
-
-def _fitted(
-    old: Calibration,
-    offset: Mapping[str, Sequence[float]],
-    raw: dict[str, np.ndarray],
-    faces: Faces,
-) -> tuple[dict[str, Any], Calibration]:
-    """The figures of those faces, and what they teach; of other tasks, what was known."""
-    figures, taught = validation_figures(raw, faces, offset)
-    temperature = {**old.temperature, **taught.temperature}
-    widening = {**old.widening, **taught.widening}
-    return figures, Calibration(temperature, widening, taught.n, offset)
 
 
 def change_lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

@@ -1,0 +1,54 @@
+"""`agejax ensemble`: several runs as one, their probabilities averaged."""
+
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    text = "make one run of several, whose probabilities are averaged"
+    command = commands.add_parser("ensemble", help=text)
+    text = "two runs or more, trained on the same data at the same size"
+    command.add_argument("runs", metavar="RUN", type=Path, nargs="+", help=text)
+    command.add_argument("-o", "--out", type=Path, required=True, help="the folder of the new run")
+    text = "a table of your own to calibrate it by, in place of the runs' data"
+    command.add_argument("--faces", help=text)
+    command.add_argument("--split", default="validation", help="whose faces teach (validation)")
+    command.add_argument("--checkpoint", default="best", help="best (default), latest or a step")
+    for name, of in (("manual", "the archives"), ("data", "built data")):
+        command.add_argument(f"--{name}-dir", help=f"of {of}, where not that of the first run")
+    command.set_defaults(run=run)
+
+
+def run(
+    runs: list[Path],
+    out: Path,
+    faces: str | None,
+    split: str,
+    checkpoint: str,
+    manual_dir: str | None,
+    data_dir: str | None,
+) -> int:
+    """Writes the new run, and prints how each reads the faces that taught it, and all together.
+
+    Raises:
+      UserError: a run is not there, or cannot be averaged with the first, or `out` is taken.
+    """
+    from agejax.runtime.compiled import keep_compiled
+    from agejax.runtime.ensemble import ensemble, ensemble_lines
+
+    keep_compiled()
+    places = {"data.manual_dir": manual_dir, "data.data_dir": data_dir}
+    each, together = ensemble(
+        runs,
+        out,
+        faces=faces,
+        split=split,
+        checkpoint=checkpoint,
+        places={key: value for key, value in places.items() if value is not None},
+    )
+    for line in ensemble_lines(runs, each, together):
+        print(line)
+    taught = together["calibration"]["n"]
+    print(f"{out} reads by all {len(runs)}, calibrated by {taught:,} faces")
+    return 0

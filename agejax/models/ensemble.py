@@ -1,0 +1,35 @@
+"""Several networks that read a face together."""
+
+from collections.abc import Mapping
+from functools import reduce
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from agejax.models.layers import Key
+from agejax.models.multitask import MultiTask
+
+Logits = dict[str, jax.Array]  # of each task
+
+
+class Ensemble(nnx.Module):
+    """Networks of the same tasks, whose probabilities are averaged.
+
+    Deep ensembles (Lakshminarayanan et al., NeurIPS 2017). Each is trained by itself. In a config
+    it stands where a trunk does, and `config.model.members` says what it is made of.
+    """
+
+    def __init__(self, members: Mapping[str, MultiTask]):
+        """Of networks, by name."""
+        self.members = nnx.Dict(dict(members))
+
+    def __call__(self, image: jax.Array, key: Key = None) -> dict[str, Logits]:
+        """[B, H, W, 3], RGB in 0..255 -> {member: what it gives}."""
+        return {name: member(image, key) for name, member in self.members.items()}
+
+    def probabilities(self, logits: Mapping[str, Logits]) -> dict[str, jax.Array]:
+        """{member: its logits} -> {task: float32 [B, classes]}, each row with the sum one."""
+        of_each = [member.probabilities(logits[name]) for name, member in self.members.items()]
+        total = reduce(lambda a, b: jax.tree.map(jnp.add, a, b), of_each)
+        return jax.tree.map(lambda p: p / len(of_each), total)

@@ -1,0 +1,179 @@
+"""Runs that read faces together: their networks in one model, their probabilities averaged."""
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from agejax.checks import check
+from agejax.config import NETWORK, changes, from_json, to_json
+from agejax.errors import UserError
+from agejax.models.ensemble import Ensemble
+from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.evaluate import reader_of, training_faces
+from agejax.runtime.figures import evaluation_figures, selection_error
+from agejax.runtime.model import abstract_model
+from agejax.runtime.runs import find_checkpoint, of_the_run
+from agejax.runtime.teaching import (
+    changes_for,
+    check_out,
+    check_split,
+    fitted,
+    teachers_of,
+    write_run,
+)
+from agejax.train.calibration import Calibration
+from agejax.types import Weights
+
+# What members must have in common: the faces, the tasks, and how they are asked.
+_COMMON = re.compile(
+    r"data\..+|model\.(dtype|flip|flip_cut)|tasks\.\w+\.(classes|head|names|logit_adjustment)"
+)
+
+
+def ensemble(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    faces: str | None = None,
+    split: str = "validation",
+    checkpoint: str = "best",
+    places: Mapping[str, Any] | None = None,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Writes a run whose model is those of several, their probabilities averaged.
+
+    It can be evaluated and shipped as any other, but not trained on. Its calibration is its own.
+
+    Args:
+      runs: of two or more, trained on the same data at the same size; they stay as they are. The
+        folder of one checkpoint does, too.
+      out: the folder of the new one.
+      faces: a table of one's own that teaches the calibration, in place of the runs' data.
+      split: whose faces teach; those that stand in the training split, too, are left out.
+      checkpoint: "best", "latest" or a step, of each run.
+      places: {"data.manual_dir" or "data.data_dir": folder}, where that is not the first run's own.
+
+    Returns:
+      What `evaluation_figures` says of those faces by each run, and by all together.
+
+    Raises:
+      UserError: a run is not there, or not of the kind of the first, or `out` is taken.
+    """
+    places = places or {}
+    check_split(faces, split)
+    check_out(out)
+    members = [_Member.of(run, checkpoint) for run in runs]
+    _check_different(members)
+    first, *others = members
+    for other in others:
+        _check_alike(first, other)
+    own = _of_all(of_the_run(first.run, {}), members)
+    check(own)
+    table = changes_for(faces, places)
+    # Before the data: whether they can be read shows now.
+    readers = [reader_of(of_the_run(m.run, table), m.checkpoints, m.step) for m in members]
+    train = training_faces(of_the_run(first.run, places))
+    teachers = teachers_of(of_the_run(first.run, table), split, train)
+    to = Checkpoints(out)
+
+    each, readable = zip(*(read(teachers) for read in readers), strict=True)
+    teachers = teachers.where(readable[0])
+    raw = jax.tree.map(lambda *p: sum(p) / len(p), *each)
+    of_each = [
+        evaluation_figures(p, member.checkpoints.calibration(member.step), teachers)
+        for p, member in zip(each, members, strict=True)
+    ]
+    offset = first.checkpoints.calibration(first.step).offset
+    figures, taught = fitted(Calibration(), offset, raw, teachers)
+    origin = {
+        "members": [{"run": str(m.run.absolute()), "step": m.step} for m in members],
+        **{"split": split, "n": taught.n},
+    }
+    write_run(out, own, origin, [member.run for member in members], train)
+    to.save_weights(
+        max(member.step for member in members),
+        _joined({name: member.weights() for name, member in _named(members).items()}),
+        to_json(_of_all(first.config, members)),
+        selection_error(figures),
+        taught,
+    )
+    return of_each, evaluation_figures(raw, taught, teachers)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Member:
+    run: Path
+    checkpoints: Checkpoints
+    step: int
+    config: ConfigDict  # of the checkpoint
+
+    @classmethod
+    def of(cls, path: Path, checkpoint: str) -> "_Member":
+        checkpoints, step = find_checkpoint(path, checkpoint)
+        config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
+        if config.model.trunk is Ensemble:
+            raise UserError(f"{path} is an ensemble itself; name its members")
+        return cls(checkpoints.folder.parent, checkpoints, step, config)
+
+    def weights(self) -> Weights:
+        return self.checkpoints.weights(self.step, abstract_model(self.config)[1])
+
+
+def _named(members: Sequence[_Member]) -> dict[str, _Member]:
+    return {str(i): member for i, member in enumerate(members)}
+
+
+def _check_different(members: Sequence[_Member]) -> None:
+    if len({(os.path.realpath(m.run), m.step) for m in members}) < max(len(members), 2):
+        raise UserError("an ensemble is of two runs or more, each of them named once")
+
+
+def _check_alike(first: _Member, other: _Member) -> None:
+    differ = [(key, b, a) for key, a, b in changes(other.config, first.config)]
+    margins = [member.config.data.margin for member in (first, other)]  # free, in one run
+    if margins[0] != margins[1]:
+        differ.append(("data.margin", *margins))
+    for key, one, another in differ:
+        if _COMMON.fullmatch(key):
+            raise UserError(
+                f"{first.run} and {other.run} cannot read together: config.{key} is {one!r} of the "
+                f"one and {another!r} of the other"
+            )
+
+
+def _of_all(config: ConfigDict, members: Sequence[_Member]) -> ConfigDict:
+    """A member's config with the networks of all in place of its own."""
+    config = config.copy_and_resolve_references()
+    usual = {"trunk": Ensemble, "args": {}, "head_width": 0, "pretrained": None}
+    with config.unlocked():
+        config.model.update(usual)
+        config.model.members = {
+            name: {key: member.config.model[key] for key in NETWORK}
+            for name, member in _named(members).items()
+        }
+    return config
+
+
+def _joined(weights: Mapping[str, Weights]) -> Weights:
+    """Those of an `Ensemble` of {member: its own}."""
+    params = {name: of["params"] for name, of in weights.items()}
+    stats = {name: of["stats"] for name, of in weights.items() if of["stats"]}
+    return Weights(params={"members": params}, stats={"members": stats} if stats else {})
+
+
+def ensemble_lines(
+    runs: Sequence[Path], each: Sequence[dict[str, Any]], together: dict[str, Any]
+) -> Iterator[str]:
+    """The figures of `ensemble`, as lines for people."""
+    names = [*map(str, runs), "together"]
+    width = max(map(len, names))
+    yield f"{'':{width}}{'MAE':>8}{'inside 90%':>13}{'gender':>9}"
+    for name, of in zip(names, [*each, together], strict=True):
+        age, gender = of["age"], of["gender"]
+        mae = f"{age['mae']['median']:8.2f}{age['interval']['coverage']:13.1%}" if age["n"] else ""
+        yield f"{name:{width}}{mae:21}" + (f"{gender['accuracy']:9.1%}" if gender["n"] else "")

@@ -1,0 +1,80 @@
+"""What runs that are made of others share: faces that teach a calibration, and where they go."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from agejax.config import to_json
+from agejax.data.faces import Faces
+from agejax.data.own_faces import own_faces
+from agejax.errors import UserError
+from agejax.runtime.durable import write_text
+from agejax.runtime.evaluate import open_split
+from agejax.runtime.figures import validation_figures
+from agejax.runtime.runs import licence_of
+from agejax.train.calibration import Calibration
+
+
+def check_out(out: Path) -> None:
+    """Raises a `UserError` where there is something already."""
+    if out.is_file() or any(path.is_file() for path in out.rglob("*")):
+        raise UserError(f"{out} is taken; name a folder that is not there yet")
+
+
+def check_split(faces: str | None, split: str) -> None:
+    """Raises a `UserError` for the run's own training faces."""
+    if faces is None and split == "train":
+        raise UserError("the training faces cannot teach: the weights know them by heart")
+
+
+def changes_for(faces: str | None, places: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by which a run's config reads a table of one's own, or its data elsewhere."""
+    if faces is None:
+        return dict(places)
+    return {"data.source": own_faces, "data.path": faces, "data.root": None}
+
+
+def teachers_of(config: ConfigDict, split: str, train: Faces | None) -> Faces:
+    """The faces of a split, less those that the weights were trained on.
+
+    Raises:
+      UserError: there is no such split, or nothing is left of it.
+    """
+    teachers = open_split(config, split)
+    if train is not None:
+        teachers = teachers.without(train)
+    if not len(teachers):
+        raise UserError(f"split {split!r}: all its faces are among those the run was trained on")
+    return teachers
+
+
+def fitted(
+    old: Calibration,
+    offset: Mapping[str, Sequence[float]],
+    raw: dict[str, np.ndarray],
+    faces: Faces,
+) -> tuple[dict[str, Any], Calibration]:
+    """The figures of those faces, and what they teach; of other tasks, what was known."""
+    figures, taught = validation_figures(raw, faces, offset)
+    temperature = {**old.temperature, **taught.temperature}
+    widening = {**old.widening, **taught.widening}
+    return figures, Calibration(temperature, widening, taught.n, offset)
+
+
+def write_run(
+    out: Path,
+    config: ConfigDict,
+    origin: Mapping[str, Any],
+    runs: Sequence[Path],
+    train: Faces | None,
+) -> None:
+    """Writes what stands beside the checkpoints: the config, the origin, the data's licence."""
+    about = {} if train is None else dict(train.about)
+    licences = [licence_of(run) for run in runs]
+    about = {"licence": next(filter(None, licences), about.get("licence"))}
+    write_text(out / "calibrated_from.json", json.dumps({**origin, "data": {"about": about}}))
+    write_text(out / "config.json", to_json(config))
