@@ -10,9 +10,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax import checks
+from agejax.models.ensemble import Ensemble
 from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
-from agejax.models.ensemble import Ensemble
 from agejax.runtime.model import abstract_model, make_model
 from agejax.runtime.steps import train_step_of
 from agejax.train.step import TrainStep, init_state, make_predict_step
