@@ -38,7 +38,8 @@ NETWORK = ("trunk", "args", "normalise", "head_width")
 # Whose keys are the experiment's own, and which of these are of callables.
 _OPEN = ("tasks.", "model.args.", "model.members.", "data.sets.")
 _OPEN_CALLABLE = re.compile(
-    r"tasks\..+\.(head|loss|balance)|model\.members\..+\.(trunk|normalise)|data\.sets\..+\.source"
+    r"tasks\..*\.(head|loss|balance)|model\.members\..*\.(trunk|normalise)|data\.sets\..*\.source",
+    re.DOTALL,  # names are anybody's
 )
 _MISSING = object()
 

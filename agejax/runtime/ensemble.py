@@ -14,6 +14,7 @@ from agejax.checks import check
 from agejax.config import NETWORK, changes, from_json, to_json
 from agejax.errors import UserError
 from agejax.models.ensemble import Ensemble
+from agejax.models.multitask import to_unit
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import reader_of, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error
@@ -149,9 +150,10 @@ def _check_alike(first: _Member, other: _Member) -> None:
 def _of_all(config: ConfigDict, members: Sequence[_Member]) -> ConfigDict:
     """A member's config with the networks of all in place of its own."""
     config = config.copy_and_resolve_references()
-    usual = {"trunk": Ensemble, "args": {}, "head_width": 0, "pretrained": None}
+    nothing = {"trunk": Ensemble, "normalise": to_unit, "head_width": 0, "pretrained": None}
     with config.unlocked():
-        config.model.update(usual)
+        config.model.update(nothing)
+        config.model.args = {}
         config.model.members = {
             name: {key: member.config.model[key] for key in NETWORK}
             for name, member in _named(members).items()
@@ -175,5 +177,7 @@ def ensemble_lines(
     yield f"{'':{width}}{'MAE':>8}{'inside 90%':>13}{'gender':>9}"
     for name, of in zip(names, [*each, together], strict=True):
         age, gender = of["age"], of["gender"]
-        mae = f"{age['mae']['median']:8.2f}{age['interval']['coverage']:13.1%}" if age["n"] else ""
+        inside = age["interval"]["coverage"] if age["n"] else None  # None: all labels are ranges
+        mae = f"{age['mae']['median']:8.2f}" if age["n"] else ""
+        mae += "" if inside is None else f"{inside:13.1%}"
         yield f"{name:{width}}{mae:21}" + (f"{gender['accuracy']:9.1%}" if gender["n"] else "")

@@ -102,6 +102,7 @@ def test_what_it_prints_is_what_evaluation_finds(run, other, both):
 def test_it_is_a_run_as_any_other(run, other, both, tmp_path, capsys, monkeypatch):
     config = of_the_run(both[0], {})
     assert list(configs.differences(config, configs.from_json(configs.to_json(config), ""))) == []
+    assert config.model.args.to_dict() == {}
     sizes = [size_of(of_the_run(folder, {})) for folder in (run, other, both[0])]
     assert sizes[2][0] == sizes[0][0] + sizes[1][0]
     assert sizes[2][1] == pytest.approx(sizes[0][1] + sizes[1][1], rel=1e-2)
@@ -178,6 +179,9 @@ def test_an_ensemble_has_members_and_nothing_else_has(tiny):
     [
         ("model", {"members": {"0": {"trunk": "os:system", "args": {}}}}),
         ("model", {"members": {"0": {"normalise": "os:system", "args": {}}}}),
+        ("model", {"members": {"": {"trunk": "os:system", "args": {}}}}),
+        ("tasks", {"x\ny": {"classes": 2, "head": "os:system"}}),
+        ("tasks", {"": {"classes": 2, "loss": "os:system"}}),
         ("data", {"sets": {"mine": {"source": "os:system"}}}),
         ("data", {"sets": {"mine": {"sets": {"inner": {"source": "os:system"}}}}}),
     ],
