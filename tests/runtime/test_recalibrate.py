@@ -160,7 +160,7 @@ def test_the_new_run_has_no_training_to_go_on_with(calibrate, run, launch, tmp_p
     _, err = child.communicate(timeout=120)
     assert child.returncode == 2
     assert len(err.splitlines()) == 1
-    assert "holds weights alone, as `agejax calibrate`" in err
+    assert "holds weights alone, as `agejax calibrate` writes them" in err
 
 
 def test_a_setting_that_needs_other_weights_is_refused(run, tmp_path):
