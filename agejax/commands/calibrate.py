@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from agejax.commands import options
+
 
 def add(commands: Any) -> None:
     """Declares the command."""
@@ -14,11 +16,8 @@ def add(commands: Any) -> None:
     command.add_argument("--adjust", type=float, metavar="STRENGTH", help=text)
     text = "average with the mirror image, cut at each edge by this share of the side: 0.06 for one"
     command.add_argument("--mirror", type=float, metavar="CUT", help=text)
-    command.add_argument("--faces", help="a table of your own, in place of the run's data")
-    command.add_argument("--split", default="validation", help="whose faces teach (validation)")
-    command.add_argument("--checkpoint", default="best", help="best (default), latest or a step")
-    for name, of in (("manual", "the archives"), ("data", "built data")):
-        command.add_argument(f"--{name}-dir", help=f"of {of}, where not that of the run")
+    options.add_teachers(command)
+    options.add_places(command)
     command.set_defaults(run=run)
 
 
@@ -42,7 +41,6 @@ def run(
     from agejax.runtime.recalibrate import change_lines, recalibrate
 
     keep_compiled()
-    places = {"data.manual_dir": manual_dir, "data.data_dir": data_dir}
     settings = {} if adjust is None else {"tasks.age.logit_adjustment": adjust}
     if mirror is not None:
         settings |= {"model.flip": True, "model.flip_cut": mirror}
@@ -52,7 +50,7 @@ def run(
         faces=faces,
         split=split,
         checkpoint=checkpoint,
-        places={key: value for key, value in places.items() if value is not None},
+        places=options.places(manual_dir, data_dir),
         settings=settings,
     )
     for line in change_lines(*figures):

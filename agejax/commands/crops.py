@@ -4,6 +4,8 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
+from agejax.commands import options
+
 
 def add(commands: Any) -> None:
     """Declares the command."""
@@ -13,8 +15,7 @@ def add(commands: Any) -> None:
     command.add_argument("--checkpoint", default="best", help="best (default), latest or a step")
     text = "shares of the side to cut at each edge, negative to pad (0.3 ... -0.3)"
     command.add_argument("--by", nargs="+", type=float, metavar="SHARE", help=text)
-    for name, of in (("manual", "the archives"), ("data", "built data")):
-        command.add_argument(f"--{name}-dir", help=f"of {of}, where not that of the run")
+    options.add_places(command)
     command.add_argument("--json", action="store_true", help="print JSON, a line for each crop")
     command.set_defaults(run=run)
 
@@ -37,13 +38,12 @@ def run(
     from agejax.runtime.compiled import keep_compiled
 
     keep_compiled()
-    places = {"data.manual_dir": manual_dir, "data.data_dir": data_dir}
     figures = under_crops(
         run_dir,
         by or CROPS,
         split=split,
         checkpoint=checkpoint,
-        changes={key: value for key, value in places.items() if value is not None},
+        changes=options.places(manual_dir, data_dir),
     )
     for line in map(dumps, figures) if json else crop_lines(figures):
         print(line, flush=True)

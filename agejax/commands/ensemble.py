@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from agejax.commands import options
+
 
 def add(commands: Any) -> None:
     """Declares the command."""
@@ -11,12 +13,8 @@ def add(commands: Any) -> None:
     text = "two runs or more, trained on the same data at the same size"
     command.add_argument("runs", metavar="RUN", type=Path, nargs="+", help=text)
     command.add_argument("-o", "--out", type=Path, required=True, help="the folder of the new run")
-    text = "a table of your own to calibrate it by, in place of the runs' data"
-    command.add_argument("--faces", help=text)
-    command.add_argument("--split", default="validation", help="whose faces teach (validation)")
-    command.add_argument("--checkpoint", default="best", help="best (default), latest or a step")
-    for name, of in (("manual", "the archives"), ("data", "built data")):
-        command.add_argument(f"--{name}-dir", help=f"of {of}, where not that of the first run")
+    options.add_teachers(command, "the first run")
+    options.add_places(command, "the first run")
     command.set_defaults(run=run)
 
 
@@ -38,14 +36,13 @@ def run(
     from agejax.runtime.ensemble import ensemble, ensemble_lines
 
     keep_compiled()
-    places = {"data.manual_dir": manual_dir, "data.data_dir": data_dir}
     each, together = ensemble(
         runs,
         out,
         faces=faces,
         split=split,
         checkpoint=checkpoint,
-        places={key: value for key, value in places.items() if value is not None},
+        places=options.places(manual_dir, data_dir),
     )
     for line in ensemble_lines(runs, each, together):
         print(line)
