@@ -75,6 +75,14 @@ def _check_numbers(config: ConfigDict) -> None:
             raise UserError(f"config.{key} is {value}; it must be a finite number")
 
 
+def check_trainable(config: ConfigDict) -> None:
+    """Raises a `UserError` for an ensemble, whose members are trained, each by itself."""
+    if config.model.members:
+        raise UserError(
+            "an ensemble is not trained: train its members, then `agejax ensemble` them"
+        )
+
+
 def check_source(config: ConfigDict) -> None:
     """Raises a `UserError` where `config.data` is given what says nothing to its source."""
     args, rest = configs.split_source_args(config)

@@ -316,7 +316,7 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
             config.tasks = tasks.settable(loaded.pop("tasks"))
             config.model.args = loaded["model"].pop("args")
             members = loaded["model"].pop("members", {})
-            config.model.members = {name: _network(of) for name, of in members.items()}
+            config.model.members = {name: _member(of) for name, of in members.items()}
             config.data.sets = loaded["data"].pop("sets", {})
         update(config, dict(flat(loaded)))
     except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
@@ -401,10 +401,12 @@ def _named(value: Any) -> Any:
     return name_of(value) if callable(value) else value
 
 
-def _network(written: Mapping[str, Any]) -> dict[str, Any]:
-    """A member of an ensemble, its callables in place of their names."""
-    parts = {part: written[part] for part in NETWORK}
-    return parts | {part: resolve(parts[part]) for part in ("trunk", "normalise")}
+def _member(written: Mapping[str, Any]) -> dict[str, Any]:
+    """That of an ensemble, its callables in place of their names."""
+    width = written["head_width"]
+    if written.keys() != set(NETWORK) or not (type(width) is int and width >= 0):
+        raise ValueError(f"a member has {', '.join(NETWORK)}, the last of them 0 or more")
+    return {**written, **{part: resolve(written[part]) for part in ("trunk", "normalise")}}
 
 
 def _resolved(value: Any) -> Any:

@@ -236,8 +236,8 @@ class Checkpoints:
         """A checkpoint's state, with the shapes, dtypes and shardings of `like`."""
         if not (self._folders / step / "training").exists():
             raise UserError(
-                f"{self.folder}/{step} holds weights alone, as `agejax calibrate` and `agejax "
-                f"ensemble` write them; to start from them, set config.model.pretrained"
+                f"{self.folder}/{step} holds weights alone, as `agejax calibrate` writes them; to "
+                f"start from them, set config.model.pretrained"
             )
         restored = self._restore(step, _orbax(), **_items(like))
         state = restored["training"]

@@ -10,7 +10,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax import checks
-from agejax.models.ensemble import Ensemble
 from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model, make_model
@@ -45,7 +44,7 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
         + f"), {total * 4 / 2**20:.1f} MiB"
     )
     yield f"a face read: {forward / 1e9:.3f} GFLOP"
-    if config.model.trunk is Ensemble:  # whose members are trained, each by itself
+    if config.model.members:  # which are trained, each by itself
         return
 
     train_step, state, batch = _train_step(config)

@@ -1,13 +1,13 @@
 """Runs that read faces together: their networks in one model, their probabilities averaged."""
 
 import dataclasses
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from agejax.checks import check
@@ -17,23 +17,16 @@ from agejax.models.ensemble import Ensemble
 from agejax.models.multitask import to_unit
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import reader_of, training_faces
-from agejax.runtime.figures import evaluation_figures, selection_error
+from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
 from agejax.runtime.model import abstract_model
+from agejax.runtime.provenance import read_sessions, weights_sha256
 from agejax.runtime.runs import find_checkpoint, of_the_run
-from agejax.runtime.teaching import (
-    changes_for,
-    check_out,
-    check_split,
-    fitted,
-    teachers_of,
-    write_run,
-)
-from agejax.train.calibration import Calibration
+from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
 from agejax.types import Weights
 
 # What members must have in common: the faces, the tasks, and how they are asked.
 _COMMON = re.compile(
-    r"data\..+|model\.(dtype|flip|flip_cut)|tasks\.\w+\.(classes|head|names|logit_adjustment)"
+    r"data\..+|model\.(dtype|flip|flip_cut)|tasks\.[^.]+\.(classes|head|names|logit_adjustment)"
 )
 
 
@@ -69,10 +62,15 @@ def ensemble(
     check_split(faces, split)
     check_out(out)
     members = [_Member.of(run, checkpoint) for run in runs]
-    _check_different(members)
     first, *others = members
     for other in others:
         _check_alike(first, other)
+    weights = [member.weights() for member in members]
+    if len(set(map(weights_sha256, weights))) < max(len(members), 2):
+        raise UserError(
+            "an ensemble is of two runs or more, each of them named once: no two of the same "
+            "weights"
+        )
     own = _of_all(of_the_run(first.run, {}), members)
     check(own)
     table = changes_for(faces, places)
@@ -80,30 +78,36 @@ def ensemble(
     readers = [reader_of(of_the_run(m.run, table), m.checkpoints, m.step) for m in members]
     train = training_faces(of_the_run(first.run, places))
     teachers = teachers_of(of_the_run(first.run, table), split, train)
+    known = first.checkpoints.calibration(first.step)
+    for task in known.temperature:
+        if not teachers.known[task].any():
+            raise UserError(f"split {split!r} tells no {task}, so it cannot calibrate that")
     to = Checkpoints(out)
 
     each, readable = zip(*(read(teachers) for read in readers), strict=True)
+    if not all(np.array_equal(mask, readable[0]) for mask in readable):
+        raise UserError("an image could be read for one run, and not for another; try again")
     teachers = teachers.where(readable[0])
     raw = jax.tree.map(lambda *p: sum(p) / len(p), *each)
+    figures, taught = validation_figures(raw, teachers, known.offset)
     of_each = [
         evaluation_figures(p, member.checkpoints.calibration(member.step), teachers)
         for p, member in zip(each, members, strict=True)
     ]
-    offset = first.checkpoints.calibration(first.step).offset
-    figures, taught = fitted(Calibration(), offset, raw, teachers)
+    together = evaluation_figures(raw, taught, teachers)
+    to.save_weights(
+        max(member.step for member in members),
+        _joined(weights),
+        to_json(_of_all(first.config, members)),
+        selection_error(figures),
+        taught,
+    )
     origin = {
         "members": [{"run": str(m.run.absolute()), "step": m.step} for m in members],
         **{"split": split, "n": taught.n},
     }
     write_run(out, own, origin, [member.run for member in members], train)
-    to.save_weights(
-        max(member.step for member in members),
-        _joined({name: member.weights() for name, member in _named(members).items()}),
-        to_json(_of_all(first.config, members)),
-        selection_error(figures),
-        taught,
-    )
-    return of_each, evaluation_figures(raw, taught, teachers)
+    return of_each, together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,21 +121,17 @@ class _Member:
     def of(cls, path: Path, checkpoint: str) -> "_Member":
         checkpoints, step = find_checkpoint(path, checkpoint)
         config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
-        if config.model.trunk is Ensemble:
+        if config.model.members:
             raise UserError(f"{path} is an ensemble itself; name its members")
         return cls(checkpoints.folder.parent, checkpoints, step, config)
 
+    def trained_on(self) -> str | None:
+        """SHA-256 of the training faces, where the run tells it."""
+        sessions = read_sessions(self.run)
+        return sessions[-1].get("data", {}).get("train", {}).get("sha256") if sessions else None
+
     def weights(self) -> Weights:
         return self.checkpoints.weights(self.step, abstract_model(self.config)[1])
-
-
-def _named(members: Sequence[_Member]) -> dict[str, _Member]:
-    return {str(i): member for i, member in enumerate(members)}
-
-
-def _check_different(members: Sequence[_Member]) -> None:
-    if len({(os.path.realpath(m.run), m.step) for m in members}) < max(len(members), 2):
-        raise UserError("an ensemble is of two runs or more, each of them named once")
 
 
 def _check_alike(first: _Member, other: _Member) -> None:
@@ -145,26 +145,30 @@ def _check_alike(first: _Member, other: _Member) -> None:
                 f"{first.run} and {other.run} cannot read together: config.{key} is {one!r} of the "
                 f"one and {another!r} of the other"
             )
+    if len({faces for member in (first, other) if (faces := member.trained_on())}) > 1:
+        raise UserError(
+            f"{first.run} and {other.run} cannot read together: their data are called alike, but "
+            f"were other faces"
+        )
 
 
 def _of_all(config: ConfigDict, members: Sequence[_Member]) -> ConfigDict:
     """A member's config with the networks of all in place of its own."""
     config = config.copy_and_resolve_references()
-    nothing = {"trunk": Ensemble, "normalise": to_unit, "head_width": 0, "pretrained": None}
     with config.unlocked():
-        config.model.update(nothing)
+        config.model.update(trunk=Ensemble, normalise=to_unit, head_width=0, pretrained=None)
         config.model.args = {}
         config.model.members = {
-            name: {key: member.config.model[key] for key in NETWORK}
-            for name, member in _named(members).items()
+            str(i): {part: member.config.model[part] for part in NETWORK}
+            for i, member in enumerate(members)
         }
     return config
 
 
-def _joined(weights: Mapping[str, Weights]) -> Weights:
-    """Those of an `Ensemble` of {member: its own}."""
-    params = {name: of["params"] for name, of in weights.items()}
-    stats = {name: of["stats"] for name, of in weights.items() if of["stats"]}
+def _joined(weights: Sequence[Weights]) -> Weights:
+    """Those of an `Ensemble`, of its members'."""
+    params = {str(i): of["params"] for i, of in enumerate(weights)}
+    stats = {str(i): of["stats"] for i, of in enumerate(weights) if of["stats"]}
     return Weights(params={"members": params}, stats={"members": stats} if stats else {})
 
 

@@ -75,6 +75,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       Stopped: a signal asked for it.
     """
     checks.check(config)
+    checks.check_trainable(config)
     checks.check_source(config)
     codes = config.train.sigterm_code, config.train.sigint_code
     with contextlib.ExitStack() as stack:

@@ -45,7 +45,7 @@ def _built(config: ConfigDict, run: Callable[..., Weights]) -> tuple[nnx.GraphDe
 
 def _model(config: ConfigDict) -> MultiTask | Ensemble:
     rngs, members = nnx.Rngs(config.seed), config.model.members
-    if config.model.trunk is not Ensemble:
+    if not members:
         return _network(config, config.model, "config.model", rngs)
     return Ensemble(
         {

@@ -10,7 +10,6 @@ from agejax import tasks
 from agejax.callables import name_of, resolve
 from agejax.config import from_json
 from agejax.errors import UserError
-from agejax.models.ensemble import Ensemble
 from agejax.models.pretrained import Report, carry_over, load_pretrained
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import find_checkpoint
@@ -94,7 +93,7 @@ def _from_run(config: ConfigDict, weights: Weights, path: Path) -> tuple[Weights
     checkpoints, step = find_checkpoint(path)
     where = f"{checkpoints.folder}/{step}"
     theirs = from_json(checkpoints.config(step), where)
-    if theirs.model.trunk is Ensemble:
+    if theirs.model.members:
         raise UserError(f"config.model.pretrained: {where} is an ensemble; name one of its members")
     _, like = abstract_model(theirs)
     ours, others = (tasks.read(of.tasks) for of in (config, theirs))

@@ -1,26 +1,23 @@
 """A trained run that is read otherwise: calibrated to faces of your own, or to rare ages."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from agejax import tasks
 from agejax.checks import check
 from agejax.config import from_json, to_json, update
+from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import reader_of, training_faces
-from agejax.runtime.figures import evaluation_figures, selection_error
+from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
 from agejax.runtime.runs import of_the_run, open_checkpoints
-from agejax.runtime.teaching import (
-    changes_for,
-    check_out,
-    check_split,
-    fitted,
-    teachers_of,
-    write_run,
-)
+from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
+from agejax.train.calibration import Calibration
 
 
 def recalibrate(
@@ -81,15 +78,28 @@ def recalibrate(
 
     to = Checkpoints(out)  # whether it can be written shows now, not after minutes
     raw, readable = reader_of(config, checkpoints, step)(teachers)
-    figures, taught = fitted(old, offset, raw, teachers.where(readable))
+    figures, taught = _fitted(old, offset, raw, teachers.where(readable))
     after = evaluation_figures(raw, taught, teachers.where(readable))
     if config.model != as_it_was.model:
         raw, readable = reader_of(as_it_was, checkpoints, step)(teachers)
     before = evaluation_figures(raw, old, teachers.where(readable))
     origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": taught.n}
-    write_run(out, own, origin, [workdir], train)
     checkpoints.copy(step, to, to_json(shipped), selection_error(figures), taught)
+    write_run(out, own, origin, [workdir], train)
     return before, after
+
+
+def _fitted(
+    old: Calibration,
+    offset: Mapping[str, Sequence[float]],
+    raw: dict[str, np.ndarray],
+    faces: Faces,
+) -> tuple[dict[str, Any], Calibration]:
+    """The figures of those faces, and what they teach; of other tasks, what was known."""
+    figures, taught = validation_figures(raw, faces, offset)
+    temperature = {**old.temperature, **taught.temperature}
+    widening = {**old.widening, **taught.widening}
+    return figures, Calibration(temperature, widening, taught.n, offset)
 
 
 def change_lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from agejax import checks
 from agejax import config as configs
 from agejax.errors import UserError
 from agejax.runtime.evaluate import open_split
@@ -35,6 +36,7 @@ def repeat(
       UserError: there is no finished run, or a change would make it another run.
     """
     recorded = of_the_run(run, {})
+    checks.check_trainable(recorded)
     config = of_the_run(run, changes)
     if changed := list(configs.differences(config, recorded)):
         raise UserError(f"this would be another run, and not a repetition: {'; '.join(changed)}")

@@ -70,6 +70,7 @@ def exchange(config: ConfigDict, devices: int) -> Exchange:
       UserError: a setting cannot be meant, or there are not so many devices, real or fake.
     """
     checks.check(config)
+    checks.check_trainable(config)
     if devices > jax.device_count():
         raise UserError(f"there are {jax.device_count()} devices, fake ones included")
     config = config.copy_and_resolve_references()

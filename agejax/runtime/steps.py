@@ -14,7 +14,6 @@ from ml_collections import ConfigDict
 from agejax import config as configs
 from agejax import tasks
 from agejax.errors import UserError
-from agejax.models.ensemble import Ensemble
 from agejax.runtime.cpu import compiler_options, use_onednn
 from agejax.runtime.model import abstract_model
 from agejax.train.augment import augment, mirrored, mixup
@@ -39,14 +38,7 @@ def train_step_of(
       class_weights: as in `make_train_step`.
       size: pixels a side to which faces are resampled; None for those of `config.data.size`.
       layout: as in `make_train_step`.
-
-    Raises:
-      UserError: the model is an ensemble, or the optimiser does not suit it.
     """
-    if config.model.trunk is Ensemble:
-        raise UserError(
-            "an ensemble is not trained: train its members, then `agejax ensemble` them"
-        )
     use_onednn()
     learnt = tasks.read(config.tasks)
     optimizer = _optimizer_of(config)

@@ -1,11 +1,11 @@
 """What runs that are made of others share: faces that teach a calibration, and where they go."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
 from agejax.config import to_json
@@ -14,14 +14,13 @@ from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
 from agejax.runtime.durable import write_text
 from agejax.runtime.evaluate import open_split
-from agejax.runtime.figures import validation_figures
 from agejax.runtime.runs import licence_of
-from agejax.train.calibration import Calibration
 
 
 def check_out(out: Path) -> None:
-    """Raises a `UserError` where there is something already."""
-    if out.is_file() or any(path.is_file() for path in out.rglob("*")):
+    """Raises a `UserError` where there is something already, but for what was never finished."""
+    files = (path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    if out.is_file() or not all(re.match(r"checkpoints/\d+\.partial", file) for file in files):
         raise UserError(f"{out} is taken; name a folder that is not there yet")
 
 
@@ -52,19 +51,6 @@ def teachers_of(config: ConfigDict, split: str, train: Faces | None) -> Faces:
     return teachers
 
 
-def fitted(
-    old: Calibration,
-    offset: Mapping[str, Sequence[float]],
-    raw: dict[str, np.ndarray],
-    faces: Faces,
-) -> tuple[dict[str, Any], Calibration]:
-    """The figures of those faces, and what they teach; of other tasks, what was known."""
-    figures, taught = validation_figures(raw, faces, offset)
-    temperature = {**old.temperature, **taught.temperature}
-    widening = {**old.widening, **taught.widening}
-    return figures, Calibration(temperature, widening, taught.n, offset)
-
-
 def write_run(
     out: Path,
     config: ConfigDict,
@@ -72,7 +58,7 @@ def write_run(
     runs: Sequence[Path],
     train: Faces | None,
 ) -> None:
-    """Writes what stands beside the checkpoints: the config, the origin, the data's licence."""
+    """Writes what stands beside the checkpoint, once that is there: without it there is no run."""
     about = {} if train is None else dict(train.about)
     licences = [licence_of(run) for run in runs]
     about = {"licence": next(filter(None, licences), about.get("licence"))}

@@ -1,6 +1,7 @@
 """`agejax ensemble`: several runs that read a face together."""
 
 import contextlib
+import errno
 import io
 import json
 import shutil
@@ -17,12 +18,17 @@ from agejax.models.heads import OrdinalCNN
 from agejax.models.multitask import per_image
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.describe import size_of
+from agejax.runtime.ensemble import ensemble_lines
 from agejax.runtime.evaluate import evaluate
 from agejax.runtime.loop import train
 from agejax.runtime.manifest import seal
+from agejax.runtime.model import abstract_model
+from agejax.runtime.repeat import repeat
 from agejax.runtime.runs import of_the_run
+from agejax.runtime.step_folders import StepFolders
 from agejax.train.calibration import tempered
 from agejax.train.losses import ordinal
+from tests.runtime.test_recalibrate import good
 from tests.test_commands import agejax_command
 from tests.tiny import get_config
 
@@ -117,11 +123,24 @@ def test_it_is_a_run_as_any_other(run, other, both, tmp_path, capsys, monkeypatc
     assert (code, "of the checkpoint's" in said) == (0, True)
 
 
-def test_what_cannot_be_averaged_is_told_in_one_line(ensemble, run, other, both, tmp_path):
+def test_what_cannot_be_averaged_is_told_in_one_line(
+    ensemble, run, other, both, archives, tmp_path
+):
     larger = variant(run, tmp_path / "larger", {"data.size": 24})
+    copied = variant(run, tmp_path / "copied", {})
+    elsewhere = variant(run, tmp_path / "elsewhere", {})
+    sessions = json.loads((elsewhere / "run.json").read_text())
+    sessions[-1]["data"]["train"]["sha256"] = "another"
+    (elsewhere / "run.json").write_text(json.dumps(sessions))
+    ages = tmp_path / "ages.csv"
+    paths = good(sorted(archives.glob("wiki_crop/*/*.jpg"))[:40])
+    ages.write_text("\n".join(["path,age", *(f"{path},30" for path in paths)]))
     for args, said in (
         ((run,), "of two runs or more"),
         ((run, other, f"{run}/"), "each of them named once"),
+        ((run, copied), "no two of the same weights"),
+        ((run, elsewhere), "their data are called alike, but were other faces"),
+        ((run, other, "--faces", ages, "--split", "all"), "tells no gender"),
         ((run, both[0]), "is an ensemble itself; name its members"),
         ((run, larger), "config.data.size is 16 of the one and 24 of the other"),
         ((run, tmp_path), "no trained run here"),
@@ -161,11 +180,15 @@ def test_it_is_not_trained(both, tiny, launch, tmp_path):
     child = launch("--workdir", str(both[0]), "--config.train.steps=60")
     _, err = child.communicate(timeout=120)
     assert (child.returncode, len(err.splitlines())) == (2, 1)
+    assert "holds another run: config.model" in err
     tiny.model.pretrained = str(both[0])
     with pytest.raises(UserError, match="is an ensemble; name one of its members"):
         train(tiny, tmp_path / "new")
     with pytest.raises(UserError, match="an ensemble is not trained"):
         train(of_the_run(both[0], {}), tmp_path / "another")
+    with pytest.raises(UserError, match="an ensemble is not trained"):
+        repeat(both[0], tmp_path / "another", {})
+    assert not (tmp_path / "another").exists()
 
 
 def test_an_ensemble_has_members_and_nothing_else_has(tiny):
@@ -194,12 +217,61 @@ def test_code_of_others_is_not_run_unasked(run, section, value):
         configs.from_json(json.dumps(written), "here")
 
 
-@pytest.mark.parametrize("members", [[], {"0": []}, {"0": {"trunk": "agejax.models.cnn:SmallCNN"}}])
+MEMBER = {
+    "trunk": "agejax.models.cnn:SmallCNN",
+    "args": {},
+    "normalise": "agejax.models.multitask:to_unit",
+    "head_width": 0,
+}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [],
+        {"0": []},
+        {"0": {"trunk": MEMBER["trunk"]}},
+        {"0": MEMBER | {"head_width": "8"}},
+        {"0": MEMBER | {"head_width": -8}},
+        {"0": MEMBER | {"dtype": "bfloat16"}},
+    ],
+)
 def test_a_member_that_is_none_is_told(members):
     written = json.loads(configs.to_json(configs.default()))
     written["model"]["members"] = members
     with pytest.raises(UserError, match="here: not a config of this version"):
         configs.from_json(json.dumps(written), "here")
+
+
+def test_an_ensemble_without_members_is_told(tiny):
+    tiny.model.trunk = Ensemble
+    with pytest.raises(UserError, match=r"config.model.args do not suit Ensemble"):
+        abstract_model(tiny)
+
+
+def test_a_disk_that_takes_no_more_leaves_the_folder_to_the_next_try(
+    ensemble, run, other, tmp_path, monkeypatch
+):
+    def full(self, step, items):
+        folder = self._folders.being_written(step)
+        folder.mkdir()
+        (folder / "half").write_text("")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "_write_arrays", full)
+        patch.setattr(StepFolders, "give_up", lambda *_: None)  # as if it were killed here
+        code, _, err = ensemble(run, other, "-o", tmp_path / "new")
+    assert (code, "No space left" in err) == (2, True)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["half"]
+    assert ensemble(run, other, "-o", tmp_path / "new")[0] == 0
+    assert not list(tmp_path.rglob("half"))
+
+
+def test_of_ranges_alone_no_coverage_is_told():
+    age = {"n": 9, "mae": {"median": 4.5}, "interval": {"coverage": None}}
+    of = {"age": age, "gender": {"n": 0}}
+    assert list(ensemble_lines([], [], of))[-1].split() == ["together", "4.50"]
 
 
 def test_code_of_ones_own_is_known_by_the_config_that_names_it(tiny):
