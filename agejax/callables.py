@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -21,6 +22,11 @@ def name_of(value: Callable[..., Any]) -> str:
     if resolve(name) is not value:
         raise UserError(f"config: {name} is not what that name means; give it one of its own")
     return name
+
+
+def is_name(text: str) -> bool:
+    """Whether a text that may be a path, too, is a "module:name"."""
+    return re.fullmatch(r"[\w.]+:\w+", text) is not None
 
 
 def resolve(name: str) -> Callable[..., Any]:

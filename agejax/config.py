@@ -12,7 +12,7 @@ from typing import Any
 from ml_collections import ConfigDict, FieldReference, config_dict
 
 from agejax import tasks
-from agejax.callables import check_trusted, name_of, resolve
+from agejax.callables import check_trusted, is_name, name_of, resolve
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.errors import UserError
 from agejax.models.cnn import SmallCNN
@@ -31,8 +31,11 @@ _FREE = (
 )
 # Of `data`: how faces become pixels.
 LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
-# Writers of ours: whatever else a run's own config names there would be others' code.
-_WRITERS = ("agejax.runtime.tensorboard", "agejax.runtime.weights_and_biases")
+# What of ours these may name, beside what any setting may: a run's own config is others' data.
+_ALSO = {
+    "writers": ("agejax.runtime.tensorboard", "agejax.runtime.weights_and_biases"),
+    "model.pretrained": ("agejax.runtime.pretrained",),
+}
 # What of `model` is a network; a member of an ensemble has its own.
 NETWORK = ("trunk", "args", "normalise", "head_width")
 # Whose keys are the experiment's own, and which of these are of callables.
@@ -309,8 +312,7 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
     except (ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
     for key, name in named:
-        also = _WRITERS if key == "writers" else ()
-        check_trusted(name, {*trust, *also}, f"{where}: config.{key}")
+        check_trusted(name, {*trust, *_ALSO.get(key, ())}, f"{where}: config.{key}")
     try:
         with config.unlocked():
             config.tasks = tasks.settable(loaded.pop("tasks"))
@@ -364,9 +366,11 @@ def _callables(loaded: Mapping[str, Any], config: ConfigDict) -> Iterator[tuple[
 
 
 def _named_in_open(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The keys of callables, given by name, in what the experiment itself has opened."""
+    """The keys of callables, given by name, where a config does not resolve them by itself."""
     for key, value in flat(tree):
-        if isinstance(value, str) and _OPEN_CALLABLE.fullmatch(key):
+        if isinstance(value, str) and (
+            _OPEN_CALLABLE.fullmatch(key) or (key == "model.pretrained" and is_name(value))
+        ):
             yield key, value
 
 

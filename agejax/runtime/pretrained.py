@@ -1,13 +1,12 @@
 """Where weights to start from are found: published ones, and those of other runs."""
 
 import importlib.metadata
-import re
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from agejax import tasks
-from agejax.callables import name_of, resolve
+from agejax.callables import is_name, name_of, resolve
 from agejax.config import from_json
 from agejax.errors import UserError
 from agejax.models.pretrained import Report, carry_over, load_pretrained
@@ -75,7 +74,7 @@ def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights
     """
     named = config.model.pretrained
     # As every callable in a config is written: a function that gives the path.
-    path = Path(resolve(named)() if re.fullmatch(r"[\w.]+:\w+", named) else named)
+    path = Path(resolve(named)() if is_name(named) else named)
     if path.is_dir():
         return _from_run(config, weights, path)
     if not path.is_file():

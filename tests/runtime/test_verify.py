@@ -97,7 +97,7 @@ def trap(tmp_path, monkeypatch):
 
 KEYS = (
     *("model.trunk", "data.source", "optim.schedule", "tasks.age.head", "tasks.age.loss"),
-    *("tasks.age.balance", "writers"),
+    *("tasks.age.balance", "writers", "model.pretrained"),
 )
 
 
@@ -119,6 +119,12 @@ def test_what_is_trusted_is_read(trap, monkeypatch):
     monkeypatch.setenv("AGEJAX_TRUST", "x,trap_of_a_checkpoint")
     configs.from_json(poisoned("data.source", "trap_of_a_checkpoint:it"), "runs/x")
     assert trap.exists()
+
+
+@pytest.mark.parametrize("start", ["agejax.runtime.pretrained:dlib_faces", "runs/small", "a.pth"])
+def test_our_own_starts_and_files_need_no_trust(start):
+    read = configs.from_json(poisoned("model.pretrained", start), "runs/x")
+    assert read.model.pretrained == start
 
 
 def test_a_whole_run_that_names_code_of_others_is_refused_in_one_line(run, tmp_path, trap):
