@@ -326,6 +326,13 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
     return config
 
 
+def network(config: ConfigDict) -> str:
+    """What people call a config's network: its trunk, or those that an ensemble is made of."""
+    members = [member.trunk.__name__ for member in config.model.members.values()]
+    name: str = config.model.trunk.__name__
+    return f"{name} of {' and '.join(members)}" if members else name
+
+
 def modules_of(config: ConfigDict) -> set[str]:
     """The modules of all callables in a config: code that whoever gave it runs already."""
     tree = config.to_dict() | {"tasks": tasks.plain(config.tasks)}

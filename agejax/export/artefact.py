@@ -209,6 +209,7 @@ def description(trained: Trained) -> dict[str, Any]:
         },
         "model": {
             "trunk": name_of(config.model.trunk),
+            "members": [name_of(member.trunk) for member in config.model.members.values()],
             "computes_in": config.model.dtype,
             "mirrored_too": config.model.flip,
             "mirror_cut": config.model.flip_cut,

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from agejax.config import network
 from agejax.errors import UserError
 from agejax.inference.batching import Batcher
 from agejax.inference.intake import Refused, images_of
@@ -61,7 +62,7 @@ class Service:
 
     async def _health(self, _: Request) -> Response:
         predictor = self._predictor
-        model = {"trunk": predictor.config.model.trunk.__name__, "step": predictor.step}
+        model = {"trunk": network(predictor.config), "step": predictor.step}
         photos = True in self._openers
         return JSONResponse({"status": "ok", "size": predictor.size, "photos": photos} | model)
 

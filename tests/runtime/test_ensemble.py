@@ -121,6 +121,10 @@ def test_it_is_a_run_as_any_other(run, other, both, tmp_path, capsys, monkeypatc
     args = ("export", both[0], "--to", "onnx", "--out", tmp_path / "both.onnx")
     code, said, _ = agejax_command(capsys, monkeypatch, *args)
     assert (code, "of the checkpoint's" in said) == (0, True)
+    told = json.loads((tmp_path / "both.onnx.json").read_text())["model"]
+    assert told["trunk"] == "agejax.models.ensemble:Ensemble"
+    assert told["members"] == ["agejax.models.cnn:SmallCNN"] * 2
+    assert configs.network(config) == "Ensemble of SmallCNN and SmallCNN"
 
 
 def test_what_cannot_be_averaged_is_told_in_one_line(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agejax.config import network
 from agejax.inference.markup import Markup, el
 from agejax.inference.plots import STYLE
 from agejax.inference.report import sections, tasks
@@ -93,7 +94,7 @@ def _header(evaluation: Evaluation, titles: list[str]) -> Markup:
         el("h1", evaluation.name),
         el(
             "p",
-            f"{config.model.trunk.__name__} at {config.data.size} pixels, step "
+            f"{network(config)} at {config.data.size} pixels, step "
             f"{figures['step']:,}, read {figures['n']:,} faces{people} of the {figures['split']} "
             f"split{f' of {title}' if title else ''}.",
             class_="lead",
