@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.conftest import ROOT
@@ -40,3 +41,15 @@ def test_the_benches_of_saves_run_for_a_small_network(tmp_path, bench, network, 
     _, _, *told = done.stdout.splitlines()
     assert [line.partition("  ")[0].strip() for line in told] == lines
     assert not list(tmp_path.iterdir())
+
+
+def test_the_mean_of_kept_predictions_is_another_side_to_compare(tmp_path):
+    two = [ROOT / f"benchmarks/results/torch-{seed}.npz" for seed in (0, 1)]
+    command = [sys.executable, "benchmarks/averaged.py", *two, "-o", tmp_path / "mean.npz"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    a, b, mean = map(np.load, (*two, tmp_path / "mean.npz"))
+    for task in ("age_probabilities", "gender_probabilities"):
+        expected = (a[task].astype(np.float32) + b[task]) / 2
+        np.testing.assert_allclose(mean[task], expected, rtol=1e-3)
+    assert (mean["age_label"] == a["age_label"]).all()
