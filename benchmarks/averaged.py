@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agejax.errors import UserError
 from agejax.runtime.predictions import predictions_file, read_predictions
 
 
@@ -20,7 +21,12 @@ def main():
     parser.add_argument("--split", default="test")
     parser.add_argument("-o", "--out", type=Path, required=True)
     args = parser.parse_args()
-    of_each = [read_predictions(predictions_file(run, args.split)) for run in args.runs]
+    if args.out.suffix != ".npz":
+        parser.error(f"--out {args.out}: name a file that ends in .npz")
+    try:
+        of_each = [read_predictions(predictions_file(run, args.split)) for run in args.runs]
+    except UserError as error:
+        parser.error(str(error))
     if any(not np.array_equal(one["path"], of_each[0]["path"]) for one in of_each):
         parser.error("the runs read different faces")
     args.out.parent.mkdir(parents=True, exist_ok=True)

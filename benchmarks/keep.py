@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agejax.errors import UserError
 from agejax.runtime.predictions import predictions_file, read_predictions
 
 RESULTS = Path(__file__).parent / "results"
@@ -25,7 +26,10 @@ def main():
     args = parser.parse_args()
     args.to.mkdir(parents=True, exist_ok=True)
     for run in args.runs:
-        arrays = read_predictions(predictions_file(run, args.split))
+        try:
+            arrays = read_predictions(predictions_file(run, args.split))
+        except UserError as error:
+            parser.error(str(error))
         file = args.to / f"{run.name}.npz"
         np.savez_compressed(file, **{name: smaller(x) for name, x in arrays.items()})
         print(f"{file}: {file.stat().st_size / 1000:.0f} KB")
