@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax import checks
+from agejax.config import network
 from agejax.runtime.cpu import keep_freed_memory
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
 from agejax.runtime.model import abstract_model, make_model
@@ -39,7 +40,7 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
     _, weights = abstract_model(config)
     parts = {name: _count(tree) for name, tree in weights["params"].items() if _count(tree)}
     yield (
-        f"{config.model.trunk.__name__}, {size} px, {config.model.dtype}: {total:,} weights ("
+        f"{network(config)}, {size} px, {config.model.dtype}: {total:,} weights ("
         + ", ".join(f"{name} {count:,}" for name, count in parts.items())
         + f"), {total * 4 / 2**20:.1f} MiB"
     )
