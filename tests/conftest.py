@@ -83,6 +83,15 @@ def run(archives, built, tmp_path_factory) -> Path:
     return workdir
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium for a module; no event loop can be started while it is open."""
+    from tests.browser import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
 def launch(archives, built):
     """Starts `launch.py` on the tiny config in a process of its own, with four devices."""

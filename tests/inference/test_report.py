@@ -1,14 +1,10 @@
 """The report: its figures are the evaluation's, and it is one page that needs nothing else."""
 
 import dataclasses
-import functools
 import html
-import http.server
 import json
 import re
 import shutil
-import subprocess
-import threading
 
 import numpy as np
 import pytest
@@ -22,10 +18,9 @@ from agejax.runtime.evaluate import evaluate, open_split
 from agejax.runtime.figures import baseline, evaluation_figures, label_counts
 from agejax.runtime.runs import of_the_run
 from agejax.train.calibration import Calibration
+from tests.browser import cut_off, served
 from tests.runtime.test_figures import predicted
 from tests.test_commands import agejax_command
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
 
 @pytest.fixture(scope="module")
@@ -231,51 +226,26 @@ def test_the_command_prints_where_the_report_is(reported, capsys, monkeypatch):
     assert stamp.sub("", again) == stamp.sub("", page)
 
 
-_PROBE = """<!doctype html><link rel=icon href="data:,"><iframe src="/report.html"
-style="border:0;height:3000px;width:{width}px"></iframe><pre></pre><script>
-const frame = document.querySelector("iframe"), told = {{}}
-frame.onload = () => {{
-  const inside = frame.contentWindow, root = inside.document.documentElement
-  told.width = root.clientWidth
-  told.scroll = root.scrollWidth
-  told.cut = [...inside.document.querySelectorAll("main *:not(svg *)")].filter((e) =>
-    e.getBoundingClientRect().right > told.width + 1 && e.getBoundingClientRect().width > 1
-    && !e.closest("thead")).map((e) => e.outerHTML.slice(0, 120))
-  told.outside = [...inside.document.querySelectorAll("svg.plot text")].filter((text) => {{
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_shows_it_whole_and_fetches_nothing(reported, browser, tmp_path, width):
+    shutil.copy(reported[0] / "eval" / "test.html", tmp_path / "report.html")
+    requests = []
+    with (
+        served(tmp_path) as (url, asked),
+        browser.new_context(viewport={"width": width, "height": 900}) as context,
+    ):
+        context.on("request", lambda request: requests.append(request.url))
+        page = context.new_page()
+        page.goto(url + "report.html")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert cut_off(page, "main *:not(svg *):not(thead, thead *)") == []
+        assert page.locator("svg.plot text").evaluate_all(_OUTSIDE) == []
+        assert len(page.inner_text("body")) > 3000
+    assert requests == [url + "report.html"]
+    assert asked == ["/report.html"]
+
+
+_OUTSIDE = """texts => texts.filter((text) => {
     const at = text.getBoundingClientRect(), box = text.closest("svg").getBoundingClientRect()
     return at.left < box.left - 1 || at.right > box.right + 9 || at.bottom > box.bottom + 1
-  }}).map((text) => text.textContent)
-  told.fetched = inside.performance.getEntriesByType("resource").map((e) => e.name)
-  told.text = inside.document.body.innerText.length
-  document.querySelector("pre").textContent = JSON.stringify(told)
-}}
-</script>"""
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)")
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_browser_shows_it_whole_and_fetches_nothing(reported, tmp_path, width):
-    shutil.copy(reported[0] / "eval" / "test.html", tmp_path / "report.html")
-    (tmp_path / "probe.html").write_text(_PROBE.format(width=width))
-    asked = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, form, *args):
-            asked.append(self.path)
-
-    handler = functools.partial(Handler, directory=tmp_path)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/probe.html"
-        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-        command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", url]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-        server.shutdown()
-    told = json.loads(html.unescape(re.search(r"<pre>(.*?)</pre>", done.stdout, re.S)[1]))
-    assert told["width"] in (width, width - 15)  # less a scroll bar
-    assert told["scroll"] <= told["width"]
-    assert told["cut"] == []
-    assert told["outside"] == []
-    assert told["fetched"] == []
-    assert told["text"] > 3000
-    assert sorted(asked) == ["/probe.html", "/report.html"]
+}).map((text) => text.textContent)"""
