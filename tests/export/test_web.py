@@ -1,12 +1,7 @@
 """The page in a browser: it reads what Python reads, and asks for nothing but its own folder."""
 
-import io
-import json
-
-import cv2
 import numpy as np
 import pytest
-import simplejpeg
 from PIL import Image
 
 import agejax
@@ -178,48 +173,6 @@ def test_the_camera_is_looked_at_and_a_picture_taken(page):
     page.get_by_role("button", name="Turn the camera off").click()
     expect(page.locator("#live")).to_be_hidden()
     assert page.evaluate("document.getElementById('video').srcObject === null")
-
-
-def in_the_page(page, pixels, expression):
-    """The image that an expression of pixels.js gives for `image`."""
-    height, width = pixels.shape[:2]
-    image = {"width": width, "height": height, "data": pixels.reshape(-1).tolist()}
-    found = page.evaluate(
-        f"""async (given) => {{
-            const p = await import('./pixels.js'), {{width, height, data}} = JSON.parse(given)
-            const image = {{width, height, data: Uint8ClampedArray.from(data)}}
-            const found = {expression}
-            return JSON.stringify({{...found, data: [...found.data]}})
-        }}""",
-        json.dumps(image),  # as one string: Playwright takes seconds over so many numbers
-    )
-    found = json.loads(found)
-    return np.array(found["data"], np.uint8).reshape(found["height"], found["width"], 3)
-
-
-def test_pixels_are_opencvs(page):
-    rng = np.random.default_rng(0)
-    soft = cv2.GaussianBlur(rng.integers(0, 256, (37, 53, 3), np.uint8), (5, 5), 0)
-    for size in (16, 31, 64):
-        exact = cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR_EXACT)
-        found = in_the_page(page, soft, f"p.resizeExact(image, {size}, {size})")
-        np.testing.assert_array_equal(found, exact)
-    for width, height in ((13, 9), (52, 36), (53, 9), (64, 64), (20, 64)):
-        area = cv2.resize(soft, (width, height), interpolation=cv2.INTER_AREA)
-        found = in_the_page(page, soft, f"p.resizeArea(image, {width}, {height})")
-        assert np.abs(found.astype(int) - area).max() <= 1, (width, height)
-
-
-def test_a_jpeg_is_scaled_as_its_decoder_would(page, painted):
-    data = io.BytesIO()
-    Image.open(painted[0]).resize((100, 80)).save(data, "JPEG", quality=92)
-    whole = simplejpeg.decode_jpeg(data.getvalue())
-    for size in (10, 25, 33, 60):
-        scaled = simplejpeg.decode_jpeg(data.getvalue(), min_height=size, min_width=size)
-        found = in_the_page(page, whole, f"p.byEighths(image, {size}, {size})")
-        assert found.shape == scaled.shape
-        # Of the colours a file holds less than the pixels do.
-        assert np.abs(found.astype(int) - scaled).mean() < 2.5
 
 
 def test_a_photo_of_several_faces_is_read_as_python_reads_it(page, predictor, shared, tmp_path):

@@ -4,6 +4,10 @@ import { labels, photoCard } from "./cards.js";
 
 const $ = (id) => document.getElementById(id);
 const status = $("status");
+const NOT_LOADED = "the model could not be loaded";
+
+$("unserved").remove(); // a page that is opened as a file never gets here
+status.textContent = "Loading the model …";
 
 // A worker from a blob is bound by this page's content policy; one from a file would have its own.
 const script = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`;
@@ -14,6 +18,7 @@ let asked = 0;
 
 const ask = (message, transfer = []) =>
   new Promise((resolve, reject) => {
+    if (document.body.dataset.state === "failed") throw new Error(NOT_LOADED);
     waiting.set(++asked, { resolve, reject });
     worker.postMessage({ id: asked, ...message }, transfer);
   });
@@ -21,6 +26,7 @@ const ask = (message, transfer = []) =>
 worker.onmessage = ({ data }) => {
   if (data.about) return introduce(data.about);
   if (data.failed) return failed(data.failed);
+  if (!waiting.has(data.id)) return; // rejected when the model failed
   const { resolve, reject } = waiting.get(data.id);
   waiting.delete(data.id);
   if (data.error) reject(new Error(data.error));
@@ -41,6 +47,8 @@ function introduce({ model, crop, versions, data_licence: licence }) {
 function failed(why) {
   status.textContent = `The model could not be loaded: ${why}`;
   document.body.dataset.state = "failed";
+  for (const { reject } of waiting.values()) reject(new Error(NOT_LOADED));
+  waiting.clear();
 }
 
 // One photo after the other, the newest on top.
@@ -51,8 +59,8 @@ async function take(files) {
     document.body.dataset.reading = "";
     try {
       card.show(await ask({ file }));
-    } catch {
-      card.fail();
+    } catch (error) {
+      card.fail(error.message);
     }
     delete document.body.dataset.reading;
   }

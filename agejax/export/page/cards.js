@@ -27,9 +27,10 @@ const short = (face) => {
 // The boxes of faces over their picture, each with its label.
 export const labels = (faces) =>
   faces.filter((face) => face.box).map((face) => {
-    const place = face.box.y > 0.08 ? "box" : "box low"; // its label would be cut off above it
-    const mark = make("div", { class: place }, make("span", {}, short(face)));
     const { x, y, width, height } = face.box;
+    const mark = make("div", { class: "box" }, make("span", {}, short(face)));
+    mark.classList.toggle("inside", y < 0.08); // above the box, its label would be cut off
+    mark.classList.toggle("end", x > 0.8);
     const edge = (share) => `${100 * Math.max(share, 0)}%`; // a box may reach past the photo's edge
     mark.style.left = edge(x);
     mark.style.top = edge(y);
@@ -67,9 +68,9 @@ export function photoCard(file) {
       element.classList.toggle("many", faces.length > 2);
       element.setAttribute("aria-busy", "false");
     },
-    fail() {
+    fail(why) {
       picture.remove();
-      tell(`${file.name}: no image that this browser can read.`);
+      tell(`${file.name}: ${why}.`);
     },
   };
 }
@@ -125,7 +126,7 @@ function draw(tag, attributes, text) {
 // The distribution over ages, its 90% interval filled and its median marked.
 function curve(face) {
   const width = 400, height = 96, base = 72, p = face.age_probabilities;
-  const x = (age) => 12 + ((width - 24) * age) / (p.length - 1);
+  const x = (age) => 16 + ((width - 32) * age) / (p.length - 1); // room for half of "100"
   const y = (q) => base - (base - 8) * (q / Math.max(...p));
   const at = (age) => {
     const low = Math.min(Math.floor(age), p.length - 2);

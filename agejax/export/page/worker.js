@@ -17,7 +17,9 @@ ort.env.logLevel = "error";
 const ready = start();
 
 async function start() {
-  const about = await (await fetch(here("model.json"))).json();
+  const response = await fetch(here("model.json"));
+  if (!response.ok) throw new Error(`model.json: ${response.status} ${response.statusText}`);
+  const about = await response.json();
   const sessions = {};
   for (const [name, file] of Object.entries({
     model: "model.onnx",
@@ -58,7 +60,9 @@ async function read(crops) {
 
 async function opened(file) {
   const settings = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", ...settings });
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", ...settings }).catch(() => {
+    throw new Error("no image that this browser can read");
+  });
   const { width, height } = bitmap;
   if (width * height > MAX_PIXELS) throw new Error(`${width} × ${height} pixels are too many`);
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
