@@ -76,7 +76,7 @@ def _network(config: ConfigDict, parts: Mapping[str, Any], where: str, rngs: nnx
 
 
 def _trunk(
-    kind: Callable[..., Any],
+    kind: type,
     size: int,
     dtype: jnp.dtype,
     rngs: nnx.Rngs,
@@ -84,7 +84,8 @@ def _trunk(
     where: str,
 ) -> Any:
     """A trunk, given what its signature names of size, dtype and rngs, and its own arguments."""
-    named = inspect.signature(kind).parameters
+    # The class's own signature is that of flax's metaclass.
+    named = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
     anything = any(p.kind is p.VAR_KEYWORD for p in named.values())
     if dtype != jnp.float32 and not (anything or "dtype" in named):
         raise UserError(
