@@ -8,12 +8,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax.config import from_json
 from agejax.errors import UserError
 from agejax.models import library
+from agejax.models.structure import Structure
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import find_checkpoint
 from agejax.runtime.steps import predict_step_of
@@ -40,7 +40,7 @@ class Trained:
     folder: Path
     config: ConfigDict
     step: int
-    graph: nnx.GraphDef
+    graph: Structure
     weights: Weights
     calibration: Calibration
     trained_in: str

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax import tasks
@@ -17,6 +16,7 @@ from agejax.inference.faces import Box
 from agejax.inference.opening import Image, Opened, Opener, images_of
 from agejax.inference.prediction import Prediction, Reading
 from agejax.labels import DECODINGS, GENDERS
+from agejax.models.structure import Structure
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import find_checkpoint
 from agejax.runtime.steps import predict_step_of
@@ -41,7 +41,7 @@ class Predictor:
 
     def __init__(
         self,
-        graph: nnx.GraphDef,
+        graph: Structure,
         weights: Weights,
         config: ConfigDict,
         step: int,

@@ -1,5 +1,6 @@
 """One shared trunk and a head for each task."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -38,11 +39,26 @@ def imagenet(image: jax.Array) -> jax.Array:
 
 
 class Trunk(Protocol):
-    """What maps normalised pixels [B, H, W, 3] and a key to [B, features]."""
+    """What maps normalised pixels [B, H, W, 3] to features [B, F]: any Flax NNX module that does.
 
-    features: int
+    One that is called with `x` alone finds its mode set (`model.train()`, `model.eval()`) and its
+    random streams started. One that takes a second argument without a default, or one called `key`,
+    is given a PRNG key in training and None at inference; one that takes `rngs`, an `nnx.Rngs` or
+    None. It may say its number of `features`; otherwise its result is looked at.
+    """
 
-    def __call__(self, x: jax.Array, key: Key) -> jax.Array: ...  # noqa: D102
+    __call__: Callable[..., jax.Array]
+
+
+def call_trunk(trunk: Trunk, x: jax.Array, key: Key) -> jax.Array:
+    """[B, H, W, 3] -> [B, features], with the randomness that the trunk's signature asks for."""
+    named = inspect.signature(trunk.__call__).parameters
+    if "rngs" in named:
+        return trunk(x, rngs=None if key is None else nnx.Rngs(key))
+    second = list(named.values())[1:2]
+    if second and (second[0].name == "key" or second[0].default is inspect.Parameter.empty):
+        return trunk(x, key)
+    return trunk(x)
 
 
 class MultiTask(nnx.Module):
@@ -57,6 +73,7 @@ class MultiTask(nnx.Module):
         classes: Mapping[str, int],
         *,
         heads: Mapping[str, Callable[..., Head]] | None = None,
+        features: int | None = None,
         normalise: Callable[[jax.Array], jax.Array] = to_unit,
         head_width: int = 0,
         dtype: Any = jnp.float32,
@@ -68,6 +85,7 @@ class MultiTask(nnx.Module):
           trunk: the shared part.
           classes: the number of classes of each task.
           heads: the class of each task's head, of agejax.models.heads; `Softmax` where none is.
+          features: how many the trunk gives; `trunk.features` where it is None.
           normalise: float32 [B, H, W, 3] in 0..255 -> what the trunk is fed.
           head_width: the width of a linear layer before each head's logits (the tutorial's 1024),
             or 0 for none.
@@ -77,7 +95,7 @@ class MultiTask(nnx.Module):
         self.trunk = trunk
         self.normalise = normalise
         self.dtype = dtype
-        width = trunk.features
+        width: int = trunk.features if features is None else features  # type: ignore[attr-defined]
         self.hidden = nnx.Dict(
             {
                 task: nnx.Linear(width, head_width, dtype=dtype, rngs=rngs)
@@ -105,7 +123,7 @@ class MultiTask(nnx.Module):
           {task: float32 [B, ...]}, as the task's head and loss understand them.
         """
         x = self.normalise(image.astype(jnp.float32)).astype(self.dtype)
-        x = self.trunk(x, key)
+        x = call_trunk(self.trunk, x, key)
         hidden = {task: layer(x) for task, layer in self.hidden.items()}
         return {
             task: head(hidden.get(task, x)).astype(jnp.float32) for task, head in self.heads.items()

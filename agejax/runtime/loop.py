@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -18,6 +17,7 @@ from agejax import config as configs
 from agejax.data.faces import Faces
 from agejax.data.stream import step_rows
 from agejax.errors import UserError
+from agejax.models.structure import Structure
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.cpu import keep_freed_memory
@@ -198,7 +198,7 @@ def _check_same_run(config: ConfigDict, checkpoints: Checkpoints) -> None:
         )
 
 
-def _first_model(config: ConfigDict, *, fresh: bool) -> tuple[nnx.GraphDef, Weights]:
+def _first_model(config: ConfigDict, *, fresh: bool) -> tuple[Structure, Weights]:
     """The model before the first step; a run that is resumed needs no others to start from."""
     graph, weights = make_model(config)
     if fresh and config.model.pretrained:
@@ -212,7 +212,7 @@ def _make_steps(
     mesh: Mesh,
     faces: Faces,
     validation: Faces,
-    graph: nnx.GraphDef,
+    graph: Structure,
     weights: Weights,
 ) -> tuple[TrainState, Callable[[int], TrainStep], Callable[[TrainState], _Validation]]:
     """The first state, the train step of each step, and the validation of a state."""

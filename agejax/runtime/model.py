@@ -1,5 +1,6 @@
 """The model that a config describes."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,14 +10,14 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax import tasks
-from agejax.errors import UserError
+from agejax.errors import UserError, first_line
 from agejax.models.ensemble import Ensemble
-from agejax.models.multitask import MultiTask
-from agejax.train.step import split_model
+from agejax.models.multitask import MultiTask, call_trunk
+from agejax.models.structure import Structure, split_model
 from agejax.types import Weights
 
 
-def make_model(config: ConfigDict) -> tuple[nnx.GraphDef, Weights]:
+def make_model(config: ConfigDict) -> tuple[Structure, Weights]:
     """The structure of the model and its initial weights, a function of `config.seed`.
 
     Raises:
@@ -26,12 +27,12 @@ def make_model(config: ConfigDict) -> tuple[nnx.GraphDef, Weights]:
     return _built(config, lambda build: jax.jit(build)())
 
 
-def abstract_model(config: ConfigDict) -> tuple[nnx.GraphDef, Weights]:
+def abstract_model(config: ConfigDict) -> tuple[Structure, Weights]:
     """`make_model` without the memory: the weights are shapes and dtypes alone."""
     return _built(config, jax.eval_shape)
 
 
-def _built(config: ConfigDict, run: Callable[..., Weights]) -> tuple[nnx.GraphDef, Weights]:
+def _built(config: ConfigDict, run: Callable[..., Weights]) -> tuple[Structure, Weights]:
     graphs = []
 
     def build() -> Weights:
@@ -60,18 +61,63 @@ def _network(config: ConfigDict, parts: Mapping[str, Any], where: str, rngs: nnx
     trunk, dtype = parts["trunk"], jnp.dtype(config.model.dtype)
     if not (isinstance(trunk, type) and issubclass(trunk, nnx.Module)):
         raise UserError(f"{where}.trunk is {trunk!r}; it must be an nnx.Module class")
-    make_trunk: Callable[..., Any] = trunk
-    try:
-        made = make_trunk(size=config.data.size, dtype=dtype, rngs=rngs, **parts["args"])
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{where}.args do not suit {trunk.__name__}: {error}") from error
+    made = _trunk(trunk, config.data.size, dtype, rngs, parts["args"], where)
     learnt = tasks.read(config.tasks)
     return MultiTask(
         made,
         {name: task.classes for name, task in learnt.items()},
         heads={name: task.head for name, task in learnt.items()},
+        features=_features(made, config.data.size, dtype, where),
         normalise=parts["normalise"],
         head_width=parts["head_width"],
         dtype=dtype,
         rngs=rngs,
     )
+
+
+def _trunk(
+    kind: type,
+    size: int,
+    dtype: jnp.dtype,
+    rngs: nnx.Rngs,
+    args: Mapping[str, Any],
+    where: str,
+) -> Any:
+    """A trunk, given what its signature names of size, dtype and rngs, and its own arguments."""
+    # The class's own signature is that of flax's metaclass.
+    named = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
+    anything = any(p.kind is p.VAR_KEYWORD for p in named.values())
+    if dtype != jnp.float32 and not (anything or "dtype" in named):
+        raise UserError(
+            f"{where}.trunk: {kind.__name__} takes no dtype; config.model.dtype must stay float32"
+        )
+    ours = {"size": size, "dtype": dtype, "rngs": rngs}
+    given = {key: value for key, value in ours.items() if anything or key in named}
+    try:
+        return kind(**given, **args)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}.args do not suit {kind.__name__}: {error}") from error
+
+
+def _features(trunk: Any, size: int, dtype: jnp.dtype, where: str) -> int:
+    """How many features a trunk gives: what it says, or what its result has."""
+    if isinstance(said := getattr(trunk, "features", None), int):
+        return said
+    structure, weights = split_model(trunk)
+    image = jax.ShapeDtypeStruct((2, size, size, 3), dtype)
+
+    def run(weights: Weights, image: jax.Array) -> jax.Array:
+        return call_trunk(structure.merge(**weights), image, None)
+
+    name = type(trunk).__name__
+    try:
+        shape = jax.eval_shape(run, weights, image).shape
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{where}.trunk: {name} does not take faces of {size} pixels: {first_line(error)}"
+        ) from error
+    if len(shape) != 2 or shape[0] != 2:
+        raise UserError(
+            f"{where}.trunk: {name} gives {list(shape)} for 2 faces; it must give [2, features]"
+        )
+    return int(shape[1])

@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax import config as configs
 from agejax import tasks
 from agejax.errors import UserError
+from agejax.models.structure import Structure
 from agejax.runtime.cpu import compiler_options, use_onednn
 from agejax.runtime.model import abstract_model
 from agejax.train.augment import augment, mirrored, mixup
@@ -25,7 +25,7 @@ from agejax.types import Weights
 
 def train_step_of(
     config: ConfigDict,
-    graph: nnx.GraphDef,
+    graph: Structure,
     class_weights: Mapping[str, Any] | None = None,
     size: int | None = None,
     layout: Layout | None = None,
@@ -66,7 +66,7 @@ def train_step_of(
 
 def train_steps_of(
     config: ConfigDict,
-    graph: nnx.GraphDef,
+    graph: Structure,
     class_weights: Mapping[str, Any] | None = None,
     layout: Layout | None = None,
 ) -> tuple[optax.GradientTransformation, Callable[[int], TrainStep]]:
@@ -95,7 +95,7 @@ def _optimizer_of(config: ConfigDict) -> optax.GradientTransformation:
     settings: dict[str, Any] = dict(config.optim)
     if config.optim.layer_decay != 1:
         graph, weights = abstract_model(config)
-        trunk = nnx.merge(graph, *weights.values()).trunk
+        trunk = graph.merge(**weights).trunk
         if not hasattr(trunk, "by_depth"):
             raise UserError(
                 f"config.optim.layer_decay needs to know the depth of the parts of "
@@ -122,7 +122,7 @@ def _check_size(config: ConfigDict, size: int) -> None:
 
 
 def predict_step_of(
-    config: ConfigDict, graph: nnx.GraphDef, options: dict[str, Any] | None = None
+    config: ConfigDict, graph: Structure, options: dict[str, Any] | None = None
 ) -> PredictStep:
     """(weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 

@@ -13,7 +13,8 @@ def finite(loss: jax.Array, grads: Tree, stats: Tree) -> jax.Array:
     is not.
     """
     squares = [jnp.sum(jnp.square(x)) for x in jax.tree.leaves(grads)]
-    sums = [jnp.sum(x) for x in jax.tree.leaves(stats)]
+    floats = [x for x in jax.tree.leaves(stats) if jnp.issubdtype(x.dtype, jnp.floating)]
+    sums = [jnp.sum(x).astype(loss.dtype) for x in floats]
     return jnp.isfinite(jnp.stack([loss, *squares, *sums])).all()
 
 

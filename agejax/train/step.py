@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import nnx
 
 from agejax.models.layers import products
+from agejax.models.structure import Structure, stats_of
 from agejax.train.layout import Layout
 from agejax.train.losses import RowLoss, counted, multitask_loss
 from agejax.train.metrics import metric_sums
@@ -20,17 +20,11 @@ TrainStep = Callable[[TrainState, Batch, jax.Array | None], tuple[TrainState, ja
 PredictStep = Callable[[Weights, Any], dict[str, jax.Array]]
 
 
-def split_model(model: nnx.Module) -> tuple[nnx.GraphDef, Weights]:
-    """A model as its structure and its weights, plain dicts of arrays."""
-    graph, params, stats = nnx.split(model, nnx.Param, nnx.BatchStat)  # type: ignore[misc]
-    return graph, Weights(params=nnx.to_pure_dict(params), stats=nnx.to_pure_dict(stats))
-
-
 def init_state(
-    graph: nnx.GraphDef, weights: Weights, optimizer: optax.GradientTransformation, ema: bool
+    graph: Structure, weights: Weights, optimizer: optax.GradientTransformation, ema: bool
 ) -> TrainState:
     """The state before the first step."""
-    tasks = nnx.merge(graph, *weights.values()).heads
+    tasks = graph.merge(**weights).heads
     flat = {task: jnp.zeros((1, head.classes)) for task, head in tasks.items()}
     nothing = dict.fromkeys(flat, jnp.zeros(1, jnp.int32))
     return TrainState(
@@ -49,7 +43,7 @@ def init_state(
 
 
 def make_train_step(
-    graph: nnx.GraphDef,
+    graph: Structure,
     optimizer: optax.GradientTransformation,
     *,
     task_weights: Mapping[str, float],
@@ -117,15 +111,14 @@ def make_train_step(
 
         def loss_fn(params: Tree, stats: Tree, part: Batch, key: jax.Array):
             augment_key, model_key, mix_key = jax.random.split(key, 3)
-            model = nnx.merge(graph, layout.gathered(params) if layout else params, stats)
+            model = graph.merge(layout.gathered(params) if layout else params, stats, model_key)
             image = augment(augment_key, part["image"] if pixels is None else pixels[part["image"]])
             image, kept = mix(mix_key, image) if mix else (image, None)
             logits = model(image, model_key)
             loss = loss_of(logits, part, counts, kept)
             probabilities = model.probabilities(jax.lax.stop_gradient(logits))
             sums = metric_sums(probabilities, part["labels"], counted(part), upto=part.get("upto"))
-            stats = nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
-            return loss, (stats, {"loss": loss, "refused": jnp.int32(0), "tasks": sums})
+            return loss, (stats_of(model), {"loss": loss, "refused": jnp.int32(0), "tasks": sums})
 
         def one_part(carry, part_and_key):
             stats, grads, sums = carry
@@ -169,7 +162,7 @@ def make_train_step(
 
 
 def make_predict_step(
-    graph: nnx.GraphDef, compiler_options: dict[str, Any] | None = None
+    graph: Structure, compiler_options: dict[str, Any] | None = None
 ) -> PredictStep:
     """A jitted (weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 
@@ -177,19 +170,26 @@ def make_predict_step(
     """
 
     def predict_step(weights: Weights, image: jax.Array) -> dict[str, jax.Array]:
-        model = nnx.merge(graph, weights["params"], weights["stats"])
+        model = graph.merge(weights["params"], weights["stats"])
         return model.probabilities(model(image))
 
     return jax.jit(predict_step, compiler_options=compiler_options)
 
 
 def _average(old: Tree, new: Tree, decay: float, step: jax.Array) -> Tree:
-    """The exponential moving average; faster at first, so that it forgets the initial weights."""
+    """The exponential moving average; faster at first, so that it forgets the initial weights.
+
+    What is no float, such as a counter among a model's variables, is kept as it is.
+    """
     if not decay:
         return {}
     t = step.astype(jnp.float32)
     d = jnp.minimum(decay, (1 + t) / (10 + t))
-    return jax.tree.map(lambda a, b: a * d + b * (1 - d), old, new)
+
+    def moved(a: jax.Array, b: jax.Array) -> jax.Array:
+        return a * d + b * (1 - d) if jnp.issubdtype(b.dtype, jnp.floating) else b
+
+    return jax.tree.map(moved, old, new)
 
 
 def _interleaved(x: jax.Array, parts: int) -> jax.Array:

@@ -7,10 +7,11 @@ import jax
 import numpy as np
 import pytest
 
+from agejax.models.structure import split_model
 from agejax.runtime.refusals import Refusals
 from agejax.train.losses import cross_entropy
 from agejax.train.optim import make_optimizer
-from agejax.train.step import init_state, make_train_step, split_model
+from agejax.train.step import init_state, make_train_step
 from tests.battery.counts import counts, tell
 from tests.runtime.test_refusals import AGE, KINDS, poison
 from tests.saved import same

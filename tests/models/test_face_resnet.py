@@ -1,6 +1,5 @@
 """dlib's face recognition network beside dlib itself."""
 
-import flax.nnx as nnx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -29,7 +28,7 @@ def test_embeddings_are_dlibs():
     assert report.skipped == ("fc.weight",)
     faces = np.random.default_rng(0).integers(0, 256, (2, 5, 5, 3), np.uint8)
     faces = faces.repeat(30, 1).repeat(30, 2)
-    trunk = nnx.merge(graph, weights["params"], weights["stats"]).trunk
+    trunk = graph.merge(**weights).trunk
     features = trunk(to_face(jnp.asarray(faces, jnp.float32)), None)
     ours = np.asarray(features) @ read_weights(dlib_faces())["fc.weight"]
     theirs = dlib.face_recognition_model_v1(str(dlib_faces())).compute_face_descriptor

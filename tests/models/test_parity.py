@@ -11,11 +11,11 @@ from agejax.models.efficientnet_lite import EfficientNetLite0, EfficientNetLite1
 from agejax.models.multitask import MultiTask, imagenet, to_unit
 from agejax.models.pretrained import load_pretrained, resample_positions
 from agejax.models.resnet import ResNet18, ResNet50
+from agejax.models.structure import split_model
 from agejax.models.vgg import VGG16, _to_side
 from agejax.models.vit import ViTS16
 from agejax.runtime import pretrained
 from agejax.runtime.weight_files import read_weights
-from agejax.train.step import split_model
 
 torch = pytest.importorskip("torch")
 
@@ -58,7 +58,7 @@ def ours(trunk, arrays, pixels, **args):
 
     @jax.jit
     def features(params, stats, pixels):
-        return nnx.merge(graphs[0], params, stats).trunk(pixels, None)
+        return graphs[0].merge(params, stats).trunk(pixels, None)
 
     return np.asarray(features(params, weights["stats"], pixels))
 

@@ -9,10 +9,11 @@ import pytest
 from agejax.models.cnn import SmallCNN
 from agejax.models.layers import products
 from agejax.models.multitask import MultiTask
+from agejax.models.structure import split_model
 from agejax.runtime.mesh import make_mesh, put_batch, replicated
 from agejax.train.augment import augment, mixup
 from agejax.train.optim import constant, cosine, make_optimizer
-from agejax.train.step import init_state, make_train_step, split_model
+from agejax.train.step import init_state, make_train_step
 from agejax.types import weights_of
 
 TASKS = {"age": 1.0, "gender": 1.0}
@@ -234,7 +235,7 @@ def test_rematerialisation_keeps_less_for_the_backward_pass():
     graph, weights = split_model(small_model())
 
     def loss(params):
-        model = nnx.merge(graph, params, weights["stats"])
+        model = graph.merge(params, weights["stats"])
         return sum(x.sum() for x in model(batch()["image"], jax.random.key(0)).values())
 
     def kept(function):
