@@ -1,12 +1,13 @@
 """`agejax serve`: a model behind HTTP."""
 
+import contextlib
 import dataclasses
 import importlib.util
 import socket
 from pathlib import Path
 from typing import Any
 
-from agejax.errors import UserError
+from agejax.errors import Stopped, UserError
 from agejax.inference.limits import Limits
 
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # each is compiled at the start
@@ -63,7 +64,8 @@ def run(
         predictor = load(checkpoint, batch_size=_BATCH_SIZES, margin=margin, decoding=decoding)
         service = Service(predictor, Limits(**limits))  # type: ignore[arg-type]
         print(f"serving on http://{_name(listener)}", flush=True)
-        serve(service, listener)
+        with contextlib.suppress(Stopped):  # which is how a service ends
+            serve(service, listener)
     return 0
 
 

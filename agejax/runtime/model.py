@@ -12,6 +12,7 @@ from agejax import tasks
 from agejax.errors import UserError
 from agejax.models.ensemble import Ensemble
 from agejax.models.multitask import MultiTask
+from agejax.runtime.forks import check_not_forked
 from agejax.train.step import split_model
 from agejax.types import Weights
 
@@ -20,7 +21,8 @@ def make_model(config: ConfigDict) -> tuple[nnx.GraphDef, Weights]:
     """The structure of the model and its initial weights, a function of `config.seed`.
 
     Raises:
-      UserError: a trunk does not take its args, or is no Flax module.
+      UserError: a trunk does not take its args, or is no Flax module, or this process is a fork of
+        one in which JAX was at work.
     """
     # One program in place of a hundred: the weights are there in a tenth of the time.
     return _built(config, lambda build: jax.jit(build)())
@@ -39,6 +41,7 @@ def _built(config: ConfigDict, run: Callable[..., Weights]) -> tuple[nnx.GraphDe
         graphs.append(graph)
         return weights
 
+    check_not_forked()
     weights = run(build)
     return graphs[0], weights
 
