@@ -56,9 +56,9 @@ def standard_streams(*, notes: bool = False) -> Iterator[None]:
         yield
     finally:
         for name, stream in before.items():
-            if getattr(sys, name) is not stream:
+            if (ours := getattr(sys, name)) is not stream:
                 with contextlib.suppress(OSError, ValueError):
-                    getattr(sys, name).flush()
+                    ours.flush() if stream else ours.close()
                 setattr(sys, name, stream)
 
 
