@@ -58,6 +58,8 @@ def one_line() -> Iterator[None]:
     except MemoryError:
         fail("this machine has too little memory for that")
     except Exception as error:
+        if type(error).__name__ == "JaxRuntimeError" and "KeyboardInterrupt" in str(error):
+            sys.exit(130)  # it came while our convolutions were called from C
         if (told := _of_jax(error)) is None:
             raise
         fail(told)

@@ -32,15 +32,17 @@ def ended_in_order() -> Iterator[None]:
     Python takes no signals, nothing is changed.
     """
     since: float | None = None
+    stopped = Stopped("", 0)
 
     def end(number: int, frame: Any) -> None:
-        nonlocal since
+        nonlocal since, stopped
         del frame
         now = time.monotonic()
         if since is None or now - since > _AGAIN:
             since = now
             name = signal.Signals(number).name
-            raise Stopped(f"{name}: ended before all was done", 128 + number)
+            stopped = Stopped(f"{name}: ended before all was done", 128 + number)
+            raise stopped
 
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -50,6 +52,10 @@ def ended_in_order() -> Iterator[None]:
         signal.signal(number, end)
     try:
         yield
+    except Exception as error:
+        if since is not None:  # it came while Python was called from C, which makes it an error
+            raise stopped from error
+        raise
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)

@@ -12,25 +12,38 @@ from agejax.errors import UserError
 _NAMES = ("stdin", "stdout", "stderr")
 
 
-class _Lenient(io.FileIO):
-    """A file descriptor to which writing never fails: what it does not take is dropped."""
+class _Lenient(io.TextIOWrapper):
+    """A stream to which writing never fails: what it does not take is dropped."""
 
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data) or len(data)
-        except OSError:
-            return len(data)
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
 
 
-class _Named(io.FileIO):
-    """One whose errors say which stream it is."""
+class _Named(io.TextIOWrapper):
+    """A stream whose errors say that it is standard output."""
 
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data)
-        except OSError as error:
-            error.filename = "standard output"
-            raise
+    def write(self, text: str) -> int:
+        with _naming():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _naming():
+            super().flush()
+
+
+@contextlib.contextmanager
+def _naming() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = "standard output"
+        raise
 
 
 @contextlib.contextmanager
@@ -86,12 +99,12 @@ def _opened(number: int) -> IO[str]:
     return open(os.devnull, mode, encoding="utf-8", errors="surrogateescape")
 
 
-def _as(kind: type[io.FileIO], stream: Any, number: int) -> IO[str]:
+def _as(kind: type[io.TextIOWrapper], stream: Any, number: int) -> IO[str]:
     """Another stream to the same place."""
     with contextlib.suppress(OSError):
         stream.flush()
-    return io.TextIOWrapper(
-        io.BufferedWriter(kind(number, "w", closefd=False)),
+    return kind(
+        io.BufferedWriter(io.FileIO(number, "w", closefd=False)),
         encoding=stream.encoding,
         errors="backslashreplace" if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,

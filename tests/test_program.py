@@ -1,4 +1,4 @@
-"""What stands around a command: streams that are closed or full, signals, machines that lack much."""
+"""What stands around a command: closed or full streams, signals, poor machines."""
 
 import errno
 import os
@@ -132,6 +132,19 @@ def test_a_signal_removes_a_checkpoint_that_is_being_written(tmp_path, monkeypat
     with pytest.raises(SystemExit), ended_in_order():
         saving.save_weights(5, state(5)["ema"], CONFIG, 1.0, checkpoint.Calibration())
     assert not list(saving.folder.iterdir())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_that_comes_while_c_calls_python_ends_a_command_too(ended, number, code):
+    from jax.errors import JaxRuntimeError
+
+    def work():
+        try:
+            signal.raise_signal(number)
+        except BaseException as error:  # as agejax.runtime.native has it
+            raise JaxRuntimeError(f"INTERNAL: {type(error).__name__}: {error}") from error
+
+    assert ended(work)[0] == code
 
 
 def test_signals_that_are_ignored_stay_so():

@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 import importlib.util
+import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +66,21 @@ def run(
         predictor = load(checkpoint, batch_size=_BATCH_SIZES, margin=margin, decoding=decoding)
         service = Service(predictor, Limits(**limits))  # type: ignore[arg-type]
         print(f"serving on http://{_name(listener)}", flush=True)
-        with contextlib.suppress(Stopped):  # which is how a service ends
+        with contextlib.suppress(Stopped), _hangup_as_term():  # which is how a service ends
             serve(service, listener)
     return 0
+
+
+@contextlib.contextmanager
+def _hangup_as_term() -> Iterator[None]:
+    """Within, a terminal that closes ends a service as SIGTERM does, once all is answered."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _listening(host: str, port: int) -> socket.socket:
