@@ -122,7 +122,7 @@ class Signals:
     ("at", "saved", "codes"),
     [
         ({8: signal.SIGTERM, 16: signal.SIGINT, 20: signal.SIGTERM}, (9, 17, 21), (143, 130, 143)),
-        ({12: signal.SIGTERM, 15: signal.SIGHUP}, (13, 16), (7, 129)),
+        ({12: signal.SIGTERM, 16: signal.SIGHUP}, (13, 17), (7, 129)),
     ],
 )
 def test_stopped_and_run_again_it_equals_the_unbroken_run(
