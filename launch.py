@@ -9,17 +9,26 @@ Usage:
         --coordinator=HOST:PORT --processes=N --process=I: docs/cluster.md)
 """
 
+import re
 import sys
+import warnings
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+
+from agejax.program import end_quietly_on_interrupt, interrupt_as_usual, program
+
+if __name__ == "__main__":
+    end_quietly_on_interrupt()  # the imports below take seconds
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from agejax import config as configs
 from agejax import sweeps
-from agejax.errors import UserError, one_line, place
+from agejax.errors import UserError, place
 from agejax.inference.picture import picture_of_run
+from agejax.paths import expanded
 from agejax.runtime.cluster import is_first, joined
 from agejax.runtime.compiled import keep_compiled
 from agejax.runtime.evaluate import evaluate
@@ -39,14 +48,18 @@ flags.DEFINE_integer("processes", None, "How many processes train this run toget
 flags.DEFINE_integer("process", None, "Which of them this is, from 0 on.")
 flags.DEFINE_bool("list", False, "Print the names of a sweep's runs, and do nothing.")
 
+_PATHS = ("config", "workdir")
+_OPTIONAL = ("workdir", "run", "coordinator", "processes", "process")
+
 
 def main(argv: list[str]) -> None:
     """Reads the command line, then trains or evaluates."""
     keep_compiled()
-    file = config_file(argv)
-    config = read_config(argv, file)
+    given, unset = as_meant(argv)
+    file = config_file(given)
+    config = read_config(given, file, unset)
     workdir = Path(FLAGS.workdir or Path("runs", file.stem))
-    changes = config_flags.get_override_values(FLAGS["config"])
+    changes = config_flags.get_override_values(FLAGS["config"]) | dict.fromkeys(unset)
     if runs := sweeps.read(file, config, changes):
         if FLAGS.list:
             sys.exit(print(*runs, sep="\n"))
@@ -62,7 +75,6 @@ def main(argv: list[str]) -> None:
         raise UserError(f"{file} is one experiment: it has no get_sweep()")
     with joined(find_place(FLAGS.coordinator, FLAGS.processes, FLAGS.process)):
         if config.mode == "eval":
-            changes = config_flags.get_override_values(FLAGS["config"])
             config = of_the_run(workdir, changes, trust=configs.modules_of(config))
             figures = evaluate(config, workdir)
         else:
@@ -88,14 +100,39 @@ def config_file(argv: list[str]) -> Path:
     return Path(named[-1])
 
 
-def read_config(argv: list[str], file: Path) -> ConfigDict:
-    """The config of `file` with the command line's changes.
+def as_meant(argv: list[str]) -> tuple[list[str], list[str]]:
+    """A command line without what is set to None, and the keys of the config that are.
+
+    Absl would take "None" for a file's name, and `~` in --workdir=~/x is left to it by the shell.
+    """
+    joined: list[str] = []
+    for arg in argv:
+        if joined and re.fullmatch(r"--?[\w.]+", joined[-1]) and re.match(r"~|None$", arg):
+            joined[-1] += f"={arg}"
+        else:
+            joined.append(arg)
+    kept, unset = [], []
+    for arg in joined:
+        flag, _, value = arg.partition("=")
+        name = flag.lstrip("-") if flag.startswith("-") else ""
+        key = name.removeprefix("config.")
+        if value == "None" and key != name and configs.may_be_none(key):
+            unset.append(key)
+        elif name not in _OPTIONAL or value != "None":
+            kept.append(f"{flag}={expanded(value)}" if name in _PATHS and value else arg)
+    return kept, unset
+
+
+def read_config(argv: list[str], file: Path, unset: Sequence[str] = ()) -> ConfigDict:
+    """The config of `file` with the command line's changes; the keys `unset` are none.
 
     Raises:
       UserError: a flag, a key or a value is wrong, or the file itself is.
     """
     try:
-        extra = FLAGS(argv)[1:]
+        sys.argv = argv  # where ml_collections looks for changes
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # its own
+            extra = FLAGS(argv)[1:]
         config = FLAGS.config
     except (KeyError, AttributeError) as error:
         keys = [
@@ -114,13 +151,15 @@ def read_config(argv: list[str], file: Path) -> ConfigDict:
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise UserError(f"{place(error, file)}: {type(error).__name__}: {error}") from error
     configs.check_whole(config, file)
+    configs.update(config, dict.fromkeys(unset))
     if extra:
         raise UserError(
             f"cannot make sense of {extra[0]!r}; settings are given as --config.KEY=VALUE"
         )
-    return config
+    return configs.settled(config)
 
 
 if __name__ == "__main__":
-    with one_line():
+    interrupt_as_usual()
+    with program(notes=True):
         main(sys.argv)

@@ -1,6 +1,6 @@
 """The `agejax` command."""
 
-import argparse
+import contextlib
 import os
 import sys
 
@@ -21,7 +21,8 @@ from agejax.commands import (
     serve,
     verify,
 )
-from agejax.errors import one_line
+from agejax.commands.options import Parser
+from agejax.program import program
 
 _COMMANDS = (
     predict,
@@ -42,14 +43,15 @@ _COMMANDS = (
 )
 
 
+@program()
 def main() -> None:
     """Entry of the `agejax` command."""
-    parser = argparse.ArgumentParser(prog="agejax", description="Age and gender from face crops.")
+    parser = Parser(prog="agejax", description="Age and gender from face crops.")
     names = " | ".join(command.__name__.rpartition(".")[2].rstrip("_") for command in _COMMANDS)
     subparsers = parser.add_subparsers(required=True, metavar=names)
     for command in _COMMANDS:
         command.add(subparsers)
     args = vars(parser.parse_args())
-    sys.path.append(os.getcwd())  # a run's own trunk is found from where it was trained
-    with one_line():
-        sys.exit(args.pop("run")(**args))
+    with contextlib.suppress(FileNotFoundError):  # the folder itself is gone
+        sys.path.append(os.getcwd())  # a run's own trunk is found from where it was trained
+    sys.exit(args.pop("run")(**args))

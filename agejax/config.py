@@ -1,5 +1,6 @@
 """What a run is: all settings with their defaults, and how they are written down."""
 
+import copy
 import difflib
 import inspect
 import json
@@ -15,6 +16,7 @@ from agejax import tasks
 from agejax.callables import check_trusted, is_name, name_of, resolve
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.errors import UserError
+from agejax.meant import meant
 from agejax.models.cnn import SmallCNN
 from agejax.models.multitask import to_unit
 from agejax.train.optim import cosine
@@ -181,7 +183,7 @@ def from_file(path: Path) -> ConfigDict:
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise UserError(f"{path}: {type(error).__name__}: {error}") from error
     check_whole(config, path)
-    return config
+    return settled(config)
 
 
 def check_whole(config: Any, file: Path) -> None:
@@ -274,8 +276,10 @@ def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
     Raises:
       UserError: there is no such key, or the value is of another type.
     """
-    for key, value in values.items():
+    usual = _usual()
+    for key, given in values.items():
         check_key(config, key)
+        value = meant(key, given, usual.get(key, ...))
         section, _, name = key.rpartition(".")
         try:
             holder = get(config, section)
@@ -287,6 +291,30 @@ def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
                 holder[name] = _resolved(value) if callable(old) else value
         except (TypeError, AttributeError, KeyError) as error:
             raise UserError(f"config.{key} cannot be {value!r}: {error}") from error
+
+
+def settled(config: ConfigDict) -> ConfigDict:
+    """A config with the values that are meant; see `agejax.meant`. The same, if it has them.
+
+    Raises:
+      UserError: a path begins with a home that is not there.
+    """
+    usual, given = _usual(), dict(flat(config.to_dict()))
+    values = {key: meant(key, value, usual.get(key, ...)) for key, value in given.items()}
+    changed = {key: value for key, value in values.items() if value is not given[key]}
+    if changed:
+        config = copy.deepcopy(config)
+        update(config, changed)
+    return config
+
+
+def may_be_none(key: str) -> bool:
+    """Whether the setting `key` has a meaning where it is none."""
+    return meant(key, "None", _usual().get(key, ...)) is None
+
+
+def _usual() -> dict[str, Any]:
+    return dict(flat(default().to_dict()))
 
 
 def to_json(config: ConfigDict) -> str:
@@ -323,7 +351,7 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
         update(config, dict(flat(loaded)))
     except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
-    return config
+    return settled(config)
 
 
 def network(config: ConfigDict) -> str:

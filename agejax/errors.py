@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 
 class UserError(Exception):
@@ -27,23 +28,92 @@ class Stopped(SystemExit):
 
 @contextlib.contextmanager
 def one_line() -> Iterator[None]:
-    """Turns a `UserError`, or what the system refuses, into a line on stderr and exit code 2."""
+    """Turns what a person can mend into a line on stderr and exit code 2.
+
+    That is a `UserError`, what the system refuses, and a JAX that finds no device or no memory.
+    Ctrl-C is 130 and a reader that has gone 141, as a shell has them.
+    """
     try:
-        yield
+        with _printed():
+            yield
     except UserError as error:
         fail(str(error))
     except Stopped as stopped:
-        print(stopped.message, file=sys.stderr)
+        _say(stopped.message)
         raise
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        _say("interrupted; run the same command again to go on")
         sys.exit(130)
     except BrokenPipeError:  # `agejax predict ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(141)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        fail(f"{where}{error.strerror or error}")
+        _drop_output()
+        fail(_of_system(error))
+    except UnicodeEncodeError as error:
+        fail(
+            f"{error.object!r} cannot be written in {error.encoding}, this system's encoding; set "
+            f"the environment variable PYTHONUTF8=1"
+        )
+    except MemoryError:
+        fail("this machine has too little memory for that")
+    except Exception as error:
+        if type(error).__name__ == "JaxRuntimeError" and "KeyboardInterrupt" in str(error):
+            sys.exit(130)  # it came while our convolutions were called from C
+        if (told := _of_jax(error)) is None:
+            raise
+        fail(told)
+
+
+@contextlib.contextmanager
+def _printed() -> Iterator[None]:
+    """Within, what is printed has reached its reader by the end, or an `OSError` tells otherwise.
+
+    Python itself would look only once the exit code is settled.
+    """
+    try:
+        yield
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+
+
+def _of_system(error: OSError) -> str:
+    """What the system refuses, and of which file."""
+    name = error.filename
+    if isinstance(error, FileNotFoundError) and not os.path.isabs(name or "") and _is_adrift():
+        return "the folder that this was started in is gone; change into another, and try again"
+    where = f"{name}: " if name is not None else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _is_adrift() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return True
+    return False
+
+
+def _drop_output() -> None:
+    """Has what is still to be printed go nowhere, or Python would try again at its end."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _of_jax(error: Exception) -> str | None:
+    """What is wrong with the devices that JAX was to work on; None where something else is."""
+    frames = traceback.walk_tb(error.__traceback__)
+    if any(frame.f_globals.get("__name__") == "jax._src.xla_bridge" for frame, _ in frames):
+        asked = os.environ.get("JAX_PLATFORMS")
+        of = f" of JAX_PLATFORMS={asked}" if asked else ""
+        said = f" ({first_line(error)})" if isinstance(error, RuntimeError) else ""
+        remedy = "; without JAX_PLATFORMS it takes what there is" if asked else ""
+        return f"JAX finds no device{of} that it can work on{said}{remedy}"
+    if type(error).__name__ == "JaxRuntimeError" and "RESOURCE_EXHAUSTED" in str(error):
+        return f"the device has too little memory ({first_line(error)}); try a smaller batch size"
+    return None
 
 
 def place(error: Exception, file: Path) -> str:
@@ -62,7 +132,12 @@ def first_line(error: Exception) -> str:
     return said if len(said) <= 240 else f"{said[:80]} ... {said[-155:]}"  # the cause ends it
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Prints `error: message`, on one line, to stderr and exits with code 2."""
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    _say(f"error: {' '.join(message.split())}")
     sys.exit(2)
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody listens: the exit code tells
+        print(line, file=sys.stderr, flush=True)

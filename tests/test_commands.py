@@ -213,7 +213,8 @@ def test_serve_tells_what_is_wrong_in_one_line(agejax_, run):
     assert "--max-mib" in agejax_("serve", "--checkpoint", run, "--max-mib", 0)[2]
 
 
-def test_serve_answers_until_it_is_told_to_stop(run):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_serve_answers_until_it_is_told_to_stop(run, number):
     pytest.importorskip("uvicorn", reason="needs the extra 'serve'")
     command = [sys.executable, "-c", "import agejax.cli; agejax.cli.main()"]
     command += ["serve", "--checkpoint", str(run), "--port", "0"]
@@ -223,7 +224,7 @@ def test_serve_answers_until_it_is_told_to_stop(run):
     address = process.stdout.readline().split()[-1]
     with urllib.request.urlopen(f"{address}/health", timeout=20) as answer:
         assert json.load(answer)["status"] == "ok"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.communicate(timeout=30) == ("", "")
     assert process.returncode == 0
 

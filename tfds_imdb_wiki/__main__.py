@@ -1,20 +1,25 @@
 """`python -m tfds_imdb_wiki build`: the data set, built without TensorFlow."""
 
-import argparse
 from pathlib import Path
 from typing import Any
 
-from agejax.errors import one_line
+from agejax.commands.options import Parser, text_path
+from agejax.program import program
 
 
+@program()
 def main() -> None:
     """Entry of `python -m tfds_imdb_wiki`."""
-    parser = argparse.ArgumentParser(prog="python -m tfds_imdb_wiki", description=__doc__)
+    parser = Parser(prog="python -m tfds_imdb_wiki", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="build | paint")
     command: Any = commands.add_parser("build", help="build the data set from its archives")
     command.add_argument("--config", default="imdb", help="imdb (default), wiki or imdb_wiki")
-    command.add_argument("--manual_dir", help="the folder of imdb_crop.tar, wiki_crop.tar")
-    command.add_argument("--data_dir", help="where to build (~/tensorflow_datasets)")
+    command.add_argument(
+        "--manual_dir", type=text_path, help="the folder of imdb_crop.tar, wiki_crop.tar"
+    )
+    command.add_argument(
+        "--data_dir", type=text_path, help="where to build (~/tensorflow_datasets)"
+    )
     command.add_argument("--overwrite", action="store_true", help="build again what is there")
     command.add_argument(
         "--beam_pipeline_options", metavar="NAME=VALUE,...", help="build by Apache Beam, with these"
@@ -26,8 +31,7 @@ def main() -> None:
     command.add_argument("--seed", type=int, default=0)
     command.set_defaults(run=_paint)
     args = vars(parser.parse_args())
-    with one_line():
-        args.pop("run")(**args)
+    args.pop("run")(**args)
 
 
 def _build(**args: Any) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import tensorflow_datasets as tfds
 from tqdm.auto import tqdm
 
 from agejax.errors import UserError, first_line
+from agejax.paths import home
 from tfds_imdb_wiki.archive import find_archive, fingerprint
 from tfds_imdb_wiki.summary import summary
 from tfds_imdb_wiki.tfds_imdb_wiki_dataset_builder import ImdbWiki
@@ -42,6 +44,8 @@ def build(
     if config not in ImdbWiki.builder_configs:
         known = ", ".join(ImdbWiki.builder_configs)
         raise UserError(f"there is no data set config {config!r}; there are {known}")
+    if data_dir is None and home() is None and "TFDS_DATA_DIR" not in os.environ:
+        raise UserError("there is no home folder for ~/tensorflow_datasets; name a data_dir")
     tfds.disable_progress_bar()  # ours has an estimate of the time left
     builder = _builder(config, data_dir)
     folder = Path(builder.data_dir)

@@ -8,7 +8,7 @@ import numpy as np
 
 def summary(folder: Path) -> str:
     """What a built data set holds, as text: drops by reason, rows, ages and genders by split."""
-    report = json.loads((folder / "drop_report.json").read_text())
+    report = json.loads((folder / "drop_report.json").read_text(encoding="utf-8"))
     lines = [f"{report['rows']:>9,} rows", f"{report['kept']:>9,} kept"]
     lines += [f"{n:>9,} dropped: {reason}" for reason, n in report["dropped"].items()]
     same = report["byte_identical"]

@@ -268,8 +268,9 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             "byte_identical": _byte_identical(self._columns),
             "min_face_score": self.builder_config.min_face_score,
         }
-        (folder / "drop_report.json").write_text(json.dumps(report, indent=2) + "\n")
-        (folder / "archives.json").write_text(json.dumps(self._archives, indent=2) + "\n")
+        for name, told in (("drop_report", report), ("archives", self._archives)):
+            text = json.dumps(told, indent=2) + "\n"
+            (folder / f"{name}.json").write_text(text, encoding="utf-8")
         with open(folder / "dropped.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("path", "reason"), *sorted(self._dropped)])
         for split, columns in self._columns.items():

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+from agejax.commands.options import text_path
+
 
 def add(commands: Any) -> None:
     """Declares the command."""
     command = commands.add_parser("check", help="what is wrong with a table of faces of your own")
     command.add_argument("table", type=Path, help="a .csv, .tsv, .jsonl or .parquet file")
-    command.add_argument("--root", help="the folder that paths start from (the table's own)")
+    text = "the folder that paths start from (the table's own)"
+    command.add_argument("--root", type=text_path, help=text)
     command.add_argument("--no-images", action="store_true", help="look at the table alone")
     command.add_argument("--good", type=Path, metavar="FILE", help="write the usable rows there")
     command.set_defaults(run=run)

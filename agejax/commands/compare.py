@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agejax.errors import UserError
+from agejax.streams import check_stdout
 
 
 def add(commands: Any) -> None:
@@ -50,6 +51,8 @@ def run(
     Raises:
       UserError: there are not two sides, or their evaluations are not of the same faces.
     """
+    if svg is None:
+        check_stdout()
     if bool(sides) == bool(a or b) or bool(a) != bool(b):
         raise UserError("give the runs to compare, or --a RUN ... --b RUN ...")
     groups = {"A": a, "B": b} if a else _sides(sides, split)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from agejax.commands import options
+from agejax.streams import check_stdout
 
 
 def add(commands: Any) -> None:
@@ -34,6 +35,7 @@ def run(
     Raises:
       UserError: there is no such run, checkpoint or split, or a crop leaves nothing.
     """
+    check_stdout()
     from agejax.inference.crops import CROPS, crop_lines, under_crops
     from agejax.runtime.compiled import keep_compiled
 

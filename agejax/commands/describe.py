@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from agejax.streams import check_stdout
+
 
 def add(commands: Any) -> None:
     """Declares the command."""
@@ -36,6 +38,7 @@ def run(config: Path, dry: bool, devices: tuple[int, ...], link: float, step: fl
     Raises:
       UserError: there is no such config or run.
     """
+    check_stdout()
     if devices:  # before JAX looks for some
         os.environ["JAX_PLATFORMS"] = "cpu"
         fake = f" --xla_force_host_platform_device_count={max(devices)}"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from agejax.errors import UserError
+from agejax.streams import check_stdout
 
 
 def add(commands: Any) -> None:
@@ -22,6 +23,7 @@ def run(crops: list[Path], most: int) -> int:
     Raises:
       UserError: a path is not there, or in none of the crops is a single face found.
     """
+    check_stdout()
     from agejax.data.decode import BadImage, photo
     from agejax.inference.faces import Detector, measured_margin
     from agejax.inference.opening import images_of

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+from agejax.commands.options import text_path
+
 
 def add(commands: Any) -> None:
     """Declares the command."""
     command = commands.add_parser("pack", help="put a table of faces and its images in one folder")
     command.add_argument("table", type=Path, help="a .csv, .tsv, .jsonl or .parquet file")
     command.add_argument("folder", type=Path, help="where to; it must not be there yet")
-    command.add_argument("--root", help="the folder that paths start from (the table's own)")
+    text = "the folder that paths start from (the table's own)"
+    command.add_argument("--root", type=text_path, help=text)
     command.set_defaults(run=run)
 
 

@@ -8,7 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from agejax.commands.options import text_path
 from agejax.errors import UserError
+from agejax.streams import check_stdout
 
 _MAGIC = (b"\xff\xd8", b"\x89PNG", b"RIFF")  # no list of paths begins like these
 _EPILOG = """\
@@ -23,7 +25,9 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "predict", help="read ages and genders from face crops and photos", epilog=_EPILOG
     )
-    command.add_argument("images", nargs="+", help="image files, folders of them, or -")
+    command.add_argument(
+        "images", nargs="+", type=text_path, help="image files, folders of them, or -"
+    )
     command.add_argument("--checkpoint", required=True, type=Path, help="a run, such as runs/small")
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--crops", action="store_true", help="each image is one face crop")
@@ -60,6 +64,8 @@ def run(
     Raises:
       UserError: no such path or checkpoint, or a folder without images.
     """
+    if annotate is None:
+        check_stdout()
     if batch_size < 1:
         raise UserError(f"--batch-size is {batch_size}; it must be at least 1")
     if distribution and not json:

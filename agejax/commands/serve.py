@@ -1,12 +1,15 @@
 """`agejax serve`: a model behind HTTP."""
 
+import contextlib
 import dataclasses
 import importlib.util
+import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from agejax.errors import UserError
+from agejax.errors import Stopped, UserError
 from agejax.inference.limits import Limits
 
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # each is compiled at the start
@@ -63,8 +66,21 @@ def run(
         predictor = load(checkpoint, batch_size=_BATCH_SIZES, margin=margin, decoding=decoding)
         service = Service(predictor, Limits(**limits))  # type: ignore[arg-type]
         print(f"serving on http://{_name(listener)}", flush=True)
-        serve(service, listener)
+        with contextlib.suppress(Stopped), _hangup_as_term():  # which is how a service ends
+            serve(service, listener)
     return 0
+
+
+@contextlib.contextmanager
+def _hangup_as_term() -> Iterator[None]:
+    """Within, a terminal that closes ends a service as SIGTERM does, once all is answered."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _listening(host: str, port: int) -> socket.socket:

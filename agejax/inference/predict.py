@@ -17,6 +17,7 @@ from agejax.inference.opening import Image, Opened, Opener, images_of
 from agejax.inference.prediction import Prediction, Reading
 from agejax.labels import DECODINGS, GENDERS
 from agejax.models.structure import Structure
+from agejax.runtime.forks import check_not_forked
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import find_checkpoint
 from agejax.runtime.steps import predict_step_of
@@ -79,7 +80,9 @@ class Predictor:
 
         Raises:
           ValueError: another shape or dtype.
+          UserError: this process was forked from the one that loaded the model.
         """
+        check_not_forked()
         if images.ndim != 4 or images.shape[1:] != (self.size, self.size, 3):
             raise ValueError(f"images are {images.shape}, not [N, {self.size}, {self.size}, 3]")
         if images.dtype != np.uint8:
@@ -148,6 +151,7 @@ class Predictor:
             no image.
           ValueError: an array of another dtype or shape.
         """
+        check_not_forked()
         opener, most = Opener(self.size, self.margin, photos), self.batch_sizes[-1]
         pool = ThreadPoolExecutor(_THREADS)
         try:

@@ -120,6 +120,9 @@ class Checkpoints:
                 f"{self.folder}/{step}: this checkpoint cannot be saved ({first_line(error)}); "
                 f"earlier ones are as they were: make room, and run the same command again"
             ) from error
+        except BaseException:  # a signal
+            self._folders.give_up(step)
+            raise
 
     def _write_arrays(self, step: int, items: dict[str, Tree]) -> Path:
         """Writes them to a folder.
@@ -177,6 +180,9 @@ class Checkpoints:
             raise UserError(
                 f"{to.folder}/{step} cannot be written ({first_line(error)})"
             ) from error
+        except BaseException:
+            to._folders.give_up(step)
+            raise
 
     def latest(self) -> int | None:
         """The step of the latest whole checkpoint; None where there is none."""

@@ -7,19 +7,25 @@ from pathlib import Path
 
 import jax
 
+from agejax.paths import home
+
 
 def keep_compiled() -> None:
     """Has JAX keep what takes over half a second to compile, in `~/.cache/agejax`.
 
     `JAX_COMPILATION_CACHE_DIR` names another folder, and `JAX_ENABLE_COMPILATION_CACHE=0` none.
-    Nothing is kept where the folder cannot be made.
+    Nothing is kept where the folder cannot be made or written to, or there is no home.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
-    folder = Path.home() / ".cache" / "agejax" / "compiled" / _machine()
+    if (own := home()) is None:
+        return
+    folder = own / ".cache" / "agejax" / "compiled" / _machine()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
+        return
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):  # JAX would warn of each program
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -13,11 +13,12 @@ from tqdm.auto import tqdm
 
 from agejax import tasks
 from agejax.checks import check
-from agejax.config import LOADER, changes, from_json, source_args, source_of, to_json
+from agejax.config import LOADER, changes, from_json, settled, source_args, source_of, to_json
 from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
+from agejax.paths import expanded
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.durable import write_bytes, write_text
@@ -137,6 +138,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     Raises:
       UserError: there is no such checkpoint or split, or it is of another model.
     """
+    config, workdir = settled(config), expanded(Path(workdir))
     check(config)
     checkpoints = open_checkpoints(workdir)
     step = checkpoints.find(str(config.eval.checkpoint))

@@ -104,7 +104,7 @@ def _ourselves() -> dict[str, Any]:
 def _birth(pid: int) -> str | None:
     """When a process was started, in ticks since the machine was; None where it is not there."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_bytes()  # a program's name is of any encoding
     except OSError:
         return None
-    return stat.rpartition(")")[2].split()[19]
+    return stat.rpartition(b")")[2].split()[19].decode()

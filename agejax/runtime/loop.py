@@ -18,6 +18,7 @@ from agejax.data.faces import Faces
 from agejax.data.stream import step_rows
 from agejax.errors import UserError
 from agejax.models.structure import Structure
+from agejax.paths import expanded
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.cpu import keep_freed_memory
@@ -25,6 +26,7 @@ from agejax.runtime.durable import write_text
 from agejax.runtime.evaluate import evaluate, open_loader, open_split, predict_split
 from agejax.runtime.feed import feed, pixels_on_device
 from agejax.runtime.figures import selection_error, validation_figures
+from agejax.runtime.forks import check_not_forked
 from agejax.runtime.lock import one_run
 from agejax.runtime.mesh import (
     Highest,
@@ -64,8 +66,8 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       config: see `agejax.config.default`.
       workdir: gets `config.json`, `run.json`, `metrics.jsonl`, `checkpoints/` and `eval/`.
 
-    SIGTERM and SIGINT stop it at the next step boundary, and a batch that is not finite where
-    `config.train.skip_nonfinite` says so; either way it is saved, and goes on from there.
+    SIGTERM, SIGINT and SIGHUP stop it at the next step boundary, and a batch that is not finite
+    where `config.train.skip_nonfinite` says so; either way it is saved, and goes on from there.
 
     Returns:
       The figures of the best checkpoint on `config.eval.split`, as `evaluate` gives them.
@@ -74,9 +76,11 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       UserError: a setting, the data or the folder is not as it must be, or a batch was not finite.
       Stopped: a signal asked for it.
     """
+    config, workdir = configs.settled(config), expanded(Path(workdir))
     checks.check(config)
     checks.check_trainable(config)
     checks.check_source(config)
+    check_not_forked()
     codes = config.train.sigterm_code, config.train.sigint_code
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(stop_by_signal(*codes))

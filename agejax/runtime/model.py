@@ -14,6 +14,7 @@ from agejax.errors import UserError, first_line
 from agejax.models.ensemble import Ensemble
 from agejax.models.multitask import MultiTask, call_trunk
 from agejax.models.structure import Structure, split_model
+from agejax.runtime.forks import check_not_forked
 from agejax.types import Weights
 
 
@@ -21,7 +22,8 @@ def make_model(config: ConfigDict) -> tuple[Structure, Weights]:
     """The structure of the model and its initial weights, a function of `config.seed`.
 
     Raises:
-      UserError: a trunk does not take its args, or is no Flax module.
+      UserError: a trunk does not take its args, or is no Flax module, or this process is a fork of
+        one in which JAX was at work.
     """
     # One program in place of a hundred: the weights are there in a tenth of the time.
     return _built(config, lambda build: jax.jit(build)())
@@ -40,6 +42,7 @@ def _built(config: ConfigDict, run: Callable[..., Weights]) -> tuple[Structure, 
         graphs.append(graph)
         return weights
 
+    check_not_forked()
     weights = run(build)
     return graphs[0], weights
 

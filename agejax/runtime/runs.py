@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from agejax.config import from_json, update
 from agejax.errors import UserError
+from agejax.paths import expanded
 from agejax.runtime.checkpoint import Checkpoints
 
 
@@ -33,7 +34,7 @@ def find_checkpoint(path: str | Path, which: str = "best") -> tuple[Checkpoints,
     Raises:
       UserError: there is none.
     """
-    path = Path(path)
+    path = expanded(Path(path))
     if path.parent.name == "checkpoints" and path.name.isdecimal():
         path, which = path.parent, path.name
     checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)

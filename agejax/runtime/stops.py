@@ -1,4 +1,4 @@
-"""How a run is stopped: SIGTERM and SIGINT wait for the next step boundary, a second Ctrl-C not."""
+"""How a run is stopped: signals wait for the next step boundary, a second Ctrl-C does not."""
 
 import contextlib
 import os
@@ -63,17 +63,22 @@ class Stop:
         if not self._training:
             self.leave("stopped outside of training, where there is nothing to save")
         if number == signal.SIGINT:
-            os.write(2, b"\ninterrupted: saving at the next step; once more stops at once\n")
+            with contextlib.suppress(OSError):  # the terminal may have gone
+                os.write(2, b"\ninterrupted: saving at the next step; once more stops at once\n")
 
 
 @contextlib.contextmanager
 def stop_by_signal(sigterm: int, sigint: int) -> Iterator[Stop]:
     """Within, SIGTERM and SIGINT ask the run to stop, which then exits with these codes.
 
+    So does SIGHUP, of a terminal that closes, with 129; where `nohup` has it ignored it stays so.
     A second SIGINT ends the process at once, except in a notebook, where it raises
     KeyboardInterrupt. Outside the main thread, where Python takes no signals, nothing is changed.
     """
-    stop = Stop({signal.SIGTERM: sigterm, signal.SIGINT: sigint})
+    codes: dict[int, int] = {signal.SIGTERM: sigterm, signal.SIGINT: sigint}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        codes[signal.SIGHUP] = 128 + signal.SIGHUP
+    stop = Stop(codes)
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

@@ -5,6 +5,7 @@ that was stopped is started again by the same command: runs that are done are le
 and a run that was stopped half way goes on, as any run does.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -12,9 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 from ml_collections import ConfigDict
@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from agejax import checks
 from agejax import config as configs
 from agejax.errors import UserError
+from agejax.program import ended_in_order
 
 _PARENT = "AGEJAX_SWEEP"  # the environment tells a run whose child it is
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
@@ -107,9 +108,7 @@ def _do(
     waiting, failed = list(waiting), []
     at_work: dict[str, tuple[subprocess.Popen, float]] = {}
     count, before = len(runs), len(runs) - len(waiting)
-    for kind in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(kind, _interrupt)
-    try:
+    with ended_in_order(), _ending(at_work):
         while waiting or at_work:
             while waiting and len(at_work) < jobs:
                 name = waiting.pop(0)
@@ -127,12 +126,19 @@ def _do(
                 minutes = (time.monotonic() - start) / 60
                 print(f"  {told}  {name}  ({before} of {count}, {minutes:.1f} min)", flush=True)
             time.sleep(0.1)
+    return failed
+
+
+@contextlib.contextmanager
+def _ending(at_work: Mapping[str, tuple[subprocess.Popen, float]]) -> Iterator[None]:
+    """Within, processes may be at work; those that are at its end are stopped."""
+    try:
+        yield
     finally:
         for process, _ in at_work.values():
             process.terminate()
         for process, _ in at_work.values():
             process.wait()
-    return failed
 
 
 def _start(command: Sequence[str], folder: Path, name: str, jobs: int) -> subprocess.Popen:
@@ -149,10 +155,6 @@ def _start(command: Sequence[str], folder: Path, name: str, jobs: int) -> subpro
             env=environment,
             start_new_session=True,  # it is told to stop by us, once, and not by Ctrl-C as well
         )
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _figures(workdir: Path, split: str) -> str:

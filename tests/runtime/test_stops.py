@@ -19,7 +19,9 @@ def raise_in(stop, *numbers):
             signal.raise_signal(number)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_within_training_a_signal_waits_for_the_step(number, code, capfd):
     with stop_by_signal(143, 130) as stop:
         stop.leave("nothing has happened")
@@ -38,6 +40,17 @@ def test_outside_of_training_it_ends_at_once():
     with stop_by_signal(15, 2) as stop, pytest.raises(Stopped, match="15"):
         signal.raise_signal(signal.SIGTERM)
     assert stop.asked
+
+
+def test_a_hangup_that_is_ignored_as_nohup_has_it_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_by_signal(143, 130) as stop:
+            raise_in(stop, signal.SIGHUP)
+            assert not stop.asked
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_handlers_are_put_back():
@@ -109,7 +122,7 @@ class Signals:
     ("at", "saved", "codes"),
     [
         ({8: signal.SIGTERM, 16: signal.SIGINT, 20: signal.SIGTERM}, (9, 17, 21), (143, 130, 143)),
-        ({12: signal.SIGTERM}, (13,), (7,)),
+        ({12: signal.SIGTERM, 16: signal.SIGHUP}, (13, 17), (7, 129)),
     ],
 )
 def test_stopped_and_run_again_it_equals_the_unbroken_run(

@@ -98,7 +98,9 @@ def test_stopped_it_takes_its_runs_with_it_and_goes_on(runs, command, tmp_path, 
     process = subprocess.Popen(parent, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     wait_for(tmp_path / "a" / "seed0" / "starts")
     process.send_signal(kind)
-    assert "KeyboardInterrupt" in process.communicate()[1]  # which launch.py tells in a line
+    process.communicate()
+    # Where launch.py does not turn KeyboardInterrupt into 130, Python ends by the signal itself.
+    assert process.returncode == (143 if kind == signal.SIGTERM else -signal.SIGINT)
     (tmp_path / "go").touch()
     assert not at_work(tmp_path)
     assert run_sweep(runs, tmp_path, command) == 0

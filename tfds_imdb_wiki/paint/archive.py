@@ -165,6 +165,7 @@ def write_archive(
         building.mkdir()
         _paint(rows, progress(rows), kind, seed, size, building)
         (building / f"{kind}.mat").write_bytes(_mat(rows, kind, seed, size))
-        (building / "painted.json").write_text(json.dumps(_expected(rows), indent=2) + "\n")
+        text = json.dumps(_expected(rows), indent=2) + "\n"
+        (building / "painted.json").write_text(text, encoding="utf-8")
         building.rename(final)
     return final

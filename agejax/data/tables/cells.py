@@ -6,9 +6,12 @@ Whatever cannot be meant is a `BadRow`, never a guess: a wrong label costs more 
 import posixpath
 import re
 
+from agejax.errors import UserError
 from agejax.labels import AGES, FEMALE, MALE
+from agejax.paths import expanded
 
 _NOTHING = {"", "unknown", "nan", "none", "null", "na", "n/a", "?"}
+_NO_PATH = {"", "None", "none", "NaN", "nan", "NULL", "null"}  # as programs write nothing
 _GENDERS = {"female": FEMALE, "f": FEMALE, "woman": FEMALE, "male": MALE, "m": MALE, "man": MALE}
 _SPLITS = {
     "train": "train",
@@ -104,8 +107,12 @@ def image_path(cell: str) -> str:
     Raises:
       BadRow: there is none, or it climbs out of the root by "..".
     """
-    if not cell.strip() or "\0" in cell:
+    if cell.strip() in _NO_PATH or "\0" in cell:
         raise BadRow("no path")
+    try:
+        cell = expanded(cell.strip())
+    except UserError as error:
+        raise BadRow("a path in a home folder that is not there", repr(cell)) from error
     path = posixpath.normpath(cell.strip().replace("\\", "/"))
     if path == ".." or path.startswith("../"):
         raise BadRow("a path that leads outside the table's folder", repr(cell))

@@ -13,6 +13,7 @@ from agejax.data.tables.cells import (
     split_name,
 )
 from agejax.data.tables.table import Cells, Table
+from agejax.paths import expanded
 
 OWN = ("path", "age", "gender", "person", "split")  # columns that mean something to us
 
@@ -72,4 +73,4 @@ def faces_of(table: Table) -> Iterator[tuple[int, Face | BadRow]]:
 
 def root_of(file: Path, root: str | None) -> Path:
     """Where the images of a table lie: `root`, or the table's own folder."""
-    return Path(root) if root else file.absolute().parent
+    return Path(expanded(root)) if root else file.absolute().parent

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from agejax.streams import check_stdout
+
 
 @contextlib.contextmanager
 def written(out: Path | None) -> Iterator[TextIO]:
     """A UTF-8 file that takes the place of `out` once it is complete; None is stdout."""
     if out is None:
+        check_stdout()
         yield sys.stdout
         return
     out.parent.mkdir(parents=True, exist_ok=True)

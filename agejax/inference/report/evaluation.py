@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def open_evaluation(
 
 def _of(workdir: Path, figures: dict[str, Any], arrays: dict[str, np.ndarray]) -> Evaluation:
     log = _lines(workdir / "metrics.jsonl")
-    return Evaluation(Path(workdir).resolve().name, figures, arrays, log, _config(figures))
+    return Evaluation(Path(os.path.realpath(workdir)).name, figures, arrays, log, _config(figures))
 
 
 def _config(figures: dict[str, Any]) -> ConfigDict:
