@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from agejax.printable import printable
+
 
 class UserError(Exception):
     """What is wrong, where, and what to do, in one line."""
@@ -62,7 +64,12 @@ def first_line(error: Exception) -> str:
     return said if len(said) <= 240 else f"{said[:80]} ... {said[-155:]}"  # the cause ends it
 
 
+def told(message: object) -> str:
+    """A message on one line, with nothing in it that a terminal would act on."""
+    return printable(" ".join(str(message).split()))
+
+
 def fail(message: str) -> None:
     """Prints `error: message`, on one line, to stderr and exits with code 2."""
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", told(message), file=sys.stderr)
     sys.exit(2)
