@@ -115,8 +115,10 @@ def _on_white(image: Image.Image) -> Image.Image:
     if "transparency" in image.info:
         image = _with_key_of_eight_bits(image)
     whole = {"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)  # not premultiplied
-    seen = image.convert(whole).convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+    seen = image if image.mode == "RGBA" else image.convert(whole).convert("RGBA")
+    white = Image.new("RGB", seen.size, "white")
+    white.paste(seen, (0, 0), seen)
+    return white
 
 
 def _with_key_of_eight_bits(image: Image.Image) -> Image.Image:
@@ -137,9 +139,11 @@ def _scaled(image: Image.Image) -> Image.Image:
     tags = getattr(image, "tag_v2", {})
     bits = int(np.min(tags.get(_BITS, 16)))
     image.load()
-    pixels = np.asarray(image).astype(np.uint16)  # whatever its byte order
+    pixels = np.asarray(image).astype(np.uint16, copy=False)  # whatever its byte order
     key = image.info.get("transparency")
-    grey = (np.minimum(pixels, (1 << bits) - 1) >> bits - 8).astype(np.uint8)
+    if bits < 16:
+        pixels = np.minimum(pixels, (1 << bits) - 1)
+    grey = (pixels >> bits - 8).astype(np.uint8)
     if tags.get(_PHOTOMETRIC) == 0:  # white is zero
         grey = 255 - grey
     if isinstance(key, int):

@@ -1,6 +1,7 @@
 """Image files: those in a folder, and what one holds, without waiting for what is no file."""
 
 import collections
+import contextlib
 import dataclasses
 import importlib.util
 import os
@@ -43,7 +44,8 @@ class Found:
 
     def left_out(self) -> str:
         """The files that are no images, such as "3 .txt, 1 .mov"; "" where there are none."""
-        told = [f"{n:,} {printable(suffix)}" for suffix, n in self.others.most_common(8)]
+        most = sorted(self.others.items(), key=lambda other: (-other[1], other[0]))[:8]
+        told = [f"{n:,} {printable(suffix)}" for suffix, n in most]
         return ", ".join([*told, "and more"] if len(self.others) > 8 else told)
 
 
@@ -56,8 +58,11 @@ def find_images(folder: Path, without: Path | None = None) -> Found:
     """
     found = Found()
     # A link to a folder that this one lies in would lead out of it, and round in circles.
-    left = [*folder.resolve().parents, *([without] if without and without.is_dir() else [])]
-    seen = {_identity(place) for place in left}
+    passed = _identity(without) if without and without.is_dir() else None
+    seen = {passed}
+    for parent in folder.resolve().parents:
+        with contextlib.suppress(OSError):
+            seen.add(_identity(parent))
     folders, links = [folder], list[Path]()
     while folders or links:
         # What is linked comes last, so that a file is told by its own path where it has one.
@@ -65,8 +70,8 @@ def find_images(folder: Path, without: Path | None = None) -> Found:
         try:
             identity = _identity(place)
             if identity in seen and place != folder:
-                if without is not None and identity == _identity(without):
-                    found.others[f"{without.name}/"] += 1
+                if identity == passed:
+                    found.others[f"{place.name}/"] += 1
                 continue
             seen.add(identity)
             with os.scandir(place) as entries:
@@ -106,8 +111,8 @@ def _without_heic(folder: Path, found: Found) -> Found:
         found.images = [path for path in found.images if path.suffix.lower() not in _HEIC]
         found.errors.append(
             UserError(
-                f"{printable(str(folder))}: {len(heic):,} HEIC images are left out; they need the "
-                f"extra 'heic': pip install 'agejax[heic]'"
+                f"{printable(str(folder))}: {len(heic):,} HEIC image(s) are left out; they need "
+                f"the extra 'heic': pip install 'agejax[heic]'"
             )
         )
     return found

@@ -91,6 +91,8 @@ class Opener:
             why = f"{_named(path)}: {error.strerror or error}"
         except UserError as error:
             why = str(error)
+        except MemoryError:
+            why = f"{_named(path) or 'image'}: it needs more memory than there is"
         empty = np.zeros((0, self._size, self._size, 3), np.uint8)
         return Opened(path, empty, error=UserError(why))
 

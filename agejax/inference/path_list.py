@@ -10,6 +10,7 @@ from agejax.errors import UserError
 
 _LONGEST = 2**16  # characters of a path: sixteen times what Linux takes
 _CHUNK = 2**16  # bytes
+_ENDS = re.compile("[\n\0]")
 
 
 def paths_in(head: bytes, rest: Any) -> Iterator[str | UserError]:
@@ -24,28 +25,30 @@ def paths_in(head: bytes, rest: Any) -> Iterator[str | UserError]:
     """
     encoding, errors, head = _encoding_of(head)
     decoder = codecs.getincrementaldecoder(encoding)(errors)
-    text, more = decoder.decode(head), True
-    while more and "\n" not in text and "\0" not in text and len(text) < _LONGEST:
-        text, more = _longer(text, decoder, rest)
-    ends = re.compile("\0" if "\0" in text else "\r?[\n\0]")
+    text = new = decoder.decode(head)
+    more = True
+    while more and not _ENDS.search(new) and len(text) <= _LONGEST:
+        chunk = rest.read1(_CHUNK)
+        new, more = decoder.decode(chunk, final=not chunk), bool(chunk)
+        text += new
+    end = "\0" if "\0" in text else "\n"
+    begun = ""  # of a path whose end is to come
     while True:
-        *paths, text = ends.split(text)
-        for path in paths:
-            yield from _path(path)
+        if end in text:
+            *paths, begun = (begun + text).split(end)
+            for path in paths:
+                yield from _path(path, end)
+        elif len(begun) <= _LONGEST:  # of what is too long already, no more is kept
+            begun += text
         if not more:
-            yield from _path(text.removesuffix("\r") if ends.pattern != "\0" else text)
+            yield from _path(begun, end)
             return
-        text = text[: _LONGEST + 1]  # of what is too long already, no more is kept
-        text, more = _longer(text, decoder, rest)
+        chunk = rest.read1(_CHUNK)
+        text, more = decoder.decode(chunk, final=not chunk), bool(chunk)
 
 
-def _longer(text: str, decoder: Any, rest: Any) -> tuple[str, bool]:
-    """The text with what comes next, and whether there was any more."""
-    chunk = rest.read1(_CHUNK)
-    return text + decoder.decode(chunk, final=not chunk), bool(chunk)
-
-
-def _path(text: str) -> Iterator[str | UserError]:
+def _path(text: str, end: str) -> Iterator[str | UserError]:
+    text = text if end == "\0" else text.removesuffix("\r")
     if len(text) > _LONGEST:
         yield UserError(f"standard input: a path of over {_LONGEST:,} characters: {text[:40]}...")
     elif text:
