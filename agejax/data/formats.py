@@ -6,6 +6,9 @@ is read. Pixels are taken for sRGB, whatever profile a file brings: JPEGs, which
 sets, are stored as they are.
 """
 
+import contextlib
+import ctypes
+import functools
 import importlib
 import io
 import re
@@ -72,6 +75,8 @@ def header(data: bytes) -> Image.Image:
     except ImportError as error:
         needs = f"{name} images need the extra 'heic': pip install 'agejax[heic]'"
         raise BadImage(needs) from error
+    if name == "TIFF":
+        _silence_libtiff()
     try:
         image = reader(io.BytesIO(data))
         raw = name == "TIFF" and (image.tag_v2.get(_SUBFILE, 0) & 1 or _DNG in image.tag_v2)
@@ -80,6 +85,15 @@ def header(data: bytes) -> Image.Image:
     if raw:
         raise BadImage("a camera's raw file, or a preview; save it as JPEG or as plain TIFF")
     return image
+
+
+@functools.cache
+def _silence_libtiff() -> None:
+    """Of damage it prints lines of its own, where Pillow raises."""
+    with contextlib.suppress(OSError, AttributeError):  # of a Pillow that was built otherwise
+        silence = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+        silence.argtypes, silence.restype = [ctypes.c_void_p], ctypes.c_void_p
+        silence(None)
 
 
 def shape_of(image: Image.Image) -> tuple[int, int]:

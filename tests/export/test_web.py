@@ -12,6 +12,7 @@ import simplejpeg
 from PIL import Image
 
 import agejax
+from agejax.data.decode import as_pixels
 from agejax.errors import UserError
 from tests.chromium import CHROMIUM, Chromium, served
 from tests.test_commands import agejax_command
@@ -96,6 +97,20 @@ def test_it_decodes_and_resizes_files_as_predict_does(browser, address, run, pai
     for [face], mine in zip(theirs, ours, strict=True):
         assert face["age"] == pytest.approx(mine.age, abs=0.5)
     assert browser.complaints() == []
+
+
+def test_it_shows_clear_pixels_on_white_and_scales_16_bits_as_predict_does(
+    browser, address, run, tmp_path
+):
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 256, (16, 16, 4), np.uint8)).save(tmp_path / "clear.png")
+    Image.fromarray(rng.integers(0, 65536, (16, 16), np.uint16)).save(tmp_path / "deep.png")
+    files = [tmp_path / "clear.png", tmp_path / "deep.png"]
+    opened(browser, address)
+    crops = [as_pixels(Image.open(file)) for file in files]
+    ours = agejax.load(run).predict(np.stack(crops))
+    for [face], mine in zip(dropped(browser, files), ours, strict=True):
+        assert face["age"] == pytest.approx(mine.age, abs=0.05)
 
 
 def test_it_asks_for_nothing_but_its_own_folder(browser, folder, painted, tmp_path):
