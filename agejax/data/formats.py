@@ -47,6 +47,7 @@ _SIXTEEN = ("I;16", "I;16L", "I;16B", "I;16N")
 _EIGHT = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX"}
 _EIGHT |= {"CMYK", "YCbCr", "LAB", "HSV"}
 _PHOTOMETRIC, _BITS, _SUBFILE, _DNG = 262, 258, 254, 50706  # tags of TIFF 6.0, and of raw files
+_MAX_BLOCKS = 2000  # of metadata in a GIF; half a MB
 _DAMAGED = f"no whole {FORMATS} image"
 warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, which nothing here reads
 
@@ -77,6 +78,8 @@ def header(data: bytes) -> Image.Image:
         raise BadImage(needs) from error
     if name == "TIFF":
         _silence_libtiff()
+    if name == "GIF" and _blocks_before_pixels(data) > _MAX_BLOCKS:
+        raise BadImage(f"a GIF of more than {_MAX_BLOCKS:,} blocks of metadata")
     try:
         image = reader(io.BytesIO(data))
         raw = name == "TIFF" and (image.tag_v2.get(_SUBFILE, 0) & 1 or _DNG in image.tag_v2)
@@ -85,6 +88,24 @@ def header(data: bytes) -> Image.Image:
     if raw:
         raise BadImage("a camera's raw file, or a preview; save it as JPEG or as plain TIFF")
     return image
+
+
+def _blocks_before_pixels(data: bytes) -> int:
+    """How many pieces of metadata stand before a GIF's first frame; counted no further than needed.
+
+    Pillow reads them one by one: a few MB take it many seconds.
+    """
+    flags = data[10] if len(data) > 10 else 0
+    at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    blocks = 0
+    while data[at : at + 1] == b"!" and blocks <= _MAX_BLOCKS:
+        at += 2
+        while at < len(data) and data[at] and blocks <= _MAX_BLOCKS:
+            at += 1 + data[at]
+            blocks += 1
+        at += 1
+        blocks += 1
+    return blocks
 
 
 @functools.cache

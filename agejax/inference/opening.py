@@ -77,7 +77,7 @@ class Opener:
         Raises:
           ValueError: it is an array of another dtype or rank than uint8 [h, w, 3] or [h, w].
         """
-        path = "" if isinstance(image, bytes | np.ndarray | UserError) else os.fspath(image)
+        path = "" if isinstance(image, bytes | np.ndarray | UserError) else os.fsdecode(image)
         try:
             if isinstance(image, UserError):
                 raise image

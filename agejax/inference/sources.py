@@ -36,8 +36,8 @@ def images_of(images: Any) -> Iterator[Image]:
       TypeError: it is none of these.
     """
     if isinstance(images, str | os.PathLike):
-        folder = os.path.isdir(images)
-        yield from in_folder(Path(images), find_images(Path(images))) if folder else [images]
+        path = Path(os.fsdecode(images))
+        yield from in_folder(path, find_images(path)) if os.path.isdir(path) else [images]
     elif isinstance(images, bytes | UserError):
         yield images
     elif isinstance(images, bytearray | memoryview):

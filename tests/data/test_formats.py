@@ -144,6 +144,25 @@ def test_large_images_are_refused_before_their_pixels_are_read(form):
         photo(encoded(Image.new("1", (2000, 1000)), form), 512, max_pixels=1_000_000)
 
 
+def test_a_gif_of_a_million_comments_is_refused_at_once():
+    data = encoded(Image.new("P", (8, 8)), "GIF")
+    pixels = data.index(b",", 13 + (3 << (data[10] & 7) + 1))
+    comments = data[:pixels] + b"!\xfe\1x\0" * 10 + data[pixels:]
+    assert photo(comments, 512).shape == (8, 8, 3)
+    with pytest.raises(BadImage, match="2,000 blocks"):
+        photo(data[:pixels] + b"!\xfe\1x\0" * 1_000_000 + data[pixels:], 512)
+    with pytest.raises(BadImage, match="2,000 blocks"):
+        photo(data[:pixels] + b"!\xfe" + b"\1x" * 1_000_000 + data[pixels:], 512)
+
+
+def test_a_damaged_tiff_says_nothing_of_its_own(capfd):
+    data = bytearray(encoded(backdrop(64, 64), "TIFF", compression="tiff_lzw"))
+    data[8:200] = b"\xff" * 192
+    with pytest.raises(BadImage):
+        photo(bytes(data), 512)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_heic_is_read_with_its_extra():
     heif = pytest.importorskip("pillow_heif", reason="needs the extra 'heic'")
     file = io.BytesIO()
