@@ -143,14 +143,17 @@ def read_whole(file: Path, most: int = MAX_BYTES) -> bytes:
         opened = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except ValueError as error:
         raise BadImage("a name that no file can have") from error
-    with os.fdopen(opened, "rb") as source:
+    try:
         about = os.fstat(opened)
         kind = _KINDS.get(stat.S_IFMT(about.st_mode))
         if kind and not str(file).startswith(_OWN):
             raise BadImage(f"{kind}, not a file")
         os.set_blocking(opened, True)
-        # Not all of what may have no end, nor what is known to be too large.
-        data = b"" if about.st_size > most else source.read(most + 1)
-        if max(len(data), about.st_size) > most:
-            raise BadImage(f"over {most // 2**20} MiB are too large a file")
-        return data
+        with open(opened, "rb", closefd=False) as source:
+            # Not all of what may have no end, nor what is known to be too large.
+            data = b"" if about.st_size > most else source.read(most + 1)
+    finally:
+        os.close(opened)
+    if max(len(data), about.st_size) > most:
+        raise BadImage(f"over {most // 2**20} MiB are too large a file")
+    return data
