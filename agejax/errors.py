@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from agejax.printable import printable
+
 
 class UserError(Exception):
     """What is wrong, where, and what to do, in one line."""
@@ -132,9 +134,14 @@ def first_line(error: Exception) -> str:
     return said if len(said) <= 240 else f"{said[:80]} ... {said[-155:]}"  # the cause ends it
 
 
+def told(message: object) -> str:
+    """A message on one line, with nothing in it that a terminal would act on."""
+    return printable(" ".join(str(message).split()))
+
+
 def fail(message: str) -> NoReturn:
     """Prints `error: message`, on one line, to stderr and exits with code 2."""
-    _say(f"error: {' '.join(message.split())}")
+    _say(f"error: {told(message)}")
     sys.exit(2)
 
 

@@ -25,15 +25,20 @@ def run(crops: list[Path], most: int) -> int:
     """
     check_stdout()
     from agejax.data.decode import BadImage, photo
+    from agejax.data.image_files import read_whole
     from agejax.inference.faces import Detector, measured_margin
-    from agejax.inference.opening import images_of
+    from agejax.inference.sources import images_of
+
+    for path in crops:
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder")
 
     def pixels():
         files = [file for file in images_of(crops) if isinstance(file, str | Path)]
         for file in islice(files, 0, None, max(1, len(files) // max(most, 1))):
             try:
-                yield photo(Path(file).read_bytes(), 512)
-            except BadImage:
+                yield photo(read_whole(Path(file)), 512)
+            except (BadImage, OSError):
                 continue
 
     margin, n = measured_margin(Detector(), pixels())

@@ -1,23 +1,22 @@
 """`agejax predict`: read ages and genders from face crops and photos."""
 
+import codecs
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from agejax.commands.options import text_path
-from agejax.errors import UserError
+from agejax.errors import UserError, told
 from agejax.streams import check_stdout
 
-_MAGIC = (b"\xff\xd8", b"\x89PNG", b"RIFF")  # no list of paths begins like these
 _EPILOG = """\
 An image with no side over 512 pixels, nor over 1.25 times the other, is taken for a face crop, as
 the model was trained on; any other for a photo, in which faces are found first (extra: detect).
---crops and --photos say what all are. "-" is standard input: an image, or a list of paths, one a
-line."""
+--crops and --photos say what all are. Folders are read with all folders in them. "-" is standard
+input: an image, or a list of paths, one a line or as find -print0 gives them."""
 
 
 def add(commands: Any) -> None:
@@ -62,7 +61,7 @@ def run(
     """Prints what is read from each image; 2 if one could not be read, else 0.
 
     Raises:
-      UserError: no such path or checkpoint, or a folder without images.
+      UserError: no such checkpoint, or standard input is empty.
     """
     if annotate is None:
         check_stdout()
@@ -70,7 +69,11 @@ def run(
         raise UserError(f"--batch-size is {batch_size}; it must be at least 1")
     if distribution and not json:
         raise UserError("--distribution goes with --json")
-    files, stdin = _sources(images)
+    files, stdin = _sources(images, annotate)
+    if isinstance(files, list) and all(isinstance(file, UserError) for file in files):
+        for error in files:
+            _tell(error)
+        return 2
     from agejax.inference import show
     from agejax.inference.predict import load  # JAX takes seconds; a wrong path should not
     from agejax.runtime.compiled import keep_compiled
@@ -82,7 +85,9 @@ def run(
     most = min(batch_size, total or batch_size)
     predictor = load(checkpoint, batch_size=most, margin=margin, decoding=decoding)
     out = sys.stdout
-    out.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # as file names are
+    # A name that the encoding lacks is escaped; a table keeps the very bytes of odd names.
+    raw = csv and codecs.lookup(out.encoding).name == "utf-8"
+    out.reconfigure(errors="surrogateescape" if raw else "backslashreplace")  # type: ignore[union-attr]
     if json:
         printed = show.as_json(out, distribution)
     else:
@@ -112,9 +117,15 @@ def _print_all(
             show(reading)
             draw(reading)
         except UserError as error:
-            tqdm.write(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            _tell(error)
             failed = True
     return failed
+
+
+def _tell(error: object, kind: str = "error") -> None:
+    from tqdm.auto import tqdm
+
+    tqdm.write(f"{kind}: {told(error)}", file=sys.stderr)
 
 
 def _annotator(folder: Path, stdin: bytes | None) -> Callable[[Any], None]:
@@ -123,6 +134,8 @@ def _annotator(folder: Path, stdin: bytes | None) -> Callable[[Any], None]:
     Raises:
       UserError: it cannot be written to.
     """
+    from agejax.data.formats import BadImage
+    from agejax.data.image_files import read_whole
     from agejax.inference.annotate import write_annotated
 
     try:
@@ -134,37 +147,55 @@ def _annotator(folder: Path, stdin: bytes | None) -> Callable[[Any], None]:
     def draw(reading: Any) -> None:
         if stdin is None and Path(reading.path).resolve().parent == folder.resolve():
             raise UserError(f"{reading.path} lies in --annotate {folder}; give another folder")
-        write_annotated(folder, stdin or Path(reading.path).read_bytes(), reading, taken)
+        try:
+            data = read_whole(Path(reading.path)) if stdin is None else stdin
+            write_annotated(folder, data, reading, taken)
+        except (BadImage, OSError) as error:  # it was another when it was read
+            why = (error.strerror if isinstance(error, OSError) else None) or error
+            raise UserError(f"{reading.path} cannot be drawn: {why}") from error
 
     return draw
 
 
-def _sources(images: list[str]) -> tuple[Any, bytes | None]:
+def _sources(images: list[str], annotate: Path | None) -> tuple[Any, bytes | None]:
     """The files, as a list or, of standard input's list, as a stream; or the image in there.
 
+    What is no file or folder, or is wrong in a folder, is a `UserError` among them.
+
     Raises:
-      UserError: a path is not there, or standard input is empty.
+      UserError: standard input is empty.
     """
-    from agejax.inference.opening import MAX_BYTES, images_of
+    from agejax.data.formats import HEAD, format_of
+    from agejax.data.image_files import MAX_BYTES
+    from agejax.inference.path_list import paths_in
 
-    if "-" in images:
-        if images != ["-"]:
-            raise UserError("- is standard input, and stands alone")
-        head = sys.stdin.buffer.read(16)
-        if not head:
-            raise UserError("standard input is empty; it should be an image, or a list of paths")
-        if head.startswith(_MAGIC):
-            data = head + sys.stdin.buffer.read(MAX_BYTES)
-            return [data], data
-        first = (head + sys.stdin.buffer.readline()).splitlines()
-        return _paths_in(chain(first, sys.stdin.buffer)), None
-    for path in images:
-        if not Path(path).exists():
-            raise UserError(f"{path}: no such file or folder")
-    return list(images_of(images)), None
+    if "-" not in images:
+        return [file for path in images for file in _files(path, annotate)], None
+    if images != ["-"]:
+        raise UserError("- is standard input, and stands alone")
+    stdin = sys.stdin.buffer
+    head = stdin.read(HEAD)
+    if not head:
+        raise UserError("standard input is empty; it should be an image, or a list of paths")
+    if format_of(head):
+        data = head + stdin.read(MAX_BYTES)
+        return [data], data
+    return paths_in(head, stdin), None
 
 
-def _paths_in(lines: Iterable[bytes]) -> Iterator[str]:
-    for line in lines:
-        if path := os.fsdecode(line.rstrip(b"\r\n")):
-            yield path
+def _files(path: str, annotate: Path | None) -> list[Any]:
+    from agejax.data.image_files import find_images
+    from agejax.inference.sources import in_folder
+
+    if not os.path.isdir(path):
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return [UserError(f"{path}: no such file or folder")]
+        except OSError as error:
+            return [UserError(f"{path}: {error.strerror}")]
+        return [path]
+    found = find_images(Path(path), annotate)
+    if left_out := found.left_out():
+        _tell(f"{path}: left out, as no images: {left_out}", "note")
+    return in_folder(Path(path), found)

@@ -2,39 +2,29 @@
 
 import io
 import math
-import warnings
-from collections.abc import Callable
 
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import Image
 
-from agejax.data.exif import jpeg_orientation, orientation, upright
+from agejax.data import formats
+from agejax.data.exif import jpeg_orientation, upright
+from agejax.data.formats import BadImage
+from agejax.data.jpeg_end import scans_and_end
 
 MAX_SIDE = 512  # pixels; what is larger is stored, and seen, scaled down to it
-PIXELS_VERSION = "2"  # to be raised when `canonical` or `decode` gives other pixels than before
+PIXELS_VERSION = "3"  # to be raised when `canonical` or `decode` gives other pixels than before
 MAX_PIXELS = 64_000_000  # larger than any photograph: a decompression bomb is refused unread
 _MAX_SCANS = 100  # a progressive JPEG has about ten; thousands in a small file take minutes
-# The plugins by themselves: `Image.open` warns of large images, where one line shall refuse them.
-_READERS: dict[bytes, Callable[[io.BytesIO], Image.Image]] = {
-    b"\xff\xd8": JpegImagePlugin.JpegImageFile,
-    b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile,
-    b"RIFF": WebPImagePlugin.WebPImageFile,
-}
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, which nothing here reads
-
-
-class BadImage(ValueError):
-    """The bytes are no image that can be read whole; says why."""
 
 
 def canonical(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
     """The JPEG that stands for an image, as the data set stores it.
 
-    Greyscale, CMYK and other formats (PNG, WebP) become RGB JPEGs, what is over 512 pixels a side
-    is scaled down to it, and what EXIF notes as turned is turned upright; every other JPEG passes
-    byte for byte, with only its header read.
+    Greyscale, CMYK and other formats (PNG, WebP and what `formats` lists) become RGB JPEGs, what is
+    over 512 pixels a side is scaled down to it, and what EXIF notes as turned is turned upright;
+    every other JPEG passes byte for byte, with only its header read.
 
     Raises:
       BadImage: it is none of these, or damaged where that had to be read, or has more than
@@ -44,7 +34,7 @@ def canonical(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
         return _reencoded(data, max_pixels)
     height, width, colour = _jpeg_header(data)
     _check_pixels(height, width, max_pixels)
-    _check_scans(data)
+    data = _of_few_scans(data)
     odd = colour in ("Gray", "CMYK", "YCCK") or max(height, width) > MAX_SIDE
     return _reencoded(data, max_pixels) if odd or jpeg_orientation(data) > 1 else data
 
@@ -94,31 +84,27 @@ def shape_of(data: bytes) -> tuple[int, int]:
     """Height and width, in pixels, of an image as it should be seen; only its header is read.
 
     Raises:
-      BadImage: it is no JPEG, PNG or WebP image.
+      BadImage: it is no image of a format that is read.
     """
     if data[:2] == b"\xff\xd8":
         height, width, _ = _jpeg_header(data)
-        turned = jpeg_orientation(data)
-    else:
-        image = _opened(data)
-        height, width = image.height, image.width
-        turned = orientation(image.info.get("exif") or b"")
-    return (width, height) if turned >= 5 else (height, width)
+        return (width, height) if jpeg_orientation(data) >= 5 else (height, width)
+    return formats.shape_of(formats.header(data))
 
 
 def photo(data: bytes, side: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """A JPEG, PNG or WebP image as uint8 [h, w, 3], RGB, upright, scaled to about `side` pixels.
+    """An encoded image as uint8 [h, w, 3], RGB, upright, scaled to about `side` pixels.
 
     A longer side of over `side` pixels comes out at between that and twice as much from a JPEG,
     whose decoder scales by eighths, and at `side` from the others; nothing is made larger.
 
     Raises:
-      BadImage: it is none of these, or is damaged, or has more than `max_pixels`.
+      BadImage: it is of no format that is read, or is damaged, or has more than `max_pixels`.
     """
     if data[:2] == b"\xff\xd8":
         height, width, colour = _jpeg_header(data)
         _check_pixels(height, width, max_pixels)
-        _check_scans(data)
+        data = _of_few_scans(data)
         if colour not in ("CMYK", "YCCK"):
             scale = min(1, side / max(height, width))
             least = {"min_height": int(height * scale), "min_width": int(width * scale)}
@@ -127,9 +113,18 @@ def photo(data: bytes, side: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             except ValueError as error:
                 raise BadImage(f"not a whole JPEG ({error})") from error
             return upright(pixels, jpeg_orientation(data))
-    image = _rgb(data, max_pixels)
+    image = _rgb(formats.header(data), max_pixels)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return np.asarray(image)
+
+
+def as_pixels(image: Image.Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """An image of Pillow's, of any mode -> uint8 [h, w, 3], RGB, upright.
+
+    Raises:
+      BadImage: it is damaged, or its pixels are too many or of 32 bits.
+    """
+    return np.asarray(_rgb(image, max_pixels))
 
 
 def _cropped(pixels: np.ndarray, crop: float) -> np.ndarray:
@@ -169,9 +164,14 @@ def _jpeg_header(data: bytes) -> tuple[int, int, str]:
     return height, width, colour
 
 
-def _check_scans(data: bytes) -> None:
-    if data.count(b"\xff\xda") > _MAX_SCANS:
+def _of_few_scans(data: bytes) -> bytes:
+    """The JPEG, without what stands behind it where its scans could only be counted so."""
+    if data.count(b"\xff\xda") <= _MAX_SCANS:  # of all of it: quickly told, and true of most
+        return data
+    scans, end = scans_and_end(data)
+    if scans > _MAX_SCANS:
         raise BadImage(f"a JPEG of more than {_MAX_SCANS} scans")
+    return data[:end]
 
 
 def _check_pixels(height: int, width: int, most: int) -> None:
@@ -181,28 +181,9 @@ def _check_pixels(height: int, width: int, most: int) -> None:
         )
 
 
-def _opened(data: bytes) -> Image.Image:
-    """The image with its header read, and no more."""
-    for magic, reader in _READERS.items():
-        if data.startswith(magic):
-            try:
-                return reader(io.BytesIO(data))
-            except Exception as error:  # there is no end of what decoders raise on odd bytes
-                raise BadImage("no whole JPEG, PNG or WebP image") from error
-    raise BadImage("no JPEG, PNG or WebP image" if data else "an empty file")
-
-
-def _rgb(data: bytes, max_pixels: int) -> Image.Image:
-    image = _opened(data)
+def _rgb(image: Image.Image, max_pixels: int) -> Image.Image:
     _check_pixels(image.height, image.width, max_pixels)
-    turned = orientation(image.info.get("exif") or b"")
-    try:
-        if "transparency" in image.info:  # of a palette, it can be converted to this alone
-            image = image.convert("RGBA")
-        rgb = image.convert("RGB")
-    except Exception as error:  # there is no end of what decoders raise on odd bytes
-        raise BadImage("no whole JPEG, PNG or WebP image") from error
-    return rgb if turned == 1 else Image.fromarray(upright(np.asarray(rgb), turned))
+    return formats.rgb(image)
 
 
 def _reencoded(data: bytes, max_pixels: int) -> bytes:

@@ -14,6 +14,8 @@ from tqdm.auto import tqdm
 
 from agejax.data.decode import BadImage, canonical
 from agejax.data.faces import UNKNOWN, Faces
+from agejax.data.formats import FORMATS, format_of
+from agejax.data.image_files import read_whole
 from agejax.data.parallel import in_order
 from agejax.data.tables.cells import BadRow
 from agejax.data.tables.packed import modified, open_packed
@@ -93,16 +95,16 @@ def image_of(folder: Path, path: str) -> bytes:
     """The bytes of an image file.
 
     Raises:
-      BadRow: it is not there, or no JPEG, PNG or WebP by its first bytes.
+      BadRow: it is not there, or no image by its first bytes.
     """
     try:
-        data = (folder / path).read_bytes()
+        data = read_whole(folder / path)
     except OSError as error:
         raise BadRow("an image that cannot be read", f"{path} ({error.strerror})") from error
-    except ValueError as error:
-        raise BadRow("an image that cannot be read", f"{path!r}") from error
-    if not (data.startswith((b"\xff\xd8", b"\x89PNG")) or data[8:12] == b"WEBP"):
-        raise BadRow("no JPEG, PNG or WebP image", path)
+    except BadImage as error:
+        raise BadRow("an image that cannot be read", f"{path!r} ({error})") from error
+    if format_of(data) is None:
+        raise BadRow(f"no {FORMATS} image", path)
     return data
 
 

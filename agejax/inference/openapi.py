@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agejax.data.formats import FORMATS
 from agejax.inference.limits import Limits
 
 
@@ -9,7 +10,7 @@ def openapi(limits: Limits) -> dict[str, Any]:
     """OpenAPI 3.1 of the service under these limits."""
     from agejax import __version__
 
-    image = {"type": "string", "contentMediaType": "image/*", "description": "JPEG, PNG or WebP"}
+    image = {"type": "string", "contentMediaType": "image/*", "description": FORMATS}
     form = _object(images={"type": "array", "items": image, "maxItems": limits.images})
     body = {
         "required": True,

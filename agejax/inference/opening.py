@@ -1,9 +1,8 @@
 """Images of any kind as the face crops that a model takes."""
 
 import dataclasses
-from collections.abc import Iterator
+import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,15 +16,14 @@ from agejax.data.decode import (
     shape_of,
     squeezed,
 )
+from agejax.data.image_files import MAX_BYTES, read_whole
 from agejax.errors import UserError
 from agejax.inference.faces import Box, Detector, crop
+from agejax.inference.sources import Image
+from agejax.printable import printable
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-MAX_BYTES = 256 * 2**20  # of a file: more than any photograph has
 PHOTO_SIDE = 2048  # pixels of a photo's longer side that faces are cut from
 _OBLONG = 1.25  # a crop's longer side over its shorter one, at most
-
-Image = str | Path | bytes | np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,24 +77,28 @@ class Opener:
         Raises:
           ValueError: it is an array of another dtype or rank than uint8 [h, w, 3] or [h, w].
         """
-        path = "" if isinstance(image, bytes | np.ndarray) else str(image)
+        path = "" if isinstance(image, bytes | np.ndarray | UserError) else os.fsdecode(image)
         try:
+            if isinstance(image, UserError):
+                raise image
             if isinstance(image, np.ndarray):
                 return self._array(_rgb(image))
-            data = image if isinstance(image, bytes) else _bytes_of(Path(image))
-            if len(data) > MAX_BYTES:
-                raise BadImage(f"over {MAX_BYTES // 2**20} MiB are too large a file")
+            data = image if isinstance(image, bytes) else read_whole(Path(path))
             return self._encoded(path, data)
         except BadImage as error:
-            why = f"{path}: {error}" if path else str(error)
+            why = f"{_named(path)}: {error}" if path else str(error)
         except OSError as error:
-            why = f"{path}: {error.strerror}"
+            why = f"{_named(path)}: {error.strerror or error}"
         except UserError as error:
             why = str(error)
+        except MemoryError:
+            why = f"{_named(path) or 'image'}: it needs more memory than there is"
         empty = np.zeros((0, self._size, self._size, 3), np.uint8)
         return Opened(path, empty, error=UserError(why))
 
     def _encoded(self, path: str, data: bytes) -> Opened:
+        if len(data) > MAX_BYTES:
+            raise BadImage(f"over {MAX_BYTES // 2**20} MiB are too large an image")
         shape = shape_of(data)
         if self._is_photo(path, shape):
             pixels = photo(data, PHOTO_SIDE, self._max_pixels)
@@ -120,8 +122,8 @@ class Opener:
                 self._detector = Detector()
             except UserError as error:
                 raise UserError(
-                    f"{path or 'image'}: of {shape[1]} x {shape[0]} pixels, it is taken for a "
-                    f"photo; {error}; or say that it is a face crop (--crops, photos=false)"
+                    f"{_named(path) or 'image'}: of {shape[1]} x {shape[0]} pixels, it is taken "
+                    f"for a photo; {error}; or say that it is a face crop (--crops, photos=false)"
                 ) from error
         return True
 
@@ -134,45 +136,18 @@ class Opener:
         return Opened(path, stack, tuple(box.scaled(factor) for box in boxes), shape)
 
 
+def _named(path: str) -> str:
+    """A path in a message; of one that is too long for that, both ends."""
+    path = printable(path)
+    return path if len(path) <= 400 else f"{path[:150]}...{path[-150:]}"
+
+
 def looks_like_crop(shape: tuple[int, int]) -> bool:
     """Whether an image of this height and width is taken for a face crop, rather than a photo.
 
     No side over 512 pixels, and none over 1.25 times the other.
     """
     return max(shape) <= MAX_SIDE and max(shape) <= _OBLONG * min(shape)
-
-
-def images_of(images: Any) -> Iterator[Image]:
-    """One image after the other: files as they are, folders as the images in them, sorted.
-
-    Args:
-      images: a path, an encoded image, a uint8 array [h, w, 3] or [n, h, w, 3], or any iterable of
-        what is an `images` itself.
-
-    Raises:
-      UserError: a folder without images.
-    """
-    if isinstance(images, str | Path):
-        yield from _in_folder(Path(images)) if Path(images).is_dir() else [images]
-    elif isinstance(images, bytes):
-        yield images
-    elif isinstance(images, np.ndarray):
-        yield from [images] if images.ndim < 4 else images
-    else:
-        for image in images:
-            yield from images_of(image)
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    inside = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    if not inside:
-        raise UserError(f"{folder}: no image ({', '.join(SUFFIXES)}) in this folder")
-    return inside
-
-
-def _bytes_of(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(MAX_BYTES + 1)  # not all of what may have no end
 
 
 def _rgb(pixels: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,8 +14,9 @@ from agejax.config import from_json
 from agejax.data.parallel import in_order
 from agejax.errors import UserError
 from agejax.inference.faces import Box
-from agejax.inference.opening import Image, Opened, Opener, images_of
+from agejax.inference.opening import Opened, Opener
 from agejax.inference.prediction import Prediction, Reading
+from agejax.inference.sources import images_of
 from agejax.labels import DECODINGS, GENDERS
 from agejax.models.structure import Structure
 from agejax.runtime.forks import check_not_forked
@@ -133,22 +135,24 @@ class Predictor:
             )
         ]
 
-    def read(self, images: Image | Iterable, photos: bool | None = None) -> Iterator[Reading]:
+    def read(self, images: Any, photos: bool | None = None) -> Iterator[Reading]:
         """Images of any kind -> what is read from each, in order, as a stream.
 
         They are opened ahead on threads, and their faces predicted in batches. What cannot be read
-        comes with an `error` in its place, so that one bad file does not cost the others.
+        comes with an `error` in its place, so that one bad file does not cost the others; a folder
+        without images likewise.
 
         Args:
-          images: a file, a folder, JPEG, PNG or WebP bytes, a uint8 array [h, w, 3] or
-            [n, h, w, 3], RGB, or any iterable of these, which is read as it goes.
+          images: a file, a folder, an encoded image (bytes, bytearray, memoryview or a file open
+            for reading bytes), an image of Pillow's, a uint8 array [h, w, 3], [h, w] or
+            [n, h, w, 3], RGB; or any iterable of these, which is read as it goes.
           photos: True where these are photos, whose faces are to be found; False where each is a
             face crop as training had it. None takes for a crop what has no side over 512 pixels
             nor over 1.25 times the other, and the rest for photos.
 
         Raises:
-          UserError: photos are expected and the extra `detect` is not installed, or a folder holds
-            no image.
+          UserError: photos are expected and the extra `detect` is not installed.
+          TypeError: something among them is no image.
           ValueError: an array of another dtype or shape.
         """
         check_not_forked()

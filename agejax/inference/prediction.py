@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from agejax.errors import UserError
+from agejax.errors import UserError, told
 from agejax.inference.faces import Box
+from agejax.printable import printable
 
 UNSURE_GENDER = 0.75  # below this probability one in four and more would be wrong
 UNSURE_YEARS = 40.0  # an age interval as wide as this could be anybody's
@@ -59,7 +60,7 @@ class Prediction:
 
     def __str__(self) -> str:
         doubt = f", unsure of {' and '.join(self.unsure)}" if self.unsure else ""
-        return f"{self.path}: {self.label}{doubt}" if self.path else self.label + doubt
+        return f"{printable(self.path)}: {self.label}{doubt}" if self.path else self.label + doubt
 
     def as_dict(self, distribution: bool = False) -> dict[str, Any]:
         """What JSON holds of it; with `distribution`, the probability of each age too.
@@ -106,9 +107,9 @@ class Reading:
 
     def lines(self) -> list[str]:
         """A line for each face, or one that says "no face"."""
-        name = self.path or "image"
+        name = printable(self.path) or "image"
         if self.error:
-            return [f"error: {self.error}"]
+            return [f"error: {told(self.error)}"]
         if not self.faces:
             return [f"{name}: no face"]
         if len(self.faces) == 1:

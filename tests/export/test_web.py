@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import agejax
+from agejax.data.decode import as_pixels
 from agejax.errors import UserError
 from tests.browser import cut_off, served
 
@@ -108,6 +109,18 @@ def test_it_decodes_and_resizes_files_as_predict_does(page, predictor, painted):
     assert [len(faces) for faces in theirs] == [1] * len(painted)
     for [face], mine in zip(theirs, ours, strict=True):
         assert face["age"] == pytest.approx(mine.age, abs=0.5)
+
+
+def test_it_shows_clear_pixels_on_white_and_scales_16_bits_as_predict_does(
+    page, predictor, tmp_path
+):
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 256, (16, 16, 4), np.uint8)).save(tmp_path / "clear.png")
+    Image.fromarray(rng.integers(0, 65536, (16, 16), np.uint16)).save(tmp_path / "deep.png")
+    files = [tmp_path / "clear.png", tmp_path / "deep.png"]
+    ours = predictor.predict(np.stack([as_pixels(Image.open(file)) for file in files]))
+    for [face], mine in zip(dropped(page, files), ours, strict=True):
+        assert face["age"] == pytest.approx(mine.age, abs=0.05)
 
 
 def test_photos_are_chosen_and_removed(page, painted):

@@ -8,6 +8,7 @@ import resource
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import agejax
 from agejax.inference.prediction import Reading
@@ -31,6 +32,13 @@ def seeds():
     yield encoded(face.convert("RGBA"), "PNG")
     yield encoded(face, "WEBP")
     yield encoded(face, "WEBP", lossless=True)
+    yield encoded(Image.fromarray(np.asarray(face.convert("L"), np.uint16) * 257), "PNG")
+    yield encoded(face, "GIF")
+    yield encoded(face, "BMP")
+    yield encoded(face, "TIFF", compression="tiff_lzw")
+    yield encoded(face, "TIFF", compression="jpeg")
+    yield encoded(face.convert("RGBA"), "TIFF")
+    yield encoded(face, "AVIF")
     yield turned(face, 6)
     yield encoded(backdrop(700, 300))
 
@@ -62,7 +70,7 @@ def test_damaged_images_are_read_or_told_in_a_line(run, n, photos, capfd):
     assert capfd.readouterr() == ("", "")
     kind = "crops and photos" if photos is None else "crops"
     tell(
-        f"mutated JPEG, PNG and WebP, predicted as {kind}",
+        f"mutated images of every format, predicted as {kind}",
         f"{n:,} cases ({read:,} read, {n - read:,} refused); 0 signals, 0 tracebacks, 0 hangs; "
         f"{peak_mib() - before:.0f} MiB more than before",
     )

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import agejax
+from agejax.data.image_files import MAX_BYTES
 from agejax.errors import UserError
-from agejax.inference.opening import MAX_BYTES, Opener, looks_like_crop
+from agejax.inference.opening import Opener, looks_like_crop
 from agejax.inference.prediction import Prediction, Reading
 from tests.photos import backdrop, encoded, group_photo, turned
 
@@ -98,7 +99,10 @@ def test_a_generator_is_read_as_it_goes(model, crops):
 
 def test_what_goes_on_for_ever_is_no_image(tmp_path):
     opener = Opener(16, 0.4, photos=False)
-    assert f"{MAX_BYTES // 2**20} MiB" in str(opener.open("/dev/zero").error)
+    assert str(opener.open("/dev/zero").error) == "/dev/zero: a device, not a file"
+    with (tmp_path / "large.jpg").open("wb") as large:
+        large.truncate(MAX_BYTES + 1)
+    assert f"{MAX_BYTES // 2**20} MiB" in str(opener.open(tmp_path / "large.jpg").error)
 
 
 @pytest.mark.parametrize(

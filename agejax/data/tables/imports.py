@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from agejax.data.image_files import SUFFIXES, Found, find_images
 from agejax.data.tables.cells import BadRow, age_range, gender_code
 from agejax.data.tables.table import Table
 from agejax.errors import UserError
 
 _ONE_WORD = ("age", "gender", "split")
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 Values = Mapping[str, Mapping[str, str]]  # {column: {what stands there: what it means}}
 
@@ -36,18 +36,19 @@ class Imported(NamedTuple):
     trouble: BadRow | None = None
 
 
-def image_files(folder: Path) -> list[Path]:
-    """All JPEG, PNG and WebP files below a folder, sorted.
+def image_files(folder: Path) -> Found:
+    """The image files below a folder, and what is wrong there.
 
     Raises:
       UserError: there is no such folder, or none in it.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES)
-    if not files:
-        raise UserError(f"{folder}: no image ({', '.join(_SUFFIXES)}) in this folder")
-    return files
+    found = find_images(folder)
+    if not found.images:
+        told = f"no image ({', '.join(SUFFIXES)}) in this folder"
+        raise found.errors[0] if found.errors else UserError(f"{folder}: {told}")
+    return found
 
 
 def pattern_of(template: str) -> re.Pattern[str]:
@@ -85,7 +86,10 @@ def from_names(folder: Path, template: str, values: Values) -> Iterator[Imported
       UserError: there is no image, or the template cannot be one.
     """
     pattern = pattern_of(template)
-    for file in image_files(folder):
+    found = image_files(folder)
+    for error in found.errors:
+        yield Imported(str(folder), None, BadRow("what cannot be read", str(error)))
+    for file in found.images:
         name = file.relative_to(folder).as_posix() if "/" in template else file.name
         if match := pattern.fullmatch(name):
             yield _imported(str(file), {"path": str(file)} | match.groupdict(), values)

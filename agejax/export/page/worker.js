@@ -66,6 +66,8 @@ async function opened(file) {
   const { width, height } = bitmap;
   if (width * height > MAX_PIXELS) throw new Error(`${width} × ${height} pixels are too many`);
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "#fff"; // what is transparent stands on white, as in Python
+  context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   return fromRgba(width, height, context.getImageData(0, 0, width, height).data);

@@ -1,0 +1,86 @@
+"""What may be given as an image, or as several, one after the other."""
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from agejax.data.decode import BadImage, as_pixels
+from agejax.data.image_files import MAX_BYTES, SUFFIXES, Found, find_images
+from agejax.errors import UserError
+from agejax.printable import printable
+
+Image = str | os.PathLike[str] | bytes | np.ndarray | UserError
+
+_KINDS = (
+    "a path, an encoded image (bytes, or an open file), a Pillow image or an array, or an iterable "
+    "of these"
+)
+
+
+def images_of(images: Any) -> Iterator[Image]:
+    """One image after the other: files as they are, folders as the images in them, sorted.
+
+    What cannot be read comes as a `UserError` in its place, a folder without images among it.
+
+    Args:
+      images: a path; an encoded image, as bytes, bytearray, memoryview or a file open for reading
+        bytes; an image of Pillow's; an array [h, w, 3], [h, w] or [n, h, w, 3] of uint8; or any
+        iterable of what is an `images` itself. A folder is read with all folders in it.
+
+    Raises:
+      TypeError: it is none of these.
+    """
+    if isinstance(images, str | os.PathLike):
+        path = Path(os.fsdecode(images))
+        yield from in_folder(path, find_images(path)) if os.path.isdir(path) else [images]
+    elif isinstance(images, bytes | UserError):
+        yield images
+    elif isinstance(images, bytearray | memoryview):
+        yield bytes(images)
+    elif isinstance(images, PillowImage.Image):
+        yield _or_error(lambda: as_pixels(images))
+    elif callable(getattr(images, "read", None)):
+        yield _or_error(lambda: _read(images))
+    elif hasattr(images, "__array__"):
+        array = np.asarray(images)
+        if array.dtype.kind in "OSU":  # a column of paths, for one
+            yield from images_of(array.ravel().tolist())
+        else:
+            yield from [array] if array.ndim < 4 else array
+    elif isinstance(images, Iterable) and not isinstance(images, Mapping):
+        for image in images:
+            yield from images_of(image)
+    else:
+        raise TypeError(f"an image is {type(images).__name__}; it can be {_KINDS}")
+
+
+def in_folder(folder: Path, found: Found) -> list[Image]:
+    """The images that were found in a folder, then what is wrong there."""
+    if not found.images and not found.errors:
+        others = f", but {told}" if (told := found.left_out()) else ""
+        found.errors.append(
+            UserError(
+                f"{printable(str(folder))}: no image ({', '.join(SUFFIXES)}) in this folder{others}"
+            )
+        )
+    return [*found.images, *found.errors]
+
+
+def _or_error(read: Any) -> bytes | np.ndarray | UserError:
+    """At once: what gave the image may close it before a thread would have read it."""
+    try:
+        return read()
+    except (BadImage, OSError, ValueError) as error:  # the last: of a file that is closed
+        return UserError(str(error))
+
+
+def _read(file: Any) -> bytes:
+    data = "" if isinstance(file, io.TextIOBase) else file.read(MAX_BYTES + 1)
+    if isinstance(data, str):
+        raise TypeError("an image is a file open for text; open it for bytes, by mode 'rb'")
+    return bytes(data)
