@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agejax.data.npz import read_npz
 from agejax.errors import UserError
 from agejax.labels import median_age
 from agejax.train.metrics import off
@@ -49,8 +50,7 @@ def read_predictions(file: Path) -> dict[str, np.ndarray]:
       UserError: it is not of the form that `agejax.runtime.evaluate` writes.
     """
     try:
-        with np.load(file, allow_pickle=False) as npz:
-            arrays = dict(npz)
+        arrays = read_npz(file)
     except Exception as error:  # zipfile, zlib and NumPy each have their own
         raise UserError(f"{file}: cannot be read ({error})") from error
     path = arrays.get("path", np.array([]))

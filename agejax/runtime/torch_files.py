@@ -4,11 +4,14 @@ A file of torch is a pickle: a program that may call anything. So it is not give
 few instructions that a state dict takes are interpreted here, and the only calls among them that
 mean anything are those that make a dict or a tensor; others are refused by name. Both layouts are
 read: the zip archive (torch 1.6 on) and the row of pickles before it.
+
+A few bytes of pickle can build a value whose hash, copy or print takes for ever: a tuple of twice
+the tuple before it, again and again. So nothing that a pickle has built is hashed, compared, copied
+or shown before its type and its length are known, and its instructions are counted.
 """
 
 import functools
 import io
-import math
 import pickletools
 import zipfile
 from collections.abc import Callable, Mapping
@@ -17,6 +20,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from agejax.data.npz import check_sizes, elements, unpack
 from agejax.errors import UserError
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # what the older layout begins with
@@ -24,12 +28,25 @@ _DTYPES = {
     **{"Double": "<f8", "Float": "<f4", "Half": "<f2", "BFloat16": jnp.bfloat16},
     **{"Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "i1", "Byte": "u1", "Bool": "?"},
 }
-_STORAGES = {("torch", f"{name}Storage"): np.dtype(dtype) for name, dtype in _DTYPES.items()}
-_DICT, _SIZE = ("collections", "OrderedDict"), ("torch", "Size")
-_PARAMETER = ("torch._utils", "_rebuild_parameter")
-_TENSORS = {("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_tensor")}
-_KNOWN = {_DICT, _SIZE, _PARAMETER, *_TENSORS, *_STORAGES}
 _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module")
+_NESTED = 4  # wrappers in one another
+_MOST = 4_000_000  # instructions, and items of what is called; a large checkpoint has 100,000
+_MOST_TENSORS = 100_000
+_LONGEST = 32  # sides of a shape
+
+
+class _Global(NamedTuple):
+    """A name in a pickle that means something here; only `_known` makes one."""
+
+    module: str
+    name: str
+
+
+_STORAGES = {_Global("torch", f"{name}Storage"): np.dtype(of) for name, of in _DTYPES.items()}
+_DICT, _SIZE = _Global("collections", "OrderedDict"), _Global("torch", "Size")
+_PARAMETER = _Global("torch._utils", "_rebuild_parameter")
+_TENSORS = {_Global("torch._utils", f"_rebuild_tensor{version}") for version in ("", "_v2")}
+_KNOWN = {_DICT, _SIZE, _PARAMETER, *_TENSORS, *_STORAGES}
 
 
 class _Storage(NamedTuple):
@@ -50,8 +67,8 @@ class _Tensor(NamedTuple):
     strides: tuple[int, ...]
 
 
-def read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
-    """The tensors of a file of the newer layout.
+def read_zip(archive: zipfile.ZipFile, size: int) -> dict[str, np.ndarray]:
+    """The tensors of a file of the newer layout, of `size` bytes.
 
     Raises:
       UserError: the file asks for code to be run, or holds no dict of tensors.
@@ -61,11 +78,12 @@ def read_zip(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
     folder = program.removesuffix("data.pkl")
     if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
         raise UserError("its archive is compressed, which torch never does")
+    check_sizes(archive, size)  # members may claim the same bytes
+    member = lambda name: unpack(archive, archive.getinfo(folder + name))
     if f"{folder}byteorder" in archive.namelist():
-        _check_byte_order(archive.read(f"{folder}byteorder") == b"little")
-    tensors = _state_dict(_Machine().run(io.BytesIO(archive.read(program))))
-    read = functools.cache(lambda key: archive.read(f"{folder}data/{key}"))
-    return _arrays(tensors, read, sum(info.file_size for info in archive.infolist()))
+        _check_byte_order(member("byteorder") == b"little")
+    tensors = _state_dict(_Machine().run(io.BytesIO(member("data.pkl"))))
+    return _arrays(tensors, functools.cache(lambda key: member(f"data/{key}")), size)
 
 
 def read_legacy(data: bytes) -> dict[str, np.ndarray]:
@@ -76,13 +94,16 @@ def read_legacy(data: bytes) -> dict[str, np.ndarray]:
       Exception: of any kind, where it is broken.
     """
     stream, machine = io.BytesIO(data), _Machine()
-    if machine.run(stream) != _MAGIC:
+    magic = machine.run(stream)
+    if type(magic) is not int or magic != _MAGIC:
         raise UserError("it is a pickle, but none of torch; save a state_dict() with torch.save")
     machine.run(stream)  # the layout's version, of which there is one
-    _check_byte_order(machine.run(stream)["little_endian"])
+    _check_byte_order(machine.run(stream)["little_endian"] is True)
     value, keys = machine.run(stream), machine.run(stream)
     buffers = {}
     for key in keys:
+        if not isinstance(key, str):
+            raise ValueError("a storage whose key is no name")
         count = int.from_bytes(stream.read(8), "little")
         buffers[key] = memoryview(data)[stream.tell() :][: count * machine.itemsizes[key]]
         stream.seek(stream.tell() + len(buffers[key]))
@@ -96,28 +117,36 @@ def _check_byte_order(little: bool) -> None:
 
 def _state_dict(value: Any) -> dict[str, _Tensor]:
     """The tensors of a dict, or of the state dict that a checkpoint holds among other things."""
-    if not isinstance(value, Mapping):
-        raise UserError("it holds no dict of tensors; save a model's state_dict()")
-    tensors = {name: x for name, x in value.items() if isinstance(x, _Tensor)}
-    inner = (value[key] for key in _WRAPPERS if isinstance(value.get(key), Mapping))
-    return tensors or _state_dict(next(inner, None))
+    for _ in range(_NESTED):
+        if not isinstance(value, dict):
+            break
+        tensors = {name: x for name, x in value.items() if isinstance(x, _Tensor)}
+        if not all(isinstance(name, str) for name in tensors):
+            raise ValueError("a tensor that has no name")
+        if tensors:
+            return tensors
+        inner = (value[key] for key in _WRAPPERS if isinstance(value.get(key), dict))
+        value = next(inner, None)
+    raise UserError("it holds no dict of tensors; save a model's state_dict()")
 
 
 def _arrays(
     tensors: Mapping[str, _Tensor], read: Callable[[str], bytes | memoryview], size: int
 ) -> dict[str, np.ndarray]:
+    if len(tensors) > _MOST_TENSORS:
+        raise UserError(f"it holds {len(tensors):,} tensors, more than any network has")
     # Weights may be tied; many views of the same numbers are meant to fill the memory.
-    if sum(math.prod(tensor.shape) for tensor in tensors.values()) > 4 * size:
+    if sum(elements(tensor.shape) for tensor in tensors.values()) > size:
         raise UserError("its tensors are larger than the file")
     return {name: _array(tensor, read(tensor.storage.key)) for name, tensor in tensors.items()}
 
 
 def _array(tensor: _Tensor, buffer: bytes | memoryview) -> np.ndarray:
     (dtype, _, start, size), offset, shape, strides = tensor
-    if any(type(n) is not int or n < 0 for n in (start, size, offset, *shape, *strides)):
-        raise ValueError("a tensor with a negative size")
+    if any(type(n) is not int or not 0 <= n < 2**63 for n in (start, size, offset, *strides)):
+        raise ValueError("a tensor with a size that there is not")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    if math.prod(shape) and last >= size:
+    if elements(shape) and last >= size:
         raise ValueError("a tensor that reaches beyond its numbers")
     numbers = np.frombuffer(buffer, dtype, size, start * dtype.itemsize)[offset:]
     steps = [step * dtype.itemsize for step in strides]
@@ -129,6 +158,13 @@ class _Machine:
 
     def __init__(self) -> None:
         self.itemsizes: dict[str, int] = {}  # of the storages that were named
+        self.left = _MOST
+
+    def count(self, n: int = 1) -> None:
+        """Notes work on n items."""
+        self.left -= n
+        if self.left < 0:
+            raise UserError("its pickle is longer than that of any network")
 
     def run(self, stream: io.BytesIO) -> Any:
         """The value of the pickle at the stream's position, which is moved past it."""
@@ -136,6 +172,7 @@ class _Machine:
         self.marks: list[int] = []
         memory: dict[Any, Any] = {}
         for opcode, argument, _ in pickletools.genops(stream):
+            self.count()
             match opcode.name:
                 case "PROTO" | "FRAME":
                     pass
@@ -150,7 +187,7 @@ class _Machine:
                 case "MARK":
                     self.marks.append(len(self.stack))
                 case "GLOBAL":
-                    self.stack.append(_known(*str(argument).split(" ", 1)))
+                    self.stack.append(_known(str(argument).split(" ", 1)))
                 case name if name in _LITERALS:
                     self.stack.append(argument)
                 case name if name in _FIXED:
@@ -181,38 +218,58 @@ class _Machine:
         self.stack[-1].extend(values)
 
     def set_items(self, values: list[Any]) -> None:
+        if not isinstance(self.stack[-1], dict):
+            raise ValueError("items of what is no dict")
         for key, value in zip(values[::2], values[1::2], strict=True):
-            if not isinstance(key, str | int):  # what else there is may take long to hash
+            # What else there is may take long to hash; of large numbers many have the same hash.
+            if not isinstance(key, str) and not (type(key) is int and abs(key) < 2**31):
                 raise ValueError("a key that is no name")
             self.stack[-1][key] = value
 
     def stack_global(self) -> None:
-        self.stack.append(_known(*self.pop(2)))
+        self.stack.append(_known(self.pop(2)))
 
     def call(self) -> None:
         """The only calls there are."""
         function, arguments = self.pop(2)
+        if not isinstance(function, _Global) or not isinstance(arguments, tuple):
+            raise ValueError("a call of what is no function")
         if function == _DICT:
             self.stack.append({})
-            self.set_items([x for pair in (arguments or [()])[0] for x in pair])
+            self.set_items(self.items_of(arguments[0] if arguments else ()))
         elif function == _SIZE:
-            self.stack.append(tuple(arguments[0]))
+            self.stack.append(_sides(arguments[0]))
         elif function == _PARAMETER:
             self.stack.append(arguments[0])
         elif function in _TENSORS:
             storage, offset, shape, strides = arguments[:4]
             if not isinstance(storage, _Storage):
                 raise ValueError("a tensor of no storage")
-            self.stack.append(_Tensor(storage, offset, tuple(shape), tuple(strides)))
+            self.stack.append(_Tensor(storage, offset, _sides(shape), _sides(strides)))
         else:
             raise ValueError("a call of what is no function")
+
+    def items_of(self, pairs: Any) -> list[Any]:
+        """Keys and values in turn, of pairs."""
+        if not isinstance(pairs, list | tuple):
+            raise ValueError("a dict of what are no pairs")
+        self.count(len(pairs))
+        if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+            raise ValueError("a dict of what are no pairs")
+        return [x for pair in pairs for x in pair]
 
     def storage(self) -> None:
         """A storage, by its type, key, device and count; the older layout adds a view of it."""
         (persistent,) = self.pop(1)
-        kind, of, key, _, count, *view = persistent
-        if kind != "storage" or not isinstance(key, str):
+        if not isinstance(persistent, tuple) or len(persistent) not in (5, 6):
             raise ValueError("a persistent value that is no storage")
+        kind, of, key, _, count, *view = persistent
+        if not isinstance(kind, str) or kind != "storage" or not isinstance(key, str):
+            raise ValueError("a persistent value that is no storage")
+        if not isinstance(of, _Global) or of not in _STORAGES:
+            raise ValueError("a storage of what is no type of numbers")
+        if type(count) is not int:
+            raise ValueError("a storage of no size")
         dtype = _STORAGES[of]
         self.itemsizes[key] = dtype.itemsize
         start = 0
@@ -221,13 +278,23 @@ class _Machine:
         self.stack.append(_Storage(dtype, key, start, count))
 
 
-def _known(module: str, name: str) -> tuple[str, str]:
-    if (module, name) not in _KNOWN:
+def _sides(value: Any) -> tuple[Any, ...]:
+    """A shape or strides; whether its numbers can be is looked at later."""
+    if not isinstance(value, list | tuple) or len(value) > _LONGEST:
+        raise ValueError("a tensor of a shape that there is not")
+    return tuple(value)
+
+
+def _known(named: list[Any]) -> _Global:
+    if len(named) != 2 or not all(isinstance(part, str) for part in named):
+        raise ValueError("a name that is none")
+    found = _Global(*named)
+    if found not in _KNOWN:
         raise UserError(
-            f"it asks for {f'{module}.{name}'[:99]!a}, and only tensors are read from a pickle; if "
+            f"it asks for {'.'.join(named)[:99]!a}, and only tensors are read from a pickle; if "
             f"you trust it, load it in torch and save model.state_dict() alone"
         )
-    return module, name
+    return found
 
 
 _LITERALS = {

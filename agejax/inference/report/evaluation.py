@@ -9,6 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax.config import from_json, update
+from agejax.data.npz import read_npz
 from agejax.errors import UserError
 from agejax.labels import median_age
 from agejax.runtime.evaluate import evaluate
@@ -103,8 +104,7 @@ def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndar
     """The figures and arrays of an evaluation by this version; None where there is none."""
     try:
         figures = json.loads(Path(workdir, "eval", f"{split}.json").read_text(encoding="utf-8"))
-        with np.load(Path(workdir, "eval", f"{split}.npz"), allow_pickle=False) as npz:
-            arrays: dict[str, np.ndarray] = dict(npz)
+        arrays = read_npz(Path(workdir, "eval", f"{split}.npz"))
         _config(figures)
         known = arrays["age_known"]
         p = arrays["age_probabilities"][known].astype(np.float64)
