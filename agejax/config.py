@@ -45,6 +45,7 @@ _OPEN_CALLABLE = re.compile(
     re.DOTALL,  # names are anybody's
 )
 _MISSING = object()
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
 def default() -> ConfigDict:
@@ -321,7 +322,7 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
             config.model.members = {name: _member(of) for name, of in members.items()}
             config.data.sets = loaded["data"].pop("sets", {})
         update(config, dict(flat(loaded)))
-    except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
+    except (*_MALFORMED, UserError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
     return config
 

@@ -41,6 +41,8 @@ def one_line() -> Iterator[None]:
     except BrokenPipeError:  # `agejax predict ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except MemoryError as error:
+        fail(f"the memory does not suffice ({first_line(error)})")
     except OSError as error:
         where = f"{error.filename}: " if error.filename is not None else ""
         fail(f"{where}{error.strerror or error}")

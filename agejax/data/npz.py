@@ -9,7 +9,7 @@ import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def _array(name: str, member: bytes, kinds: str) -> np.ndarray:
         raise ValueError(f"{name} has another size than its shape")
     if not dtype.itemsize and elements(shape):  # of which there can be any number in no space
         raise ValueError(f"{name} holds words without a letter")
-    order = "F" if fortran else "C"
+    order: Literal["F", "C"] = "F" if fortran else "C"
     if not elements(shape):
         return np.zeros(shape, dtype, order)
     return np.frombuffer(member, dtype, offset=stream.tell()).reshape(shape, order=order)

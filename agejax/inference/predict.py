@@ -10,15 +10,13 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax import tasks
-from agejax.config import from_json
 from agejax.data.parallel import in_order
 from agejax.errors import UserError
 from agejax.inference.faces import Box
 from agejax.inference.opening import Image, Opened, Opener, images_of
 from agejax.inference.prediction import Prediction, Reading
 from agejax.labels import DECODINGS, GENDERS
-from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import find_checkpoint
+from agejax.runtime.runs import read_checkpoint
 from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
@@ -205,17 +203,14 @@ def load(
     Raises:
       UserError: there is none, or it was written by another version.
     """
-    checkpoints, step = find_checkpoint(Path(path), str(checkpoint))
-    config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
-    graph, like = abstract_model(config)
-    weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)
+    shipped = read_checkpoint(Path(path), str(checkpoint))
     return Predictor(
-        graph,
-        weights,
-        config,
-        step,
+        shipped.graph,
+        shipped.weights,
+        shipped.config,
+        shipped.step,
         batch_size,
-        calibration,
+        shipped.calibration,
         margin=margin,
         decoding=decoding,
     )

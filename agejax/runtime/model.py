@@ -63,7 +63,7 @@ def _network(config: ConfigDict, parts: Mapping[str, Any], where: str, rngs: nnx
     make_trunk: Callable[..., Any] = trunk
     try:
         made = make_trunk(size=config.data.size, dtype=dtype, rngs=rngs, **parts["args"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise UserError(f"{where}.args do not suit {trunk.__name__}: {error}") from error
     learnt = tasks.read(config.tasks)
     return MultiTask(

@@ -30,7 +30,7 @@ _DTYPES = {
 }
 _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module")
 _NESTED = 4  # wrappers in one another
-_MOST = 4_000_000  # instructions, and items of what is called; a large checkpoint has 100,000
+_MOST = 1_000_000  # instructions, and items of what is called; a large checkpoint has 100,000
 _MOST_TENSORS = 100_000
 _LONGEST = 32  # sides of a shape
 

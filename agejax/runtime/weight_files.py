@@ -10,6 +10,7 @@ import itertools
 import json
 import zipfile
 from pathlib import Path
+from typing import TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +21,7 @@ from agejax.runtime.dlib_files import is_dlib, read_dlib
 from agejax.runtime.torch_files import read_legacy, read_zip
 
 Arrays = dict[str, np.ndarray]
+_T = TypeVar("_T")
 
 _MAX_HEADER = 100 << 20  # bytes; the limit of safetensors itself
 _MOST_ARRAYS = 100_000
@@ -60,7 +62,7 @@ def read_weights(path: str | Path) -> Arrays:
     return arrays
 
 
-def _few(arrays: Arrays) -> Arrays:
+def _few(arrays: dict[str, _T]) -> dict[str, _T]:
     if len(arrays) > _MOST_ARRAYS:
         raise UserError(f"it holds {len(arrays):,} arrays, more than any network has")
     return arrays
