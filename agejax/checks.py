@@ -25,7 +25,8 @@ _NOT_NEGATIVE = (
     *("train.skip_nonfinite", "data.painted", "data.cache_mib", "augment.mixup"),
 )
 _RANGES = (
-    *((key, lambda x: 1 <= x <= _MOST, f"from 1 to {_MOST:,}") for key in _COUNTS),
+    *((key, lambda x: x >= 1, "at least 1") for key in _COUNTS),
+    *((key, lambda x: x <= _MOST, f"at most {_MOST:,}") for key in _COUNTS),
     ("data.size", lambda x: 1 <= x <= _LARGEST, f"from 1 to {_LARGEST:,}"),
     ("model.head_width", lambda x: 0 <= x <= _LARGEST_ARG, f"from 0 to {_LARGEST_ARG:,}"),
     ("mode", lambda x: x in ("train", "eval"), "'train' or 'eval'"),
@@ -101,6 +102,8 @@ def _check_numbers(config: ConfigDict) -> None:
     for key, value in configs.flat(config.to_dict()):
         if value is None and usual.get(key) is not None:
             raise UserError(f"config.{key} is None; it must be set, such as {usual[key]!r}")
+        if isinstance(value, bool) != isinstance(usual.get(key, value), bool):
+            raise UserError(f"config.{key} is {value!r}; it must be such as {usual[key]!r}")
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"config.{key} is {value}; it must be a finite number")
 

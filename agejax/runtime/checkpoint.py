@@ -10,7 +10,6 @@ A run may be read while it is trained: whoever reads looks again where a checkpo
 
 import dataclasses
 import json
-import math
 import shutil
 import sys
 import time
@@ -43,6 +42,7 @@ _T = TypeVar("_T")
 _SHIPPED = ("weights", "config", "calibration", "metrics")  # what all but training reads
 _EVALUATED = ("weights", "calibration")  # what figures are of
 _TRIES = 3
+_WORST = 1e6  # years that an MAE may have
 _LOOKS = 5  # at a folder in which a run may be at work
 _PAUSE = 0.05  # seconds between two
 
@@ -178,7 +178,7 @@ class Checkpoints:
             shutil.copytree(
                 self._folders / step / "weights",
                 written / "weights",
-                ignore=lambda _, names: filter(is_junk, names),
+                ignore=lambda _, names: {name for name in names if is_junk(name)},
             )
             to._finish(written, config, validation_mae, calibration)
             to._folders.publish(written, step)
@@ -324,7 +324,7 @@ class Checkpoints:
                 value = self._json(step, "metrics", "metrics").get("mae")
                 if value is None or value != value:  # not validated, or without a finite figure
                     continue
-                if type(value) not in (int, float) or not 0 <= value < math.inf:
+                if type(value) not in (int, float) or not 0 <= value < _WORST:
                     raise UserError(
                         f"{self.folder}/{step}: its metrics are odd: a validation MAE is a number "
                         f"of years, and not {f'{value!r:.40}'}"

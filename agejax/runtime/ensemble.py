@@ -60,10 +60,8 @@ def ensemble(
     places = places or {}
     check_split(faces, split)
     check_out(out)
-    members = [_Member.of(run, checkpoint) for run in runs]
-    first, *others = members
-    for other in others:
-        _check_alike(first, other)
+    first = _Member.of(runs[0], checkpoint)
+    members = [first, *(_Member.of(run, checkpoint, first) for run in runs[1:])]
     weights = [member.shipped.weights for member in members]
     if len(set(map(weights_sha256, weights))) < max(len(members), 2):
         raise UserError(
@@ -115,11 +113,24 @@ class _Member:
     shipped: Shipped
 
     @classmethod
-    def of(cls, path: Path, checkpoint: str) -> "_Member":
-        shipped = read_checkpoint(path, checkpoint)
-        if shipped.config.model.members:
-            raise UserError(f"{path} is an ensemble itself; name its members")
-        return cls(shipped.checkpoints.folder.parent, shipped)
+    def of(cls, path: Path, checkpoint: str, first: "_Member | None" = None) -> "_Member":
+        """Of a run, where it can read together with the first."""
+
+        def accept(config: ConfigDict) -> None:
+            if config.model.members:
+                raise UserError(f"{path} is an ensemble itself; name its members")
+            if first is not None:
+                _check_alike(first, path, config)
+
+        shipped = read_checkpoint(path, checkpoint, accept=accept)
+        member = cls(shipped.checkpoints.folder.parent, shipped)
+        faces = {of.trained_on() for of in (first, member) if of is not None} - {None}
+        if first is not None and len(faces) > 1:
+            raise UserError(
+                f"{first.run} and {path} cannot read together: their data are called alike, but "
+                f"were other faces"
+            )
+        return member
 
     @property
     def config(self) -> ConfigDict:
@@ -132,22 +143,17 @@ class _Member:
         return sessions[-1].get("data", {}).get("train", {}).get("sha256") if sessions else None
 
 
-def _check_alike(first: _Member, other: _Member) -> None:
-    differ = [(key, b, a) for key, a, b in changes(other.config, first.config)]
-    margins = [member.config.data.margin for member in (first, other)]  # free, in one run
+def _check_alike(first: _Member, run: Path, config: ConfigDict) -> None:
+    differ = [(key, b, a) for key, a, b in changes(config, first.config)]
+    margins = [of.data.margin for of in (first.config, config)]  # free, in one run
     if margins[0] != margins[1]:
         differ.append(("data.margin", *margins))
     for key, one, another in differ:
         if _COMMON.fullmatch(key):
             raise UserError(
-                f"{first.run} and {other.run} cannot read together: config.{key} is {one!r} of the "
-                f"one and {another!r} of the other"
+                f"{first.run} and {run} cannot read together: config.{key} is {one!r} of the one "
+                f"and {another!r} of the other"
             )
-    if len({faces for member in (first, other) if (faces := member.trained_on())}) > 1:
-        raise UserError(
-            f"{first.run} and {other.run} cannot read together: their data are called alike, but "
-            f"were other faces"
-        )
 
 
 def _of_all(config: ConfigDict, members: Sequence[_Member]) -> ConfigDict:

@@ -76,8 +76,8 @@ def problems(folder: Path, step: int, items: Collection[str] | None = None) -> l
             return [f"its {NAME} is damaged"]
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         return [f"its {NAME} is damaged"]
-    if wrong := next((name for name in files if not _is_inside(name)), None):
-        return [f"its {NAME} names {wrong[:80]!a}, which is not inside it"]
+    if outside := [name for name in files if not _is_inside(name)]:
+        return [f"its {NAME} names {outside[0][:80]!a}, which is not inside it"]
     if their_step != step:
         return [f"it is the checkpoint of step {their_step:,}, by its {NAME}"]
     # One that was there when the manifest was written comes and goes as it likes.

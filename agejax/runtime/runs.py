@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,19 @@ def open_checkpoints(workdir: Path) -> Checkpoints:
     return Checkpoints(Path(workdir), read_only=True)
 
 
-def read_checkpoint(path: str | Path, which: str = "best", dtype: str | None = None) -> Shipped:
+def read_checkpoint(
+    path: str | Path,
+    which: str = "best",
+    dtype: str | None = None,
+    accept: Callable[[ConfigDict], None] = lambda _: None,
+) -> Shipped:
     """What of a checkpoint is shipped; where a run that trains on replaces it, of the next.
 
     Args:
       path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
       which: "best", "latest" or a step, where `path` names no checkpoint itself.
       dtype: what the model is to compute in, in place of the config's.
+      accept: is given the config before the weights are read, and raises where it does not suit.
 
     Raises:
       UserError: there is none, or it holds what this version does not know.
@@ -74,7 +80,7 @@ def read_checkpoint(path: str | Path, which: str = "best", dtype: str | None = N
 
     def read(step: int) -> Shipped:
         config = config_of(checkpoints, step)
-        # The config is told as it was trained.
+        accept(config)
         model = config.copy_and_resolve_references()
         model.model.dtype = dtype or model.model.dtype
         graph, like = abstract_model(model)

@@ -57,7 +57,7 @@ class Calibration:
         if unknown := sorted(saved.keys() - names):
             raise ValueError(f"it holds {unknown[0]!r:.40}, which means nothing here")
         found = cls(**saved)
-        if type(found.n) is not int or found.n < 0:
+        if type(found.n) is not int or not 0 <= found.n < 2**63:
             raise ValueError(f"n is {found.n!r:.40}; it counts faces")
         parts = {name: getattr(found, name) for name in ("temperature", "widening", "offset")}
         for name, of in parts.items():

@@ -33,9 +33,9 @@ def program(rng) -> bytes:
             case 2:
                 parts.append(one_of(rng, TAKE))
             case 3 if kept:  # a tuple of the one before it, twice, and so on
-                for kept in range(kept, kept + one_of(rng, (1, 60))):
+                for _ in range(one_of(rng, (1, 60))):
                     parts.append(2 * memo(b"j", kept - 1) + b"\x86" + memo(b"r", kept) + b"b")
-                kept += 1
+                    kept += 1
                 parts.append(memo(b"j", kept - 1))
             case _:
                 parts.append(one_of(rng, PUSH) + memo(b"r", kept))
@@ -67,9 +67,7 @@ def prepare(folder):
             read_weights(file)
             return "read"
         except UserError as error:
-            assert "\n" not in str(error)
-            assert len(str(error)) < 1000
-            return "refused"
+            return "refused" if len(str(error).splitlines()) == 1 else "refused in many lines"
         finally:
             seconds = time.process_time() - start
             after = resource.getrusage(resource.RUSAGE_SELF)
