@@ -22,6 +22,7 @@ import orbax.checkpoint as ocp
 import tensorstore as ts
 from absl import logging
 
+from agejax.errors import first_line
 from agejax.types import Tree
 
 logging.set_verbosity(logging.FATAL)  # Orbax tells of every file; its errors are raised, too
@@ -91,6 +92,17 @@ def stored_shapes(item: Path) -> Shapes:
         store = ts.KvStore.open({"driver": "ocdbt", "base": base}).result()
         found = {name: store.read(f"{name}/.zarray") for name in names}
         return {name: _shape(name, of.result().value) for name, of in found.items()}
+
+
+def unopened(folder: Path) -> list[str]:
+    """What of a checkpoint, whole or not, cannot be opened: a short phrase each."""
+    wrong = []
+    for item in filter(Path.is_dir, (folder / "weights", folder / "training")):
+        try:
+            stored_shapes(item)
+        except Exception as error:  # whatever TensorStore raises
+            wrong.append(f"its {item.name} cannot be opened ({first_line(error)})")
+    return wrong
 
 
 def _names(item: Path) -> list[str]:
