@@ -11,7 +11,7 @@ import pytest
 
 from agejax.data.npz import read_npz
 from agejax.errors import UserError
-from agejax.runtime import torch_files
+from agejax.runtime import torch_pickle
 from agejax.runtime.weight_files import read_weights
 from tests.runtime.test_dlib_files import name, number, tensor
 from tests.runtime.test_weight_files import (
@@ -114,7 +114,7 @@ def test_work_does_not_grow_faster_than_the_file(refused, program):
 
 
 def test_a_pickle_is_as_long_as_that_of_a_network(refused, monkeypatch):
-    monkeypatch.setattr(torch_files, "_MOST", 1000)
+    monkeypatch.setattr(torch_pickle, "_MOST", 1000)
     assert "longer than" in refused(torch_zip(b"\x80\x02" + b"}" * 1000 + b"."))[0]
 
 
