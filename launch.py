@@ -70,7 +70,7 @@ def main(argv: list[str]) -> None:
                 )
             sys.exit(run_sweep(runs, workdir, [sys.executable, *argv], FLAGS.jobs))
         end_with_parent()
-        config, workdir = sweeps.one_of(runs, FLAGS.run), workdir / FLAGS.run
+        config, workdir = sweeps.one_of(runs, FLAGS.run), sweeps.folder_of(workdir, FLAGS.run)
     elif FLAGS.list or FLAGS.run:
         raise UserError(f"{file} is one experiment: it has no get_sweep()")
     with joined(find_place(FLAGS.coordinator, FLAGS.processes, FLAGS.process)):

@@ -1,7 +1,9 @@
 """Whether a config can be meant: each value by itself, and those that have to agree."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -12,14 +14,21 @@ from agejax.errors import UserError
 from agejax.models.ensemble import Ensemble
 
 _TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "eval_every")
-_COUNTS = ("data.size", "data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
+_COUNTS = ("data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
+_MOST = 2**31 - 1  # steps are counted in 32 bits
+_LARGEST = 4096  # pixels a side
+# Of model.args, by which a model is built before anything of it can be compared.
+_LARGEST_ARG, _LONGEST_ARG, _DEEPEST_ARG = 1 << 16, 1000, 10
 _NOT_NEGATIVE = (
     *("optim.learning_rate", "optim.warmup_steps", "optim.weight_decay", "optim.clip_norm"),
-    *("optim.trunk_rate", "optim.frozen_steps", "optim.eps", "model.head_width"),
+    *("optim.trunk_rate", "optim.frozen_steps", "optim.eps"),
     *("train.skip_nonfinite", "data.painted", "data.cache_mib", "augment.mixup"),
 )
 _RANGES = (
     *((key, lambda x: x >= 1, "at least 1") for key in _COUNTS),
+    *((key, lambda x: x <= _MOST, f"at most {_MOST:,}") for key in _COUNTS),
+    ("data.size", lambda x: 1 <= x <= _LARGEST, f"from 1 to {_LARGEST:,}"),
+    ("model.head_width", lambda x: 0 <= x <= _LARGEST_ARG, f"from 0 to {_LARGEST_ARG:,}"),
     ("mode", lambda x: x in ("train", "eval"), "'train' or 'eval'"),
     ("model.dtype", lambda x: x in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
     ("augment.crop", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
@@ -36,11 +45,21 @@ _RANGES = (
 
 
 def check(config: ConfigDict) -> None:
-    """Raises a `UserError` for a value that cannot be meant."""
+    """Raises a `UserError` for a value that cannot be meant, or a file that is not there."""
+    check_values(config)
+    if config.eval.attributes and not Path(config.eval.attributes).is_file():
+        raise UserError(
+            f"config.eval.attributes is {config.eval.attributes}; there is no such file"
+        )
+    configs.writers(config)
+
+
+def check_values(config: ConfigDict) -> None:
+    """Raises a `UserError` for a value that cannot be meant, wherever the config is read."""
     _check_numbers(config)
     for key, fits, wanted in _RANGES:
         if not fits(get(config, key)):
-            raise UserError(f"config.{key} is {get(config, key)!r}; it must be {wanted}")
+            raise UserError(f"config.{key} is {f'{get(config, key)!r:.60}'}; it must be {wanted}")
     if config.train.batch_size % config.train.accumulate:
         raise UserError(
             f"config.train.batch_size, {config.train.batch_size}, does not divide into "
@@ -57,12 +76,24 @@ def check(config: ConfigDict) -> None:
         raise UserError("config.model.flip_cut cuts the mirror image; set config.model.flip, too")
     if (config.model.trunk is Ensemble) != bool(config.model.members):
         raise UserError("config.model.members is for, and needed by, the trunk Ensemble")
-    if config.eval.attributes and not Path(config.eval.attributes).is_file():
-        raise UserError(
-            f"config.eval.attributes is {config.eval.attributes}; there is no such file"
-        )
-    configs.writers(config)
+    for part in (config.model, *config.model.members.values()):
+        _check_args(part["args"], deep=0)
     tasks.check(config.tasks)
+
+
+def _check_args(value: Any, deep: int) -> None:
+    """What sizes a network is made of may be anybody's."""
+    if isinstance(value, Mapping | ConfigDict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        if len(value) > _LONGEST_ARG or deep > _DEEPEST_ARG:
+            raise UserError("config.model.args holds more values than describe a network")
+        for inner in value:
+            _check_args(inner, deep + 1)
+    elif isinstance(value, int) and abs(value) > _LARGEST_ARG:
+        raise UserError(
+            f"config.model.args holds a number over {_LARGEST_ARG:,}; no network has so many"
+        )
 
 
 def _check_numbers(config: ConfigDict) -> None:
@@ -71,6 +102,8 @@ def _check_numbers(config: ConfigDict) -> None:
     for key, value in configs.flat(config.to_dict()):
         if value is None and usual.get(key) is not None:
             raise UserError(f"config.{key} is None; it must be set, such as {usual[key]!r}")
+        if isinstance(value, bool) != isinstance(usual.get(key, value), bool):
+            raise UserError(f"config.{key} is {value!r}; it must be such as {usual[key]!r}")
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"config.{key} is {value}; it must be a finite number")
 

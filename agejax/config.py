@@ -47,6 +47,7 @@ _OPEN_CALLABLE = re.compile(
     re.DOTALL,  # names are anybody's
 )
 _MISSING = object()
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
 def default() -> ConfigDict:
@@ -348,10 +349,21 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
             members = loaded["model"].pop("members", {})
             config.model.members = {name: _member(of) for name, of in members.items()}
             config.data.sets = loaded["data"].pop("sets", {})
+        _check_sections(loaded, config)
         update(config, dict(flat(loaded)))
-    except (ValueError, KeyError, TypeError, AttributeError, UserError) as error:
+    except (*_MALFORMED, UserError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
     return settled(config)
+
+
+def _check_sections(given: Mapping[str, Any], config: ConfigDict, prefix: str = "") -> None:
+    """A value must not be a section: an empty one would stand for the default."""
+    for key, value in given.items():
+        ours = config.get(key, value)
+        if isinstance(value, Mapping) and not isinstance(ours, Mapping | ConfigDict):
+            raise ValueError(f"config.{prefix}{key} is a section there")
+        if isinstance(value, Mapping) and isinstance(ours, ConfigDict):
+            _check_sections(value, ours, f"{prefix}{key}.")
 
 
 def network(config: ConfigDict) -> str:

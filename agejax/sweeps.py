@@ -12,8 +12,10 @@ It is plain Python. `grid`, `random_search` and `with_seeds` below are for what 
 often; `with_seeds(grid({"optim.learning_rate": (1e-3, 3e-3)}), 3)` gives the same six runs.
 """
 
+import hashlib
 import itertools
 import random
+import re
 import runpy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -23,15 +25,18 @@ from ml_collections import ConfigDict
 
 from agejax.config import from_json, to_json, update
 from agejax.errors import UserError, place
+from agejax.junk import entries
 
+_LONGEST = 180  # letters of a folder's name, of which file systems take 255
 Run = tuple[str, Mapping[str, Any] | ConfigDict]
 
 
 def grid(choices: Mapping[str, Iterable[Any]]) -> Iterator[Run]:
     """Every combination of `{"section.key": values}`, named "key=value,key=value"."""
+    taken: set[str] = set()
     for values in itertools.product(*choices.values()):
         changes = dict(zip(choices, values, strict=True))
-        yield _name(changes), changes
+        yield _free(plain_name(_name(changes)), taken), changes
 
 
 def random_search(
@@ -86,6 +91,9 @@ def read(file: Path, config: ConfigDict, changes: Mapping[str, Any]) -> dict[str
     if not pairs:
         raise UserError(f"{file}: get_sweep() gives no run")
     _check_names(file, [name for name, _ in pairs])
+    taken: set[str] = set()
+    pairs = [(_free(plain_name(name), taken), changed) for name, changed in pairs]
+    _check_names(file, [name for name, _ in pairs])
     runs = {name: _config(f"{file}, run {name}", config, of, changes) for name, of in pairs}
     same: dict[str, str] = {}
     for name, of in runs.items():
@@ -100,10 +108,55 @@ def one_of(runs: Mapping[str, ConfigDict], name: str) -> ConfigDict:
     Raises:
       UserError: there is none.
     """
+    name = name if name in runs else plain_name(name)
     if name not in runs:
         some = ", ".join(list(runs)[:5]) + (", ..." if len(runs) > 5 else "")
         raise UserError(f"the sweep has no run {name!r}; it has {some}")
     return runs[name]
+
+
+def plain_name(name: str) -> str:
+    """A run's name in letters, digits and =,.-_ alone, with / between folders.
+
+    Brackets, quotes and spaces go, anything else becomes "-": what a name means to a shell, to a
+    pattern of files or to a terminal can then be nothing else.
+    """
+    return "/".join(map(_plain_part, name.split("/")))
+
+
+def _plain_part(part: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9=,._-]", "-", re.sub(r"""[][(){}'"\s+]""", "", part))
+    plain = plain if plain.strip("-.") else "run"
+    if len(plain) <= _LONGEST:
+        return plain
+    own = hashlib.sha256(part.encode(errors="replace")).hexdigest()
+    return f"{plain[: _LONGEST - 9]}-{own[:8]}"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, numbered where another run has it already."""
+    names = itertools.chain([name], (f"{name}-{i}" for i in itertools.count(2)))
+    found = next(n for n in names if n not in taken)
+    taken.add(found)
+    return found
+
+
+def folder_of(sweep: Path, name: str) -> Path:
+    """Where a run of a sweep is; older versions of agejax named folders by values as Python has it.
+
+    Args:
+      sweep: the folder of the sweep.
+      name: of the run, as `read` gives it.
+    """
+    folder = sweep
+    for part in name.split("/"):
+        new = folder / part
+        if not new.exists() and folder.is_dir():
+            there = [path for path in entries(folder) if path.is_dir()]
+            old = [path for path in there if _plain_part(path.name) == part]
+            new = old[0] if len(old) == 1 else new
+        folder = new
+    return folder
 
 
 def _config(where: str, config: ConfigDict, given: Any, changes: Mapping[str, Any]) -> ConfigDict:

@@ -123,6 +123,8 @@ def check(tasks: Mapping[str, Any]) -> None:
         where = f"config.tasks.{name}"
         if not (isinstance(task.classes, int) and 2 <= task.classes <= _MOST):
             raise UserError(f"{where}.classes is {task.classes!r}; it must be from 2 to {_MOST:,}")
+        if not all(isinstance(of, str) for of in task.names):
+            raise UserError(f"{where}.names are {list(task.names)!r:.80}; they must be words")
         if task.names and len(set(task.names)) != task.classes:
             raise UserError(f"{where}: {task.classes} classes, but the names {list(task.names)}")
         if not (isinstance(task.weight, int | float) and 0 <= task.weight < math.inf):

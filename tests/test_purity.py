@@ -60,7 +60,8 @@ def test_a_floor_imports_only_what_stands_below(floor):
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("orbax", ["runtime/checkpoint"]),
+        ("orbax", ["runtime/stored_arrays"]),
+        ("tensorstore", ["runtime/stored_arrays"]),
         ("grain", ["data/stream"]),
         ("simplejpeg", ["data/decode"]),
         ("cv2", ["data/decode", "inference/faces"]),

@@ -1,5 +1,7 @@
 """What a sweep's file says, before anything runs."""
 
+import string
+
 import pytest
 
 from agejax import sweeps
@@ -130,3 +132,45 @@ def test_the_command_line_cannot_set_what_the_sweep_varies(read, key):
 def test_a_run_that_there_is_not():
     with pytest.raises(UserError, match="no run 'x'; it has a, b"):
         sweeps.one_of({"a": get_config(), "b": get_config()}, "x")
+
+
+def test_names_are_plain_whatever_the_values_are(read):
+    runs = read("""
+def get_sweep():
+    choices = {"model.args": ({"widths": (8, 16)}, {"widths": [8, 16, 32]}), "seed": (0, 1)}
+    yield from with_seeds(grid({"augment.zoom": (1e-3, 1e22)}), 1)
+    for name, changes in grid(choices):
+        yield name, changes
+    yield "größe 0.1*", {"train.steps": 7}
+    yield "-", {"train.steps": 8}
+    yield "x" * 300, {"train.steps": 9}
+    yield "x" * 301, {"train.steps": 11}
+""")
+    for name in runs:
+        assert set(name) <= set(string.ascii_letters + string.digits + "=,.-_/")
+        assert all(len(part) <= 180 for part in name.split("/"))
+    assert list(runs)[:7] == [
+        *("zoom=0.001/seed0", "zoom=1e22/seed0"),
+        *("args=widths-8,16,seed=0", "args=widths-8,16,seed=1"),
+        *("args=widths-8,16,32,seed=0", "args=widths-8,16,32,seed=1", "gr--e0.1-"),
+    ]
+    assert {name: sweeps.plain_name(name) for name in runs} == {name: name for name in runs}
+
+
+def test_values_that_read_alike_have_numbers():
+    runs = sweeps.grid({"model.args": ({"a": [1]}, {"a": (1,)}, {"a": "1"})})
+    assert [name for name, _ in runs] == ["args=a-1", "args=a-1,", "args=a-1-2"]
+
+
+def test_folders_of_older_versions_are_found(tmp_path, read):
+    old = tmp_path / "widths=[8, 16]" / "seed0"
+    old.mkdir(parents=True)
+    assert sweeps.folder_of(tmp_path, "widths=8,16/seed0") == old
+    assert sweeps.folder_of(tmp_path, "widths=8,16/seed1") == old.parent / "seed1"
+    assert sweeps.folder_of(tmp_path, "widths=9/seed0") == tmp_path / "widths=9" / "seed0"
+    (tmp_path / "widths=(8,16)").mkdir()  # either may be meant
+    assert sweeps.folder_of(tmp_path, "widths=8,16") == tmp_path / "widths=8,16"
+    (tmp_path / "widths=8,16").mkdir()
+    assert sweeps.folder_of(tmp_path, "widths=8,16") == tmp_path / "widths=8,16"
+    runs = read("def get_sweep():\n  yield 'a b', {}")
+    assert sweeps.one_of(runs, "a b") is sweeps.one_of(runs, "ab")

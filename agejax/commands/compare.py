@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agejax.errors import UserError
+from agejax.junk import entries
 from agejax.streams import check_stdout
 
 
@@ -81,7 +82,7 @@ def run(
 def _sides(paths: list[Path], split: str) -> dict[str, list[Path]]:
     """{name: runs}; a single folder that is no run gives the sides that are in it."""
     if len(paths) == 1 and paths[0].is_dir() and not _is_run(paths[0]):
-        paths = sorted(path for path in paths[0].iterdir() if path.is_dir())
+        paths = sorted(path for path in entries(paths[0]) if path.is_dir())
     paths = list(dict.fromkeys(paths)) if len(paths) > 2 else paths
     common = Path(os.path.commonpath([path.absolute().parent for path in paths])) if paths else None
     lenient = len(paths) > 2  # one of many that is not finished does not cost the others
@@ -99,7 +100,7 @@ def _sides(paths: list[Path], split: str) -> dict[str, list[Path]]:
 
 
 def _runs_in(folder: Path, lenient: bool) -> list[Path]:
-    runs = [p for p in sorted(folder.iterdir()) if _is_run(p)] if folder.is_dir() else []
+    runs = [p for p in sorted(entries(folder)) if _is_run(p)] if folder.is_dir() else []
     if not runs:
         told = f"{folder}: neither a run nor a folder of runs"
         if not lenient:

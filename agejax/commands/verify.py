@@ -16,13 +16,16 @@ def add(commands: Any) -> None:
 
 
 def run(run_folder: Path, seal: bool) -> int:
-    """Reads every file of every checkpoint; prints a line for each, and gives 2 if one is damaged.
+    """Reads every file of every checkpoint, and opens its arrays.
+
+    Prints a line for each, and gives 2 if one is damaged.
 
     Raises:
       UserError: there are none.
     """
     from agejax.runtime import manifest
     from agejax.runtime.step_folders import StepFolders, told
+    from agejax.runtime.stored_arrays import unopened
 
     folders = StepFolders(run_folder / "checkpoints")
     if not (steps := folders.steps()):
@@ -31,7 +34,7 @@ def run(run_folder: Path, seal: bool) -> int:
     for step in steps:
         if seal and not (folders / step / manifest.NAME).exists():
             manifest.seal(folders / step, step)
-        wrong = folders.problems(step)
+        wrong = folders.problems(step) or unopened(folders / step)
         print(told(folders / step, wrong) if wrong else f"{folders / step} is whole")
         damaged += bool(wrong)
     return 2 if damaged else 0

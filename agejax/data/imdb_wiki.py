@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from agejax.data.faces import Faces
+from agejax.data.npz import read_npz
 from agejax.data.records import Records, shards_of
 from agejax.errors import NoSuchSplit, UserError, first_line
 
@@ -81,9 +82,7 @@ def _open(folder: Path, split: str) -> tuple[Faces, np.ndarray]:
 
 def _columns(file: Path) -> dict[str, np.ndarray]:
     try:
-        # What NumPy opens itself, it leaves open where it fails.
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as npz:
-            return dict(npz)
+        return read_npz(file)
     except Exception as error:  # zipfile, zlib and NumPy each have their own
         raise _damaged(file, error) from error
 

@@ -10,12 +10,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from agejax.config import from_json
 from agejax.errors import UserError
 from agejax.models import library
 from agejax.models.structure import Structure
-from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import find_checkpoint
+from agejax.runtime.runs import read_checkpoint
 from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
@@ -57,14 +55,18 @@ class Trained:
         Raises:
           UserError: there is none, or it was written by another version.
         """
-        checkpoints, step = find_checkpoint(path, checkpoint)
-        config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
-        trained_in = config.model.dtype
+        shipped = read_checkpoint(path, checkpoint, dtype)
+        config, trained_in = shipped.config, shipped.config.model.dtype
         config.model.dtype = dtype or trained_in
-        graph, like = abstract_model(config)
-        weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)
-        folder = checkpoints.folder.parent
-        return cls(folder, config, step, graph, weights, calibration, trained_in)
+        return cls(
+            shipped.checkpoints.folder.parent,
+            config,
+            shipped.step,
+            shipped.graph,
+            shipped.weights,
+            shipped.calibration,
+            trained_in,
+        )
 
     def sha256(self) -> str:
         """A hash of its weights and calibration, the same on every machine."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from agejax.errors import UserError
 from agejax.export import artefact, onnx_file
 from agejax.export.function import Trained
+from agejax.junk import entries
 from agejax.paths import home
 
 ORT = "1.30.0"  # of onnxruntime-web; the last that the page was tried with
@@ -59,7 +60,7 @@ def export_page(trained: Trained, folder: Path, ort: Path | None = None) -> arte
         installed, or the model comes out wrong; see `agejax.export.artefact.export`.
     """
     ours = (folder / "worker.js").is_file()
-    if folder.exists() and not ours and not (folder.is_dir() and not any(folder.iterdir())):
+    if folder.exists() and not ours and not (folder.is_dir() and not any(entries(folder))):
         raise UserError(f"{folder} holds something else; name another with --out")
     detector = _detector()
     runtime = _ort_files(ort) if ort else _from_npm()

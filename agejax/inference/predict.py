@@ -10,7 +10,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax import tasks
-from agejax.config import from_json
 from agejax.data.parallel import in_order
 from agejax.errors import UserError
 from agejax.inference.faces import Box
@@ -20,8 +19,7 @@ from agejax.inference.sources import images_of
 from agejax.labels import DECODINGS, GENDERS
 from agejax.models.structure import Structure
 from agejax.runtime.forks import check_not_forked
-from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import find_checkpoint
+from agejax.runtime.runs import read_checkpoint
 from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
@@ -213,17 +211,14 @@ def load(
     Raises:
       UserError: there is none, or it was written by another version.
     """
-    checkpoints, step = find_checkpoint(Path(path), str(checkpoint))
-    config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
-    graph, like = abstract_model(config)
-    weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)
+    shipped = read_checkpoint(Path(path), str(checkpoint))
     return Predictor(
-        graph,
-        weights,
-        config,
-        step,
+        shipped.graph,
+        shipped.weights,
+        shipped.config,
+        shipped.step,
         batch_size,
-        calibration,
+        shipped.calibration,
         margin=margin,
         decoding=decoding,
     )

@@ -1,41 +1,50 @@
-"""Checkpoints: the only room that knows Orbax.
+"""Checkpoints: what a run keeps of its state.
 
 A checkpoint, `WORKDIR/checkpoints/STEP/`, holds the `weights` that are evaluated and shipped (the
 averaged ones where there are any), the rest of the state under `training`, the resolved `config`,
 the validation `metrics`, the `calibration` that validation fitted, and the manifest by which damage
 is found. The latest and the best are kept. Reading one runs no code that it brings.
+
+A run may be read while it is trained: whoever reads looks again where a checkpoint is replaced.
 """
 
-import contextlib
 import dataclasses
 import json
-import math
 import shutil
 import sys
-import warnings
-from collections.abc import Iterator
-from logging import CRITICAL, getLogger
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
-from absl import logging
 
 from agejax.errors import UserError, first_line
+from agejax.junk import is_junk
+from agejax.runtime import manifest
 from agejax.runtime.cluster import first_alone, is_first, wait_for_all
 from agejax.runtime.durable import write_text
-from agejax.runtime.step_folders import StepFolders, told
+from agejax.runtime.step_folders import Replaced, StepFolders, told
+from agejax.runtime.stored_arrays import (
+    Shapes,
+    one_error_alone,
+    read_items,
+    shapes_of,
+    stored_shapes,
+    write_items,
+)
 from agejax.train.calibration import Calibration
 from agejax.types import TrainState, Tree, Weights, weights_of
 
-logging.set_verbosity(logging.FATAL)  # Orbax tells of every file; its errors are raised, too
+_T = TypeVar("_T")
 
 _SHIPPED = ("weights", "config", "calibration", "metrics")  # what all but training reads
-_SHAPES = "shapes.json"  # those of all arrays, beside the items
+_EVALUATED = ("weights", "calibration")  # what figures are of
 _TRIES = 3
-_Shapes = dict[str, tuple[int, ...]]
+_WORST = 1e6  # years that an MAE may have
+_LOOKS = 5  # at a folder in which a run may be at work
+_PAUSE = 0.05  # seconds between two
 
 
 class Checkpoints:
@@ -107,8 +116,9 @@ class Checkpoints:
             wait_for_all("save")
             folder = self._write_arrays(step, items)
             if is_first():
-                shapes = {item: _shapes(tree) for item, tree in items.items()}
-                write_text(folder / _SHAPES, json.dumps(shapes))
+                for item, tree in items.items():
+                    if stored_shapes(folder / item) != shapes_of(tree):
+                        raise ValueError(f"what was written of its {item} is not what was saved")
                 self._finish(folder, config, validation_mae, calibration)
                 self._folders.publish(folder, step)
                 self._folders.give_up(step)  # what other tries have left
@@ -130,14 +140,12 @@ class Checkpoints:
         If Orbax loses patience, which it counts by a clock that may jump, to another one: what was
         not waited for may go on writing.
         """
-        saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
         tries = _TRIES if jax.process_count() == 1 else 1
-        with _one_error_alone():
+        with one_error_alone():
             for i in range(tries):
                 folder = self._folders.being_written(step, i)
                 try:
-                    with _orbax() as orbax:
-                        orbax.save(folder, args=ocp.args.Composite(**saves))
+                    write_items(folder, items)
                     break
                 except TimeoutError:
                     if i == tries - 1:
@@ -170,9 +178,11 @@ class Checkpoints:
         self._check_whole(step, "weights")
         written = to._folders.being_written(step)
         try:
-            shutil.copytree(self._folders / step / "weights", written / "weights")
-            shapes = {"weights": self._saved_shapes(step, "weights")}
-            write_text(written / _SHAPES, json.dumps(shapes))
+            shutil.copytree(
+                self._folders / step / "weights",
+                written / "weights",
+                ignore=lambda _, names: {name for name in names if is_junk(name)},
+            )
             to._finish(written, config, validation_mae, calibration)
             to._folders.publish(written, step)
         except OSError as error:
@@ -184,8 +194,24 @@ class Checkpoints:
             to._folders.give_up(step)
             raise
 
+    def check_not_lost(self) -> None:
+        """Raises a `UserError` where there are checkpoints, but no whole one to go on from."""
+        if self.latest() is not None or not (there := self._folders.lost()):
+            return
+        said = f"{self.folder} has only what was damaged and set aside ({', '.join(there)})"
+        if steps := self._folders.steps():
+            last = steps[-1]
+            said = f"{told(self._folders / last, self._folders.problems(last))}; no other is whole"
+        raise UserError(
+            f"{said}: training would begin anew at step 0; put a good checkpoint back, or, to "
+            f"begin anew, remove {self.folder} or give another --workdir"
+        )
+
     def latest(self) -> int | None:
         """The step of the latest whole checkpoint; None where there is none."""
+        return self._looking(self._latest)
+
+    def _latest(self) -> int | None:
         return next((step for step in reversed(self._folders.steps()) if self._good(step)), None)
 
     def find(self, which: str) -> int:
@@ -197,6 +223,42 @@ class Checkpoints:
         Raises:
           UserError: there is no such checkpoint, or what was named by its number is damaged.
         """
+        return self._looking(lambda: self._find(which))
+
+    def read(self, which: str, of: Callable[[int], _T]) -> _T:
+        """What `of(step)` reads of the checkpoint `which`: all of it from one and the same.
+
+        Where that is replaced meanwhile, as by a run that trains on, it reads once more.
+
+        Raises:
+          UserError: as `find`, and as `of`.
+        """
+
+        def read() -> _T:
+            step = self._find(which)
+            writing = self._folders.writing(step)
+            try:
+                found = of(step)
+            except Exception as error:
+                if self._folders.writing(step) == writing:
+                    raise
+                raise Replaced(self._folders / step) from error
+            if self._folders.writing(step) != writing:
+                raise Replaced(self._folders / step)
+            return found
+
+        return self._looking(read)
+
+    def _looking(self, look: Callable[[], _T]) -> _T:
+        """Looks again where a checkpoint is replaced meanwhile."""
+        for _ in range(_LOOKS - 1):
+            try:
+                return look()
+            except Replaced:
+                time.sleep(_PAUSE)
+        return look()
+
+    def _find(self, which: str) -> int:
         steps = self._folders.steps()
         if which in map(str, steps):
             self._check_whole(int(which), *_SHIPPED)
@@ -205,11 +267,22 @@ class Checkpoints:
         if which == "best":
             found = next(filter(self._good, self._ranked()), None)
         if which == "latest" or (which == "best" and found is None):
-            found = self.latest()
+            found = self._latest()
         if found is not None:
             return found
+        if steps != self._folders.steps():
+            raise Replaced(self.folder)
         there = ", ".join(str(step) for step in steps if step not in self._damaged) or "none yet"
         raise UserError(f"{self.folder}: there is no checkpoint {which!r}; there are: {there}")
+
+    def identity(self, step: int) -> dict[str, str]:
+        """{"weights" | "calibration": a hash of it}: what figures of a checkpoint are of.
+
+        Raises:
+          UserError: it is damaged.
+        """
+        self._check_whole(step, *_EVALUATED)
+        return manifest.identity(self._folders / step, _EVALUATED)
 
     def config(self, step: int) -> str:
         """The JSON of a checkpoint's config."""
@@ -222,21 +295,20 @@ class Checkpoints:
         """A checkpoint's calibration; one that changes nothing where it was saved without.
 
         Raises:
-          UserError: it is not one of this version.
+          UserError: it is not one of this version, or not one of its tasks.
         """
-        if not (self.folder / str(step) / "calibration").exists():
-            self._check_whole(step, "calibration")
+        if "calibration/metadata" not in self._listed(step, "calibration"):
             return Calibration()
         saved = self._json(step, "calibration", "metadata")
         try:
-            return Calibration(**saved)
-        except TypeError as error:
+            return Calibration.from_json(saved, _classes(self.config(step)))
+        except ValueError as error:
             raise UserError(f"{self.folder}/{step}: its calibration is odd ({error})") from error
 
     def weights(self, step: int, like: Weights) -> Weights:
         """A checkpoint's weights as NumPy arrays, for any device; `like` gives their shapes."""
         empty = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), dict(like))
-        return self._restore(step, _orbax({jax.process_index()}), weights=empty)["weights"]
+        return self._restore(step, {"weights": empty}, alone=True)["weights"]
 
     def state(self, step: int, like: TrainState) -> TrainState:
         """A checkpoint's state, with the shapes, dtypes and shardings of `like`."""
@@ -245,7 +317,7 @@ class Checkpoints:
                 f"{self.folder}/{step} holds weights alone, as `agejax calibrate` writes them; to "
                 f"start from them, set config.model.pretrained"
             )
-        restored = self._restore(step, _orbax(), **_items(like))
+        restored = self._restore(step, _items(like))
         state = restored["training"]
         state |= {"ema": restored["weights"]} if like["ema"] else restored["weights"] | {"ema": {}}
         return cast(TrainState, state)
@@ -255,9 +327,16 @@ class Checkpoints:
         mae = {}
         for step in self._folders.steps():
             if self._good(step, "metrics"):
-                with contextlib.suppress(TypeError, KeyError):
-                    mae[step] = float(self._json(step, "metrics", "metrics")["mae"])
-        return sorted((s for s in mae if not math.isnan(mae[s])), key=lambda step: mae[step])
+                value = self._json(step, "metrics", "metrics").get("mae")
+                if value is None or value != value:  # not validated, or without a finite figure
+                    continue
+                if type(value) not in (int, float) or not 0 <= value < _WORST:
+                    raise UserError(
+                        f"{self.folder}/{step}: its metrics are odd: a validation MAE is a number "
+                        f"of years, and not {f'{value!r:.40}'}"
+                    )
+                mae[step] = value
+        return sorted(mae, key=lambda step: mae[step])
 
     def _good(self, step: int, *items: str) -> bool:
         """Whether `items`, by default all that is shipped, are whole; names it if they are not."""
@@ -271,88 +350,69 @@ class Checkpoints:
         if wrong := self._folders.problems(step, items):
             raise UserError(told(self._folders / step, wrong))
 
-    def _json(self, step: int, item: str, name: str) -> dict[str, Any]:
+    def _listed(self, step: int, item: str) -> dict[str, list]:
+        """What files it consists of, once `item` is found whole."""
         self._check_whole(step, item)
+        try:
+            return manifest.listed(self._folders / step)
+        except OSError as error:
+            raise Replaced(self._folders / step) from error
+
+    def _json(self, step: int, item: str, name: str) -> dict[str, Any]:
         file = self.folder / str(step) / item / name
+        if f"{item}/{name}" not in self._listed(step, item):
+            raise UserError(f"{self._folders / step} has no {item}/{name}")
         try:
-            return dict(json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{file}: cannot be read ({error})") from error
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise Replaced(self._folders / step) from error
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{file}: cannot be read ({first_line(error)})") from error
+        if not isinstance(found, dict):
+            raise UserError(f"{file}: cannot be read (it is no mapping)")
+        return found
 
-    def _restore(self, step: int, reader: ocp.Checkpointer, **like: Tree) -> Any:
+    def _restore(self, step: int, like: dict[str, Tree], *, alone: bool = False) -> Any:
         self._check_whole(step, *like)
+        folder = self._folders / step
         try:
-            with reader as orbax:
-                for item, tree in like.items():
-                    self._check_model(step, tree, self._saved_shapes(step, item))
-                # NumPy's come back as such; a bare shape would ask for the devices it was saved on.
-                abstract = jax.tree.map(
-                    lambda x: (
-                        x if isinstance(x, np.ndarray) else ocp.utils.to_shape_dtype_struct(x)
-                    ),
-                    like,
-                )
-                items = {k: ocp.args.StandardRestore(v) for k, v in abstract.items()}
-                return orbax.restore(self._folders / step, args=ocp.args.Composite(**items))
-        except (ValueError, KeyError, OSError) as error:
-            raise UserError(
-                f"{self.folder}/{step}: cannot be restored ({first_line(error)})"
-            ) from error
-
-    def _saved_shapes(self, step: int, item: str) -> _Shapes:
-        """Of the arrays of an item; Orbax takes a third of a restore to tell them."""
-        file = self._folders / step / _SHAPES
-        if file.exists():  # not beside checkpoints of an older agejax
-            return {k: tuple(v) for k, v in json.loads(file.read_bytes())[item].items()}
-        return _shapes(ocp.StandardCheckpointHandler().metadata(self._folders / step / item))
-
-    def _check_model(self, step: int, like: Tree, theirs: _Shapes) -> None:
-        """Tells a checkpoint of another model in one line, where Orbax would in pages."""
-        ours = _shapes(like)
-        if ours != theirs:
-            names = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
-            name = names[0]
-            raise UserError(
-                f"{self.folder}/{step} is a checkpoint of another model: {len(names)} arrays "
-                f"differ, {name} for one, which is {theirs.get(name, 'missing')} there and "
-                f"{ours.get(name, 'missing')} here"
-            )
+            for item, tree in like.items():
+                check_same_model(str(folder), tree, stored_shapes(folder / item))
+            return read_items(folder, like, alone=alone)
+        except (UserError, jax.errors.JaxRuntimeError):
+            raise  # the second: another process is lost, or the devices are full
+        except Exception as error:  # whatever Orbax raises on metadata that somebody made up
+            raise UserError(f"{folder}: cannot be restored ({first_line(error)})") from error
 
 
-def _orbax(processes: set[int] | None = None) -> ocp.Checkpointer:
-    """For what these processes do together, by default all of the run."""
-    items = {item: ocp.StandardCheckpointHandler() for item in ("weights", "training")}
-    # Where they are named, Orbax has them meet without a step of their devices, which would get
-    # among those of the training that goes on.
-    processes = processes or set(range(jax.process_count()))
-    options = ocp.options.MultiprocessingOptions(min(processes), processes)
-    return ocp.Checkpointer(
-        ocp.CompositeCheckpointHandler(**items), multiprocessing_options=options
-    )
+def check_same_model(where: str, like: Tree, theirs: Shapes) -> None:
+    """Tells a checkpoint of another model in one line, where Orbax would in pages.
 
+    Args:
+      where: names the checkpoint.
+      like: the tree that the model has.
+      theirs: the shapes of the checkpoint's.
 
-@contextlib.contextmanager
-def _one_error_alone() -> Iterator[None]:
-    """Within, and after it where it fails, as a save on a full disk does, its one error is told.
-
-    Orbax begins many writes at once; those that fail beside the first would print pages.
+    Raises:
+      UserError: they differ.
     """
-    hook, loops = sys.unraisablehook, getLogger("asyncio")
-    level = loops.level
+    ours = shapes_of(like)
+    if ours != theirs:
+        names = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
+        name = names[0]
+        raise UserError(
+            f"{where} is a checkpoint of another model: {len(names)} arrays differ, {name} for "
+            f"one, which is {theirs.get(name, 'missing')} there and {ours.get(name, 'missing')} "
+            f"here"
+        )
 
-    def quiet(told: Any) -> None:
-        if not (told.exc_type is RuntimeError and str(told.exc_value) == "Event loop is closed"):
-            hook(told)
 
-    sys.unraisablehook = quiet
-    loops.setLevel(CRITICAL)
+def _classes(config: str) -> dict[str, int]:
+    """{task: classes} of a config's JSON, as far as it tells them."""
     try:
-        yield
-    except Exception:
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        raise
-    sys.unraisablehook = hook
-    loops.setLevel(level)
+        return {name: task["classes"] for name, task in json.loads(config)["tasks"].items()}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}  # whoever reads the config says what is wrong with it
 
 
 def _items(state: TrainState) -> dict[str, dict[str, Any]]:
@@ -360,12 +420,3 @@ def _items(state: TrainState) -> dict[str, dict[str, Any]]:
     shipped = {"ema"} if state["ema"] else {"params", "stats", "ema"}
     training = {key: value for key, value in state.items() if key not in shipped}
     return {"weights": dict(weights_of(state)), "training": training}
-
-
-def _shapes(tree: Tree) -> _Shapes:
-    tree = getattr(tree, "tree", tree)
-    leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=lambda x: hasattr(x, "shape"))
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape)
-        for path, leaf in leaves
-    }

@@ -15,13 +15,16 @@ from agejax.errors import UserError
 from agejax.runtime.predictions import (
     TASKS,
     check_same_faces,
+    evaluated_checkpoint,
     losses,
     predictions_file,
     read_predictions,
 )
+from agejax.runtime.runs import other_than_evaluated
 from agejax.train.bootstrap import intervals, ratio_draws
 from agejax.train.differences import Difference, difference, holm, pooled_deviation
 
+_LARGEST = 1e6  # of a figure that is one
 _LEVEL = 0.05  # of chance, for all comparisons of a task together
 
 
@@ -65,6 +68,7 @@ def compare(
     every_file, everyone = (list(itertools.chain(*x.values())) for x in (files, read))
     first = everyone[0]
     for file, other in zip(every_file, everyone, strict=True):
+        _check_current(file, other, split)
         check_same_faces(every_file[0], first, file, other)
     tasks = [task for task in TASKS if all(f"{task}_probabilities" in one for one in everyone)]
     if not tasks:
@@ -98,6 +102,19 @@ def compare(
         for name, numbers in of_sides.items():
             figures["sides"][name][task] = numbers
     return figures
+
+
+def _check_current(file: Path, arrays: dict[str, np.ndarray], split: str) -> None:
+    """Raises a `UserError` where a run's predictions are not by the weights that it has now."""
+    run = file.parent.parent
+    evaluated = evaluated_checkpoint(arrays)
+    if file.parent.name == "eval" and evaluated is not None:
+        step, identity = evaluated
+        if differs := other_than_evaluated(run, step, identity):
+            raise UserError(
+                f"{file} is of {differs}; evaluate again (launch.py --config.mode=eval "
+                f"--config.eval.split={split} --workdir={run})"
+            )
 
 
 def _task(
@@ -178,7 +195,9 @@ def _constant(files: Sequence[Path]) -> dict[str, float]:
         if beside.is_file():
             try:
                 base = json.loads(beside.read_text(encoding="utf-8"))["baseline"]
-                return {"age": float(base["age_mae"]), "gender": float(base["gender_accuracy"])}
-            except (ValueError, KeyError, TypeError):
+                found = {"age": base["age_mae"], "gender": base["gender_accuracy"]}
+            except (OSError, ValueError, LookupError, TypeError, RecursionError):
                 continue
+            if all(type(x) in (int, float) and abs(x) < _LARGEST for x in found.values()):
+                return {task: float(x) for task, x in found.items()}
     return {}

@@ -44,6 +44,8 @@ def read_dlib(data: bytes) -> dict[str, np.ndarray]:
             (out, h, w), at = _numbers(data, at, 3)
             weight, bias = tensor[:-out].reshape(out, -1, h, w), tensor[-out:]
             continue
+        if not len(weight):
+            raise ValueError("a factor and an offset that follow no convolution")
         scale, offset = tensor.reshape(2, len(weight))
         with np.errstate(all="ignore"):  # numbers that are not finite, whoever loads them refuses
             ratio = weight.std((1, 2, 3)) / math.sqrt(2 / weight[0].size)
@@ -51,6 +53,7 @@ def read_dlib(data: bytes) -> dict[str, np.ndarray]:
             arrays[f"con.{count}.weight"] = weight / ratio[:, None, None, None]
             arrays[f"con.{count}.scale"] = scale * ratio
             arrays[f"con.{count}.bias"] = offset + scale * bias
+        weight = weight[:0]  # one factor a convolution, or a few bytes would copy it again
         count += 1
     return arrays
 

@@ -11,16 +11,15 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax.checks import check
-from agejax.config import NETWORK, changes, from_json, to_json
+from agejax.config import NETWORK, changes, to_json
 from agejax.errors import UserError
 from agejax.models.ensemble import Ensemble
 from agejax.models.multitask import to_unit
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import reader_of, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
-from agejax.runtime.model import abstract_model
 from agejax.runtime.provenance import read_sessions, weights_sha256
-from agejax.runtime.runs import find_checkpoint, of_the_run
+from agejax.runtime.runs import Shipped, of_the_run, read_checkpoint
 from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
 from agejax.types import Weights
 
@@ -61,11 +60,9 @@ def ensemble(
     places = places or {}
     check_split(faces, split)
     check_out(out)
-    members = [_Member.of(run, checkpoint) for run in runs]
-    first, *others = members
-    for other in others:
-        _check_alike(first, other)
-    weights = [member.weights() for member in members]
+    first = _Member.of(runs[0], checkpoint)
+    members = [first, *(_Member.of(run, checkpoint, first) for run in runs[1:])]
+    weights = [member.shipped.weights for member in members]
     if len(set(map(weights_sha256, weights))) < max(len(members), 2):
         raise UserError(
             "an ensemble is of two runs or more, each of them named once: no two of the same "
@@ -75,10 +72,10 @@ def ensemble(
     check(own)
     table = changes_for(faces, places)
     # Before the data: whether they can be read shows now.
-    readers = [reader_of(of_the_run(m.run, table), m.checkpoints, m.step) for m in members]
+    readers = [reader_of(of_the_run(m.run, table), m.shipped.weights) for m in members]
     train = training_faces(of_the_run(first.run, places))
     teachers = teachers_of(of_the_run(first.run, table), split, train)
-    known = first.checkpoints.calibration(first.step)
+    known = first.shipped.calibration
     for task in known.temperature:
         if not teachers.known[task].any():
             raise UserError(f"split {split!r} tells no {task}, so it cannot calibrate that")
@@ -91,19 +88,19 @@ def ensemble(
     raw = jax.tree.map(lambda *p: sum(p) / len(p), *each)
     figures, taught = validation_figures(raw, teachers, known.offset)
     of_each = [
-        evaluation_figures(p, member.checkpoints.calibration(member.step), teachers)
+        evaluation_figures(p, member.shipped.calibration, teachers)
         for p, member in zip(each, members, strict=True)
     ]
     together = evaluation_figures(raw, taught, teachers)
     to.save_weights(
-        max(member.step for member in members),
+        max(member.shipped.step for member in members),
         _joined(weights),
         to_json(_of_all(first.config, members)),
         selection_error(figures),
         taught,
     )
     origin = {
-        "members": [{"run": str(m.run.absolute()), "step": m.step} for m in members],
+        "members": [{"run": str(m.run.absolute()), "step": m.shipped.step} for m in members],
         **{"split": split, "n": taught.n},
     }
     write_run(out, own, origin, [member.run for member in members], train)
@@ -113,43 +110,50 @@ def ensemble(
 @dataclasses.dataclass(frozen=True)
 class _Member:
     run: Path
-    checkpoints: Checkpoints
-    step: int
-    config: ConfigDict  # of the checkpoint
+    shipped: Shipped
 
     @classmethod
-    def of(cls, path: Path, checkpoint: str) -> "_Member":
-        checkpoints, step = find_checkpoint(path, checkpoint)
-        config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
-        if config.model.members:
-            raise UserError(f"{path} is an ensemble itself; name its members")
-        return cls(checkpoints.folder.parent, checkpoints, step, config)
+    def of(cls, path: Path, checkpoint: str, first: "_Member | None" = None) -> "_Member":
+        """Of a run, where it can read together with the first."""
+
+        def accept(config: ConfigDict) -> None:
+            if config.model.members:
+                raise UserError(f"{path} is an ensemble itself; name its members")
+            if first is not None:
+                _check_alike(first, path, config)
+
+        shipped = read_checkpoint(path, checkpoint, accept=accept)
+        member = cls(shipped.checkpoints.folder.parent, shipped)
+        faces = {of.trained_on() for of in (first, member) if of is not None} - {None}
+        if first is not None and len(faces) > 1:
+            raise UserError(
+                f"{first.run} and {path} cannot read together: their data are called alike, but "
+                f"were other faces"
+            )
+        return member
+
+    @property
+    def config(self) -> ConfigDict:
+        """That of the checkpoint."""
+        return self.shipped.config
 
     def trained_on(self) -> str | None:
         """SHA-256 of the training faces, where the run tells it."""
         sessions = read_sessions(self.run)
         return sessions[-1].get("data", {}).get("train", {}).get("sha256") if sessions else None
 
-    def weights(self) -> Weights:
-        return self.checkpoints.weights(self.step, abstract_model(self.config)[1])
 
-
-def _check_alike(first: _Member, other: _Member) -> None:
-    differ = [(key, b, a) for key, a, b in changes(other.config, first.config)]
-    margins = [member.config.data.margin for member in (first, other)]  # free, in one run
+def _check_alike(first: _Member, run: Path, config: ConfigDict) -> None:
+    differ = [(key, b, a) for key, a, b in changes(config, first.config)]
+    margins = [of.data.margin for of in (first.config, config)]  # free, in one run
     if margins[0] != margins[1]:
         differ.append(("data.margin", *margins))
     for key, one, another in differ:
         if _COMMON.fullmatch(key):
             raise UserError(
-                f"{first.run} and {other.run} cannot read together: config.{key} is {one!r} of the "
-                f"one and {another!r} of the other"
+                f"{first.run} and {run} cannot read together: config.{key} is {one!r} of the one "
+                f"and {another!r} of the other"
             )
-    if len({faces for member in (first, other) if (faces := member.trained_on())}) > 1:
-        raise UserError(
-            f"{first.run} and {other.run} cannot read together: their data are called alike, but "
-            f"were other faces"
-        )
 
 
 def _of_all(config: ConfigDict, members: Sequence[_Member]) -> ConfigDict:

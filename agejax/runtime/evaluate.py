@@ -13,13 +13,21 @@ from tqdm.auto import tqdm
 
 from agejax import tasks
 from agejax.checks import check
-from agejax.config import LOADER, changes, from_json, settled, source_args, source_of, to_json
+from agejax.config import (
+    LOADER,
+    changes,
+    modules_of,
+    settled,
+    source_args,
+    source_of,
+    to_json,
+)
 from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
 from agejax.paths import expanded
-from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.checkpoint import check_same_model
 from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.durable import write_bytes, write_text
 from agejax.runtime.figures import baseline, evaluation_figures, label_counts
@@ -33,8 +41,9 @@ from agejax.runtime.mesh import (
     put_whole,
 )
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import open_checkpoints
+from agejax.runtime.runs import config_of, open_checkpoints
 from agejax.runtime.steps import predict_step_of
+from agejax.runtime.stored_arrays import shapes_of
 from agejax.runtime.unreadable import say_unreadable
 from agejax.runtime.versions import versions
 from agejax.train.calibration import calibrated
@@ -81,20 +90,21 @@ def predict_split(
 
 
 def reader_of(
-    config: ConfigDict, checkpoints: Checkpoints, step: int
+    config: ConfigDict, weights: Weights
 ) -> Callable[[Faces], tuple[dict[str, np.ndarray], np.ndarray]]:
-    """What reads faces by a checkpoint, before calibration.
+    """What reads faces by a checkpoint's weights, before calibration.
 
     Returns:
       N faces -> {task: float32 [M, classes]} of those M that can be read, and bool [N]: which.
 
     Raises:
-      UserError: the checkpoint is of another model, or the devices cannot share a batch.
+      UserError: they are of another model, or the devices cannot share a batch.
     """
     mesh, size = make_mesh(), config.eval.batch_size
     check_batch_size(mesh, "eval.batch_size", size)
     graph, like = abstract_model(config)
-    weights = put_whole(mesh, checkpoints.weights(step, like))
+    check_same_model("the checkpoint", like, shapes_of(weights))
+    weights = put_whole(mesh, weights)
 
     def read(faces: Faces) -> tuple[dict[str, np.ndarray], np.ndarray]:
         loader = open_loader(config, faces)
@@ -114,10 +124,11 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       config: the run's own, with `config.eval` and `config.data` as wanted.
       workdir: the run. `eval/SPLIT.json` gets the figures, `eval/SPLIT.npz` each face's `path`,
         `person`, `TASK_label`, `TASK_known` and (calibrated) `TASK_probabilities`; where labels are
-        ranges also `TASK_upto`, the last class.
+        ranges also `TASK_upto`, the last class; and `checkpoint`, its step and hashes.
 
     Returns:
-      {"n", "step", "split", "left_out", "unreadable" (records that have rotted),
+      {"n", "step", "checkpoint" (hashes of its "weights" and "calibration"), "split", "left_out",
+       "unreadable" (records that have rotted),
        "age": {"n", "mae": {"argmax", "mean", "median"} (years), "cs5", "accuracy", "nll" (nats),
          "bias" (mean of the median minus the truth), "interval": {"level", "coverage", "width"},
          "mae_when_set_aside": {"10%", "20%", "50%"} (of faces, those of the widest intervals)},
@@ -141,13 +152,22 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     config, workdir = settled(config), expanded(Path(workdir))
     check(config)
     checkpoints = open_checkpoints(workdir)
-    step = checkpoints.find(str(config.eval.checkpoint))
-    calibration = checkpoints.calibration(step)
-    read = reader_of(config, checkpoints, step)  # before the data, which may have to be built
+    # Before the data, which may have to be built.
+    step, theirs, calibration, weights, identity = checkpoints.read(
+        str(config.eval.checkpoint),
+        lambda step: (
+            step,
+            config_of(checkpoints, step, modules_of(config)),
+            checkpoints.calibration(step),
+            checkpoints.weights(step, abstract_model(config)[1]),
+            checkpoints.identity(step),
+        ),
+    )
+    read = reader_of(config, weights)
     split = config.eval.split
     with first_alone("data"):
         faces = open_split(config, split)
-    train = _trained_on(config, checkpoints, step)
+    train = _trained_on(config, theirs)
     everybody = len(faces)
     if split != "train" and train is not None:
         faces = faces.without(train)
@@ -160,6 +180,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     figures = {
         "n": len(faces),
         "step": step,
+        "checkpoint": identity,
         "split": split,
         "left_out": None if train is None else left_out,
         "unreadable": int((~readable).sum()),
@@ -180,7 +201,9 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         return figures
     folder = Path(workdir, "eval")
     write_text(folder / f"{split}.json", json.dumps(figures, indent=2) + "\n")
-    arrays = {"path": faces.path} | ({} if faces.person is None else {"person": faces.person})
+    evaluated = np.array([str(step), *(f"{part}={of}" for part, of in identity.items())])
+    arrays = {"path": faces.path, "checkpoint": evaluated}
+    arrays |= {} if faces.person is None else {"person": faces.person}
     arrays |= {f"{task}_label": labels for task, labels in faces.labels.items()}
     arrays |= {f"{task}_known": known for task, known in faces.known.items()}
     arrays |= {f"{task}_upto": last for task, last in faces.upto.items()}
@@ -191,9 +214,8 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return figures
 
 
-def _trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Faces | None:
+def _trained_on(config: ConfigDict, theirs: ConfigDict) -> Faces | None:
     """The training faces of a checkpoint, also where others than its own are evaluated."""
-    theirs = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
     changed = [key for key, *_ in changes(config, theirs)]
     if not any(key.startswith("data.") and key != "data.size" for key in changed):
         return open_split(config, "train")

@@ -83,7 +83,7 @@ def _owner(file: Path) -> dict[str, Any]:
 def _read(descriptor: int) -> dict[str, Any]:
     try:
         owner = json.loads(os.pread(descriptor, 4096, 0))
-    except ValueError:  # empty, or not written whole
+    except (ValueError, RecursionError):  # empty, not written whole, or not ours
         return {}
     return owner if isinstance(owner, dict) else {}
 

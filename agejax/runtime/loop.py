@@ -96,6 +96,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
 def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     mesh = _start_devices(config)
     checkpoints = Checkpoints(workdir)
+    checkpoints.check_not_lost()
     _check_same_run(config, checkpoints)
     saved = checkpoints.latest()
     graph, weights = _first_model(config, fresh=saved is None)

@@ -5,14 +5,16 @@ a hash of its own. It is written last, once all the others are on the disk: a fo
 never finished. It finds damage; against malice it would need a key.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import xxhash
 
+from agejax.junk import is_junk
 from agejax.runtime.durable import sync_file, sync_folder, write_text
 
 NAME = "MANIFEST.json"
@@ -34,6 +36,22 @@ def seal(folder: Path, step: int) -> None:
     for inside, _, _ in os.walk(folder):
         sync_folder(Path(inside))
     write_text(folder / NAME, _text(step, dict(zip(files, entries, strict=True))))
+
+
+def listed(folder: Path) -> dict[str, list]:
+    """{name: [size, hash]} of the files of a whole checkpoint."""
+    files: dict[str, list] = json.loads((folder / NAME).read_bytes())["files"]
+    return files
+
+
+def identity(folder: Path, items: Collection[str]) -> dict[str, str]:
+    """{item: a hash of its files' hashes, 32 digits}, of a whole checkpoint."""
+    files = listed(folder)
+    of = {item: sorted(f for f in files.items() if f[0].startswith(f"{item}/")) for item in items}
+    return {
+        item: hashlib.sha256(json.dumps(files).encode()).hexdigest()[:32]
+        for item, files in of.items()
+    }
 
 
 def problems(folder: Path, step: int, items: Collection[str] | None = None) -> list[str]:
@@ -58,8 +76,12 @@ def problems(folder: Path, step: int, items: Collection[str] | None = None) -> l
             return [f"its {NAME} is damaged"]
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         return [f"its {NAME} is damaged"]
+    if outside := [name for name in files if not _is_inside(name)]:
+        return [f"its {NAME} names {outside[0][:80]!a}, which is not inside it"]
     if their_step != step:
         return [f"it is the checkpoint of step {their_step:,}, by its {NAME}"]
+    # One that was there when the manifest was written comes and goes as it likes.
+    files = {n: e for n, e in files.items() if not any(map(is_junk, n.split("/")))}
     if items is None:
         added = set(_files(folder)) - files.keys()
     else:
@@ -72,12 +94,19 @@ def problems(folder: Path, step: int, items: Collection[str] | None = None) -> l
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """All files below a folder but its manifest, by their names from there."""
-    for inside, _, names in os.walk(folder):
+    """All files below a folder but its manifest and a system's own, by their names from there."""
+    for inside, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not is_junk(name)]
         for name in names:
             file = Path(inside, name).relative_to(folder).as_posix()
-            if file != NAME:
+            if file != NAME and not is_junk(name):
                 yield file
+
+
+def _is_inside(name: str) -> bool:
+    """Whether it names a file below the folder, by no detour."""
+    path = PurePosixPath(name)
+    return str(path) == name and not path.is_absolute() and not {"..", "."} & {*path.parts}
 
 
 def _text(step: int, files: dict[str, _Entry]) -> str:

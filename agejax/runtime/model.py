@@ -98,7 +98,7 @@ def _trunk(
     given = {key: value for key, value in ours.items() if anything or key in named}
     try:
         return kind(**given, **args)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise UserError(f"{where}.args do not suit {kind.__name__}: {error}") from error
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agejax.errors import UserError
+from agejax.data.npz import read_npz
+from agejax.errors import UserError, first_line
 from agejax.labels import median_age
 from agejax.train.metrics import off
 
@@ -42,33 +43,53 @@ def predictions_file(path: Path, split: str) -> Path:
     return file
 
 
+def evaluated_checkpoint(arrays: dict[str, np.ndarray]) -> tuple[int, dict[str, str]] | None:
+    """The step and the identity of the checkpoint that a file is of; None where it tells none.
+
+    See `agejax.runtime.checkpoint.Checkpoints.identity`.
+    """
+    words = arrays.get("checkpoint", np.array(0))
+    if words.ndim != 1 or words.dtype.kind != "U" or not len(words):
+        return None
+    step, *parts = words.tolist()
+    if not (step.isascii() and step.isdecimal() and len(step) < 20):
+        return None
+    return int(step), {part: of for part, _, of in (word.partition("=") for word in parts)}
+
+
 def read_predictions(file: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file, sorted by path.
+    """The arrays of a file, sorted by path, and `checkpoint` where it tells that.
 
     Raises:
       UserError: it is not of the form that `agejax.runtime.evaluate` writes.
     """
     try:
-        with np.load(file, allow_pickle=False) as npz:
-            arrays = dict(npz)
+        arrays = read_npz(file)
     except Exception as error:  # zipfile, zlib and NumPy each have their own
-        raise UserError(f"{file}: cannot be read ({error})") from error
+        raise UserError(f"{file}: cannot be read ({first_line(error)})") from error
     path = arrays.get("path", np.array([]))
     if path.ndim != 1 or path.dtype.kind not in "US" or not len(path):
         raise UserError(f"{file}: it has no array `path` of names")
     tasks = [task for task in TASKS if f"{task}_probabilities" in arrays]
     for task in tasks:
-        p, label = arrays[f"{task}_probabilities"], arrays.get(f"{task}_label")
+        p, label = arrays[f"{task}_probabilities"], arrays.get(f"{task}_label", np.array(0))
         arrays.setdefault(f"{task}_known", np.ones(len(path), bool))
         arrays.setdefault(f"{task}_upto", label)
-        if label is None or label.shape != path.shape or label.dtype.kind not in "iu":
+        known, last = arrays[f"{task}_known"], arrays[f"{task}_upto"]
+        if known.shape != path.shape or known.dtype.kind != "b":
+            raise UserError(f"{file}: {task}_known does not say of each face whether it is")
+        if label.shape != path.shape or label.dtype.kind not in "iu":
             raise UserError(f"{file}: it has no whole {task}_label for each of its faces")
+        if last.shape != path.shape or last.dtype.kind not in "iu":
+            raise UserError(f"{file}: it has no whole {task}_upto for each of its faces")
         if p.ndim != 2 or len(p) != len(path) or p.dtype.kind != "f" or not np.isfinite(p).all():
             raise UserError(f"{file}: {task}_probabilities are not finite numbers of each face")
     order = np.argsort(path)
     kept = ["path", *(["person"] if "person" in arrays else [])]
     kept += [f"{task}_{what}" for task in tasks for what in _ARRAYS]
-    return {name: arrays[name][order] for name in kept} | {"path": path[order].astype(str)}
+    told = {name: arrays[name] for name in ("checkpoint",) if name in arrays}
+    of_faces = {name: arrays[name][order] for name in kept}
+    return of_faces | {"path": path[order].astype(str)} | told
 
 
 def check_same_faces(

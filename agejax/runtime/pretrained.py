@@ -7,11 +7,9 @@ from ml_collections import ConfigDict
 
 from agejax import tasks
 from agejax.callables import is_name, name_of, resolve
-from agejax.config import from_json
 from agejax.errors import UserError
 from agejax.models.pretrained import Report, carry_over, load_pretrained
-from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import find_checkpoint
+from agejax.runtime.runs import read_checkpoint
 from agejax.runtime.weight_files import read_weights
 from agejax.types import Weights
 
@@ -89,18 +87,16 @@ def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights
 
 
 def _from_run(config: ConfigDict, weights: Weights, path: Path) -> tuple[Weights, Report]:
-    checkpoints, step = find_checkpoint(path)
-    where = f"{checkpoints.folder}/{step}"
-    theirs = from_json(checkpoints.config(step), where)
+    shipped = read_checkpoint(path)
+    theirs, where = shipped.config, shipped.where
     if theirs.model.members:
         raise UserError(f"config.model.pretrained: {where} is an ensemble; name one of its members")
-    _, like = abstract_model(theirs)
     ours, others = (tasks.read(of.tasks) for of in (config, theirs))
     same = [name for name in ours.keys() & others.keys() if ours[name].head is others[name].head]
     told = _fed(theirs)
     if told != _fed(config):
         told += f"; this run has {_fed(config)}"
-    return carry_over(weights, checkpoints.weights(step, like), same, where, told)
+    return carry_over(weights, shipped.weights, same, where, told)
 
 
 def _fed(config: ConfigDict) -> str:

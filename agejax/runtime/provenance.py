@@ -102,11 +102,23 @@ def read_sessions(workdir: Path) -> list[dict[str, Any]]:
         return []
     try:
         sessions = json.loads(file.read_text(encoding="utf-8"))
-        if not all(isinstance(entry["step"], int) for entry in sessions):
-            raise ValueError("a step is no number")
-    except (ValueError, TypeError, KeyError) as error:
+        if not isinstance(sessions, list) or not all(map(_is_entry, sessions)):
+            raise ValueError("it is no list of what training began with")
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise UserError(f"{file}: cannot be read ({error}); move it away to go on") from error
     return sessions
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it is of the form of `note_session`'s, as far as it is read."""
+    data = entry.get("data", {})
+    return (
+        type(entry["step"]) is int
+        and all(isinstance(entry.get(key, ""), str) for key in ("weights", "command"))
+        and isinstance(data, dict)
+        and all(isinstance(of, dict) for of in data.values())
+        and all(isinstance(of.get("sha256", ""), str) for of in data.values())
+    )
 
 
 def differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -9,13 +9,14 @@ import numpy as np
 
 from agejax import tasks
 from agejax.checks import check
-from agejax.config import from_json, to_json, update
+from agejax.config import to_json, update
 from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import reader_of, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
-from agejax.runtime.runs import of_the_run, open_checkpoints
+from agejax.runtime.model import abstract_model
+from agejax.runtime.runs import config_of, of_the_run, open_checkpoints
 from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
 from agejax.train.calibration import Calibration
 
@@ -61,14 +62,20 @@ def recalibrate(
     own = of_the_run(workdir, settings)
     check(own)
     checkpoints = open_checkpoints(workdir)
-    step = checkpoints.find(checkpoint)
-    shipped = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
+    step, shipped, old, weights = checkpoints.read(
+        checkpoint,
+        lambda step: (
+            step,
+            config_of(checkpoints, step),
+            checkpoints.calibration(step),
+            checkpoints.weights(step, abstract_model(own)[1]),
+        ),
+    )
     update(shipped, settings)
     train = training_faces(of_the_run(workdir, places))
     table = changes_for(faces, places)
     as_it_was, config = of_the_run(workdir, table), of_the_run(workdir, {**table, **settings})
     teachers = teachers_of(config, split, train)
-    old = checkpoints.calibration(step)
     offset = old.offset
     if any(key.endswith("logit_adjustment") for key in settings):
         if train is None:
@@ -77,11 +84,11 @@ def recalibrate(
         offset = tasks.logit_offsets(learnt, train.labels, train.known, train.upto)
 
     to = Checkpoints(out)  # whether it can be written shows now, not after minutes
-    raw, readable = reader_of(config, checkpoints, step)(teachers)
+    raw, readable = reader_of(config, weights)(teachers)
     figures, taught = _fitted(old, offset, raw, teachers.where(readable))
     after = evaluation_figures(raw, taught, teachers.where(readable))
     if config.model != as_it_was.model:
-        raw, readable = reader_of(as_it_was, checkpoints, step)(teachers)
+        raw, readable = reader_of(as_it_was, weights)(teachers)
     before = evaluation_figures(raw, old, teachers.where(readable))
     origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": taught.n}
     checkpoints.copy(step, to, to_json(shipped), selection_error(figures), taught)

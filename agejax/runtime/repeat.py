@@ -50,7 +50,7 @@ def repeat(
     now = surroundings(config, {"train": faces, "validation": validation})
     _say_what_differs(run, now, say)
     train(config, workdir)
-    first = [sessions[0]["weights"] for of in (run, workdir) if (sessions := read_sessions(of))]
+    first = [sessions[0].get("weights") for of in (run, workdir) if (sessions := read_sessions(of))]
     if len(set(first)) > 1:
         say("differs: the weights before the first step; config.model.pretrained is another file?")
     ours, same = open_checkpoints(workdir), True

@@ -1,16 +1,49 @@
 """A run's folder as it is found again: its config and its checkpoints."""
 
+import dataclasses
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from flax import nnx
 from ml_collections import ConfigDict
 
+from agejax import checks
 from agejax.config import from_json, update
 from agejax.errors import UserError
+from agejax.junk import is_junk
 from agejax.paths import expanded
 from agejax.runtime.checkpoint import Checkpoints
+from agejax.runtime.model import abstract_model
+from agejax.train.calibration import Calibration
+from agejax.types import Weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Shipped:
+    """What of a checkpoint is shipped, all of it of one and the same.
+
+    Attributes:
+      checkpoints: of the run.
+      step: of training.
+      config: the run's.
+      graph: the structure of the model.
+      weights: NumPy arrays.
+      calibration: what validation taught.
+    """
+
+    checkpoints: Checkpoints
+    step: int
+    config: ConfigDict
+    graph: nnx.GraphDef
+    weights: Weights
+    calibration: Calibration
+
+    @property
+    def where(self) -> str:
+        """The checkpoint's folder."""
+        return f"{self.checkpoints.folder}/{self.step}"
 
 
 def open_checkpoints(workdir: Path) -> Checkpoints:
@@ -24,32 +57,92 @@ def open_checkpoints(workdir: Path) -> Checkpoints:
     return Checkpoints(Path(workdir), read_only=True)
 
 
-def find_checkpoint(path: str | Path, which: str = "best") -> tuple[Checkpoints, int]:
-    """The checkpoints of a run, and the step of the one that is meant.
+def read_checkpoint(
+    path: str | Path,
+    which: str = "best",
+    dtype: str | None = None,
+    accept: Callable[[ConfigDict], None] = lambda _: None,
+) -> Shipped:
+    """What of a checkpoint is shipped; where a run that trains on replaces it, of the next.
 
     Args:
       path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
       which: "best", "latest" or a step, where `path` names no checkpoint itself.
+      dtype: what the model is to compute in, in place of the config's.
+      accept: is given the config before the weights are read, and raises where it does not suit.
 
     Raises:
-      UserError: there is none.
+      UserError: there is none, or it holds what this version does not know.
     """
     path = expanded(Path(path))
     if path.parent.name == "checkpoints" and path.name.isdecimal():
         path, which = path.parent, path.name
     checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)
-    return checkpoints, checkpoints.find(which)
+
+    def read(step: int) -> Shipped:
+        config = config_of(checkpoints, step)
+        accept(config)
+        model = config.copy_and_resolve_references()
+        model.model.dtype = dtype or model.model.dtype
+        graph, like = abstract_model(model)
+        weights = checkpoints.weights(step, like)
+        return Shipped(checkpoints, step, config, graph, weights, checkpoints.calibration(step))
+
+    return checkpoints.read(which, read)
+
+
+def config_of(checkpoints: Checkpoints, step: int, trust: Collection[str] = ()) -> ConfigDict:
+    """The config of a checkpoint; `trust` as of `of_the_run`.
+
+    Raises:
+      UserError: it holds what cannot be meant, or what this version does not know.
+    """
+    where = f"{checkpoints.folder}/{step}"
+    config = from_json(checkpoints.config(step), where, trust)
+    _check(config, where)
+    return config
+
+
+def _check(config: ConfigDict, where: str) -> None:
+    try:
+        checks.check_values(config)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def other_than_evaluated(run: Path, step: Any, evaluated: Any) -> str | None:
+    """In what a run's checkpoint is not the one of that step that figures are of.
+
+    Args:
+      run: the folder.
+      step: which checkpoint was evaluated.
+      evaluated: {"weights" | "calibration": hash}, as `Checkpoints.identity` gives it.
+
+    Returns:
+      In words; None where it is the same, is gone, or where the figures do not tell.
+    """
+    checkpoints = Checkpoints(run, read_only=True)
+    if type(step) is not int or not isinstance(evaluated, Mapping):
+        return None
+    if not (checkpoints.folder / str(step)).is_dir():
+        return None
+    now = checkpoints.identity(step)
+    differ = [part for part in now if evaluated.get(part) != now[part]]
+    if not differ:
+        return None
+    return f"{' and '.join(differ)} other than {checkpoints.folder}/{step} has now"
 
 
 def licence_of(run: Path) -> str | None:
     """The licence of the data, as the run's evaluations tell it; None where none does."""
-    for file in (*sorted(run.glob("eval/*.json")), run / "calibrated_from.json"):
+    told = sorted(file for file in (run / "eval").glob("*.json") if not is_junk(file.name))
+    for file in (*told, run / "calibrated_from.json"):
         try:
             said = json.loads(file.read_text(encoding="utf-8"))["data"]["about"]["licence"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             continue
-        if said:
-            return str(said)
+        if said and isinstance(said, str):
+            return said
     return None
 
 
@@ -69,5 +162,6 @@ def of_the_run(
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: not a config ({error})") from error
     config = from_json(text, str(file), trust)
+    _check(config, str(file))
     update(config, changes)
     return config

@@ -1,12 +1,26 @@
 """The folder of a run's checkpoints: which there are, which are whole, which are kept."""
 
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+from agejax.errors import UserError
+from agejax.junk import entries
 from agejax.runtime import manifest
 from agejax.runtime.durable import sync_folder
 
-_UNFINISHED = ("*.partial*", "*.removed")
+_UNFINISHED = re.compile(r"(\d+)\.(partial|removed).*")
+_ASIDE = re.compile(r"damaged-\d+(-\d+)?")
+_Writing = tuple[int, ...]
+
+
+class Replaced(UserError):
+    """A checkpoint was removed, or written anew, while it was read."""
+
+    def __init__(self, folder: Path):
+        """Names it."""
+        super().__init__(f"{folder} was replaced or removed while it was read; try again")
 
 
 class StepFolders:
@@ -15,38 +29,67 @@ class StepFolders:
     def __init__(self, path: Path):
         """Names the folder; it need not be there."""
         self.path = path
-        self._whole: set[tuple[int, str | None]] = set()
+        self._whole: set[tuple[_Writing, str | None]] = set()
 
     def steps(self) -> list[int]:
         """The steps that there are checkpoints of, damaged ones among them, in order."""
-        there = self.path.iterdir() if self.path.is_dir() else []
-        names = (folder.name for folder in there if folder.is_dir())
-        return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+        names = (folder.name for folder in self._folders())
+        return sorted(int(name) for name in names if _is_step(name))
+
+    def lost(self) -> list[str]:
+        """The names of the checkpoints that there are, and of those that were set aside."""
+        names = (folder.name for folder in self._folders())
+        return sorted(name for name in names if _is_step(name) or _ASIDE.fullmatch(name))
+
+    def writing(self, step: int) -> _Writing | None:
+        """Tells one writing of a checkpoint from another; None where there is none."""
+        try:
+            of = [(self / step).stat()]
+        except OSError:
+            return None
+        try:
+            of.append((self / step / manifest.NAME).stat())
+            return (of[0].st_dev, of[0].st_ino, of[1].st_ino, of[1].st_mtime_ns, of[1].st_size)
+        except OSError:
+            return (of[0].st_dev, of[0].st_ino)
 
     def __truediv__(self, step: int) -> Path:
         return self.path / str(step)
 
     def problems(self, step: int, items: tuple[str, ...] | None = None) -> list[str]:
-        """As `manifest.problems`; what was found whole is not read again."""
-        unread = {(step, item) for item in items or (None,)} - self._whole
-        if not unread or (step, None) in self._whole:
+        """As `manifest.problems`; what was found whole is not read again.
+
+        Raises:
+          Replaced: it is gone, or became another one meanwhile.
+        """
+        if (writing := self.writing(step)) is None:
+            raise Replaced(self / step)
+        unread = {(writing, item) for item in items or (None,)} - self._whole
+        if not unread or (writing, None) in self._whole:
             return []
         parts = None if items is None else [item for _, item in unread if item is not None]
-        if not (found := manifest.problems(self / step, step, parts)):
+        found = manifest.problems(self / step, step, parts)
+        if found and self.writing(step) != writing:
+            raise Replaced(self / step)
+        if not found:
             self._whole |= unread
         return found
 
     def tidy(self) -> None:
-        """Makes the folder, removes what was never finished, and sets damaged checkpoints aside."""
+        """Makes the folder, removes what was never finished, and sets damaged checkpoints aside.
+
+        These only where there is a whole one.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        for pattern in _UNFINISHED:
-            for folder in self.path.glob(pattern):
-                shutil.rmtree(folder)
-        for step in self.steps():
-            if wrong := self.problems(step):
-                aside = self._free_name(f"damaged-{step}")
-                (self / step).rename(aside)
-                print(f"{told(self / step, wrong)}; it is set aside as {aside.name}")
+        for folder in self._unfinished():
+            shutil.rmtree(folder, ignore_errors=True)  # a file that is open elsewhere may stay
+        damaged = {step: wrong for step in self.steps() if (wrong := self.problems(step))}
+        if len(damaged) == len(self.steps()):
+            return  # none is there to go on from: nobody may have to undo more than the damage
+        for step, wrong in damaged.items():
+            aside = self._free_name(f"damaged-{step}")
+            (self / step).rename(aside)
+            print(f"{told(self / step, wrong)}; it is set aside as {aside.name}")
 
     def being_written(self, step: int, i: int = 0) -> Path:
         """Where to write a checkpoint before `publish`, at the i-th try."""
@@ -54,7 +97,7 @@ class StepFolders:
 
     def give_up(self, step: int) -> None:
         """Removes what was never finished of a checkpoint, and what Orbax has put beside it."""
-        for folder in self.path.glob(f"{step}.partial*"):
+        for folder in self._unfinished(step, "partial"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self, written: Path, step: int) -> None:
@@ -69,17 +112,34 @@ class StepFolders:
 
     def remove(self, step: int) -> None:
         """Removes a checkpoint; one that a kill leaves half removed does not look damaged."""
-        removed = self.path / f"{step}.removed"
+        for folder in self._unfinished(step, "removed"):
+            shutil.rmtree(folder, ignore_errors=True)
         if (self / step).exists():
-            shutil.rmtree(removed, ignore_errors=True)
+            removed = self._free_name(f"{step}.removed", "")
             (self / step).rename(removed)
-        shutil.rmtree(removed, ignore_errors=True)
-        self._whole = {known for known in self._whole if known[0] != step}
+            shutil.rmtree(removed, ignore_errors=True)
 
-    def _free_name(self, name: str) -> Path:
+    def _folders(self) -> Iterator[Path]:
+        there = entries(self.path) if self.path.is_dir() else []
+        return (folder for folder in there if folder.is_dir())
+
+    def _unfinished(self, step: int | None = None, kind: str | None = None) -> list[Path]:
+        """What saves and removals have left, of all steps and kinds or of one."""
+        of = [(folder, _UNFINISHED.fullmatch(folder.name)) for folder in self._folders()]
+        return [
+            folder
+            for folder, found in of
+            if found and step in (None, int(found[1])) and kind in (None, found[2])
+        ]
+
+    def _free_name(self, name: str, between: str = "-") -> Path:
         taken = {folder.name for folder in self.path.iterdir()}
-        names = [name, *(f"{name}-{i}" for i in range(2, len(taken) + 3))]
+        names = [name, *(f"{name}{between}{i}" for i in range(2, len(taken) + 3))]
         return self.path / next(n for n in names if n not in taken)
+
+
+def _is_step(name: str) -> bool:
+    return name.isascii() and name.isdecimal()
 
 
 def told(folder: Path, wrong: list[str]) -> str:

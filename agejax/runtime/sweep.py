@@ -23,6 +23,8 @@ from agejax import checks
 from agejax import config as configs
 from agejax.errors import UserError
 from agejax.program import ended_in_order
+from agejax.runtime.runs import other_than_evaluated
+from agejax.sweeps import folder_of
 
 _PARENT = "AGEJAX_SWEEP"  # the environment tells a run whose child it is
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
@@ -54,11 +56,11 @@ def run_sweep(
             checks.check(config)
         except UserError as error:
             raise UserError(f"run {name}: {error}") from error
-    done = [name for name, config in runs.items() if is_done(config, folder / name)]
+    done = [name for name, config in runs.items() if is_done(config, folder_of(folder, name))]
     waiting = [name for name in runs if name not in done]
     print(f"{folder}: {len(runs)} runs, {len(done)} of them done before", flush=True)
     for name in done:
-        print(f"  {_figures(folder / name, runs[name].eval.split)}  {name}", flush=True)
+        print(f"  {_figures(folder_of(folder, name), runs[name].eval.split)}  {name}", flush=True)
     failed = _do(waiting, runs, folder, command, jobs)
     print(f"agejax compare {folder} shows which differences are more than chance")
     if failed:
@@ -75,7 +77,7 @@ def is_done(config: ConfigDict, workdir: Path) -> bool:
     file = workdir / "config.json"
     if not file.is_file():
         return False
-    theirs = configs.from_json(file.read_text(encoding="utf-8"), str(file))
+    theirs = configs.from_json(_text(file), str(file))
     if changes := list(configs.differences(config, theirs)):
         raise UserError(
             f"{workdir} holds another run: {'; '.join(changes)}; give the sweep its own --workdir"
@@ -84,7 +86,11 @@ def is_done(config: ConfigDict, workdir: Path) -> bool:
     left = [evaluation.with_suffix(".json"), evaluation.with_suffix(".npz")]
     left.append(workdir / "checkpoints" / str(config.train.steps))
     # An evaluation in the middle of training, or by another mode, is none of the finished run.
-    return config.mode == "train" and all(path.exists() for path in left)
+    if config.mode != "train" or not all(path.exists() for path in left):
+        return False
+    figures = _read(left[0])
+    of = figures.get("step"), figures.get("checkpoint")
+    return bool(figures) and other_than_evaluated(workdir, *of) is None
 
 
 def end_with_parent() -> None:
@@ -120,9 +126,9 @@ def _do(
                 before += 1
                 if process.returncode:
                     failed.append(name)
-                    told = f"failed: {_last_line(folder / name)}"
+                    told = f"failed: {_last_line(folder_of(folder, name))}"
                 else:
-                    told = _figures(folder / name, runs[name].eval.split)
+                    told = _figures(folder_of(folder, name), runs[name].eval.split)
                 minutes = (time.monotonic() - start) / 60
                 print(f"  {told}  {name}  ({before} of {count}, {minutes:.1f} min)", flush=True)
             time.sleep(0.1)
@@ -142,7 +148,7 @@ def _ending(at_work: Mapping[str, tuple[subprocess.Popen, float]]) -> Iterator[N
 
 
 def _start(command: Sequence[str], folder: Path, name: str, jobs: int) -> subprocess.Popen:
-    workdir = folder / name
+    workdir = folder_of(folder, name)
     workdir.mkdir(parents=True, exist_ok=True)
     share = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / jobs:.2f}"} if jobs > 1 else {}
     environment = share | os.environ | {_PARENT: str(os.getpid()), "TQDM_DISABLE": "1"}
@@ -158,11 +164,32 @@ def _start(command: Sequence[str], folder: Path, name: str, jobs: int) -> subpro
 
 
 def _figures(workdir: Path, split: str) -> str:
-    figures = json.loads((workdir / "eval" / f"{split}.json").read_text(encoding="utf-8"))
-    age, gender = figures["age"], figures["gender"]
-    interval = age.get("mae_interval")
-    within = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
-    return f"{split} MAE {age['mae']['median']:.2f} years{within}, gender {gender['accuracy']:.1%}"
+    file = workdir / "eval" / f"{split}.json"
+    figures = _read(file)
+    try:
+        age, gender = figures["age"], figures["gender"]
+        interval = age.get("mae_interval")
+        within = f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+        mae, accuracy = age["mae"]["median"], gender["accuracy"]
+        return f"{split} MAE {mae:.2f} years{within}, gender {accuracy:.1%}"
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return f"{file} is not what an evaluation writes"
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: not a config ({error})") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """An evaluation's figures; nothing where it is damaged."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _last_line(workdir: Path) -> str:

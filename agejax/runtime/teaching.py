@@ -12,6 +12,7 @@ from agejax.config import to_json
 from agejax.data.faces import Faces
 from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
+from agejax.junk import is_junk
 from agejax.runtime.durable import write_text
 from agejax.runtime.evaluate import open_split
 from agejax.runtime.runs import licence_of
@@ -19,7 +20,8 @@ from agejax.runtime.runs import licence_of
 
 def check_out(out: Path) -> None:
     """Raises a `UserError` where there is something already, but for what was never finished."""
-    files = (path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    paths = (path.relative_to(out) for path in out.rglob("*") if path.is_file())
+    files = (path.as_posix() for path in paths if not any(map(is_junk, path.parts)))
     if out.is_file() or not all(re.match(r"checkpoints/\d+\.partial", file) for file in files):
         raise UserError(f"{out} is taken; name a folder that is not there yet")
 

@@ -1,25 +1,32 @@
 """Files of weights -> {name: array}, without the libraries that wrote them.
 
 safetensors, numpy's .npz, both layouts of torch, and dlib's networks. What a file says of itself
-is checked before anything is allocated for it, and no code in it is run.
+is checked before anything is allocated for it, and no code in it is run. The time and the memory
+that a file takes are bounded by its size, whoever made it.
 """
 
 import io
+import itertools
 import json
-import math
 import zipfile
 from pathlib import Path
+from typing import TypeVar
 
 import jax.numpy as jnp
 import numpy as np
 
-from agejax.errors import UserError
+from agejax.data.npz import elements, read_archive
+from agejax.errors import UserError, first_line
 from agejax.runtime.dlib_files import is_dlib, read_dlib
 from agejax.runtime.torch_files import read_legacy, read_zip
 
 Arrays = dict[str, np.ndarray]
+_T = TypeVar("_T")
 
 _MAX_HEADER = 100 << 20  # bytes; the limit of safetensors itself
+_MOST_ARRAYS = 100_000
+_LONGEST_NAME = 1000  # letters
+_NPZ_RATIO, _NPZ_SPARE = 16, 1 << 20  # what an .npz may unpack to: parts of its size, or bytes
 _SAFETENSORS = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": jnp.bfloat16, "BOOL": "?"},
     **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"},
@@ -38,13 +45,15 @@ def read_weights(path: str | Path) -> Arrays:
       UserError: the file is of no such kind, is broken, or asks for code to be run.
       OSError: it cannot be opened.
     """
-    data = Path(path).read_bytes()
+    if not (path := Path(path)).is_file() and path.exists():  # a device or a pipe may never end
+        raise UserError(f"{path}: no file")
+    data = path.read_bytes()
     try:
-        arrays = {name: _to_float32(x) for name, x in _read(data).items()}
+        arrays = {_name(name): _to_float32(x) for name, x in _few(_read(data)).items()}
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except Exception as error:  # whatever a parser raises on bytes that somebody else made up
-        reason = f"{type(error).__name__}: {error}"[:200]
+        reason = f"{type(error).__name__}: {first_line(error)}"
         raise UserError(f"{path} is broken, fetch it again ({reason})") from error
     if not arrays:
         raise UserError(f"{path}: there are no arrays in it")
@@ -53,66 +62,62 @@ def read_weights(path: str | Path) -> Arrays:
     return arrays
 
 
+def _few(arrays: dict[str, _T]) -> dict[str, _T]:
+    if len(arrays) > _MOST_ARRAYS:
+        raise UserError(f"it holds {len(arrays):,} arrays, more than any network has")
+    return arrays
+
+
+def _name(name: str) -> str:
+    """An array's name, which will be printed."""
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise UserError(f"an array is called {name[:60]!a}, which is no name of one")
+    return name
+
+
 def _to_float32(x: np.ndarray) -> np.ndarray:
     is_float = x.dtype.kind == "f" or x.dtype == jnp.bfloat16
     return np.asarray(x, np.float32) if is_float else x
 
 
 def _read(data: bytes) -> Arrays:
+    # First, as a header's length may begin as the others do. None of these gives one that fits.
+    length = int.from_bytes(data[:8], "little")
+    if data[8:9] == b"{" and length <= min(len(data) - 8, _MAX_HEADER):
+        return _read_safetensors(data, length)
     if data[:2] == b"PK":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            is_torch = any(name.endswith("/data.pkl") for name in archive.namelist())
-            return read_zip(archive) if is_torch else _read_npz(archive)
+            if any(name.endswith("/data.pkl") for name in archive.namelist()):
+                return read_zip(archive, len(data))
+            most = max(_NPZ_RATIO * len(data), _NPZ_SPARE)
+            return read_archive(archive, most, kinds="fiub")
     if data[:1] == b"\x80":  # how a pickle begins
         return read_legacy(data)
-    if data[8:9] == b"{":
-        return _read_safetensors(data)
     if is_dlib(data):
         return read_dlib(data)
     if data[257:262] == b"ustar":
         raise UserError("a file of a torch before 0.2; load and save it with a newer one")
+    if data[8:9] == b"{":
+        raise ValueError(f"a header of {length} bytes")
     raise UserError("it is no safetensors, .npz, torch or dlib file, from which weights are read")
 
 
-def _read_safetensors(data: bytes) -> Arrays:
+def _read_safetensors(data: bytes, length: int) -> Arrays:
     """The header's length in 8 bytes, the header in JSON, and the arrays one after the other."""
-    length = int.from_bytes(data[:8], "little")
-    if length > min(len(data) - 8, _MAX_HEADER):
-        raise ValueError(f"a header of {length} bytes")
     header = json.loads(data[8 : 8 + length])
+    header.pop("__metadata__", None)
     body = memoryview(data)[8 + length :]
-    arrays = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
+    arrays, places = {}, []
+    for name, entry in _few(header).items():
         shape, (start, end) = entry["shape"], entry["data_offsets"]
         dtype = np.dtype(_SAFETENSORS[entry["dtype"]])
-        if any(type(n) is not int or n < 0 for n in (*shape, start, end)) or end > len(body):
+        if any(type(n) is not int or n < 0 for n in (start, end)) or end > len(body):
             raise ValueError(f"{name} lies outside of the file")
-        if end - start != math.prod(shape) * dtype.itemsize:
+        if end - start != elements(shape) * dtype.itemsize:
             raise ValueError(f"{name} has another size than its shape")
         arrays[name] = np.frombuffer(body[start:end], dtype).reshape(shape)
-    return arrays
-
-
-def _read_npz(archive: zipfile.ZipFile) -> Arrays:
-    """numpy's own reader allocates what a header claims; here the claim is compared first."""
-    arrays = {}
-    for info in archive.infolist():
-        if info.file_size > 16 * max(info.compress_size, 1024):
-            raise UserError(f"{info.filename} unpacks to {info.file_size:,} bytes; weights do not")
-        member = archive.read(info)
-        stream = io.BytesIO(member)
-        headers = np.lib.format
-        version = headers.read_magic(stream)
-        read = {(1, 0): headers.read_array_header_1_0, (2, 0): headers.read_array_header_2_0}
-        shape, fortran, dtype = read[version](stream)
-        if dtype.kind not in "fiub":
-            raise UserError(f"{info.filename} is of dtype {dtype}, from which no weights are read")
-        if math.prod(shape) * dtype.itemsize != len(member) - stream.tell():
-            raise ValueError(f"{info.filename} has another size than its shape")
-        flat = np.frombuffer(member, dtype, offset=stream.tell())
-        arrays[info.filename.removesuffix(".npy")] = flat.reshape(
-            shape, order="F" if fortran else "C"
-        )
+        places.append((start, end))
+    places.sort()
+    if any(start < end for (_, end), (start, _) in itertools.pairwise(places)):
+        raise ValueError("its arrays overlap, and each is to have bytes of its own")
     return arrays

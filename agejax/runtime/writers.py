@@ -89,6 +89,6 @@ class MetricsLog:
 
 def _step(line: bytes) -> float:
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):  # no line of ours, or one that was damaged
+        return float(json.loads(line.decode("utf-8"))["step"])
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):  # damaged
         return _NO_STEP

@@ -21,6 +21,7 @@ _TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 _COLDEST, _HOTTEST = 0.2, 5.0
 _FEWEST = 9  # labels that a 90% interval can be fitted on
 _TINY = 1e-30  # what a probability counts at least, as in the metrics' NLL
+_LEAST, _MOST = 1e-3, 1e3  # temperature, and nats: what others may have fitted
 _ALL_AGES = 1000.0  # a widening past 0 and 100 from any quantiles
 
 
@@ -40,6 +41,39 @@ class Calibration:
     widening: Mapping[str, float] = dataclasses.field(default_factory=dict)
     n: int = 0
     offset: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any], classes: Mapping[str, int]) -> "Calibration":
+        """One that was written as JSON; the older ones have no offset.
+
+        Args:
+          saved: what `dataclasses.asdict` gave.
+          classes: {task: how many}, of those that are known.
+
+        Raises:
+          ValueError: a value is none that `fit` gives.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(saved.keys() - names):
+            raise ValueError(f"it holds {unknown[0]!r:.40}, which means nothing here")
+        found = cls(**saved)
+        if type(found.n) is not int or not 0 <= found.n < 2**63:
+            raise ValueError(f"n is {found.n!r:.40}; it counts faces")
+        parts = {name: getattr(found, name) for name in ("temperature", "widening", "offset")}
+        for name, of in parts.items():
+            if not isinstance(of, Mapping):
+                raise ValueError(f"{name} is {of!r:.40}; it must be of tasks")
+        for task, t in found.temperature.items():
+            if not (_is_number(t) and _LEAST <= t <= 1 / _LEAST):
+                raise ValueError(f"the temperature of {task!r:.40} is {t!r:.40}; it is about 1")
+        for task, share in found.widening.items():
+            if not _is_number(share):
+                raise ValueError(f"the widening of {task!r:.40} is {share!r:.40}, no finite number")
+        for task, nats in found.offset.items():
+            many = isinstance(nats, list) and len(nats) == classes.get(task, len(nats))
+            if not many or not all(_is_number(x) and abs(x) <= _MOST for x in nats):
+                raise ValueError(f"the offset of {task!r:.40} is not a number for each class")
+        return found
 
 
 def fit(
@@ -179,6 +213,10 @@ def age_interval(p: Any, widening: float = 0.0) -> tuple[Any, Any, Any]:
     low, median, high = (quantile_age(p, q) for q in (_TAILS[0], 0.5, _TAILS[1]))
     move = widening * (high - low)
     return xp.clip(low - move, 0, median), median, xp.clip(high + move, median, p.shape[-1] - 1)
+
+
+def _is_number(x: Any) -> bool:
+    return type(x) in (int, float) and abs(x) < 1e300
 
 
 def _beyond(first: np.ndarray, last: np.ndarray, classes: int) -> np.ndarray:

@@ -17,6 +17,7 @@ KINDS = {
     "jpeg": ("mutated JPEG, built and decoded", ()),
     "records": ("mutated array_record, columns and descriptions of a built data set", ("built",)),
     "config": ("mutated config of a run", ()),
+    "weights": ("mutated torch, safetensors, .npz and dlib weights, time and memory bounded", ()),
     "tables": ("mutated CSV, TSV and JSON lines", ()),
     "commands": ("command lines of agejax and launch.py", ("run", "archives", "built")),
 }

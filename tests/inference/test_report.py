@@ -14,6 +14,7 @@ from agejax.inference.report.evaluation import open_evaluation
 from agejax.inference.report.faces import worth_a_look
 from agejax.inference.report.settings import changed
 from agejax.inference.report.write import page, write_report
+from agejax.runtime import manifest
 from agejax.runtime.evaluate import evaluate, open_split
 from agejax.runtime.figures import baseline, evaluation_figures, label_counts
 from agejax.runtime.runs import of_the_run
@@ -249,3 +250,22 @@ _OUTSIDE = """texts => texts.filter((text) => {
     const at = text.getBoundingClientRect(), box = text.closest("svg").getBoundingClientRect()
     return at.left < box.left - 1 || at.right > box.right + 9 || at.bottom > box.bottom + 1
 }).map((text) => text.textContent)"""
+
+
+def test_figures_of_other_weights_of_the_same_step_are_not_shown(run, tmp_path, capsys):
+    folder = shutil.copytree(run, tmp_path / "tiny")
+    figures = open_evaluation(folder).figures
+    assert capsys.readouterr().err == ""
+    checkpoint = folder / "checkpoints" / str(figures["step"])
+    (checkpoint / "calibration" / "metadata").write_text('{"temperature": {"age": 4.0}}')
+    manifest.seal(checkpoint, figures["step"])
+    again = open_evaluation(folder).figures
+    told = "test.json is of calibration other than"
+    assert [told in line for line in capsys.readouterr().err.splitlines() if "eval/" in line] == [
+        True
+    ]
+    assert again["calibration"]["temperature"] == {"age": 4.0}
+    assert again["checkpoint"]["weights"] == figures["checkpoint"]["weights"]
+    assert again["checkpoint"]["calibration"] != figures["checkpoint"]["calibration"]
+    assert open_evaluation(folder).figures == json.loads(json.dumps(again))
+    assert capsys.readouterr().err == ""

@@ -201,7 +201,7 @@ def test_a_run_whose_data_has_moved_or_is_gone(calibrate, run, built, archives, 
 
 
 def test_a_disk_that_takes_no_more_leaves_no_checkpoint(run, tmp_path, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("agejax.runtime.checkpoint.shutil.copytree", full)

@@ -9,7 +9,7 @@ from agejax.models.heads import Coral, OrdinalCNN
 from agejax.models.multitask import per_image
 from agejax.runtime.model import make_model
 from agejax.runtime.pretrained import start_from_pretrained
-from agejax.runtime.runs import find_checkpoint
+from agejax.runtime.runs import read_checkpoint
 from agejax.train.losses import ordinal
 
 
@@ -18,13 +18,12 @@ def start(config, path):
     return start_from_pretrained(config, make_model(config)[1])
 
 
-def saved(run, config):
-    checkpoints, step = find_checkpoint(run)
-    return checkpoints.weights(step, make_model(config)[1])
+def saved(run):
+    return read_checkpoint(run).weights
 
 
 def test_all_weights_are_those_of_the_run(run, tiny):
-    theirs = saved(run, tiny)
+    theirs = saved(run)
     tiny.seed = 9
     weights, report = start(tiny, run)
     jax.tree.map(np.testing.assert_array_equal, dict(weights), dict(theirs))
@@ -41,7 +40,7 @@ def test_a_checkpoint_can_be_named(run, tiny):
 
 
 def test_heads_of_another_kind_or_width_are_new_and_unknown_ones_skipped(run, tiny):
-    theirs = saved(run, tiny)
+    theirs = saved(run)
     with tiny.unlocked():
         tiny.tasks.age.update(head=Coral, loss=ordinal)
         tiny.tasks.race = {"classes": 5}

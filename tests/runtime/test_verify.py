@@ -60,6 +60,15 @@ def test_damage_is_named_and_gives_two(verify, workdir, kind):
     assert ("config/metadata" if kind == "swap" else "metrics/metrics") in second
 
 
+def test_arrays_that_cannot_be_opened_are_told_though_every_file_is_as_written(verify, workdir):
+    folder = workdir / "checkpoints" / "2"
+    (folder / "training" / "manifest.ocdbt").unlink()  # as where the parts were not merged
+    manifest.seal(folder, 2)
+    code, out, err = verify(workdir)
+    assert (code, err) == (2, "")
+    assert f"{folder} is damaged: its training cannot be opened (" in out
+
+
 def test_a_run_without_checkpoints_is_told(verify, tmp_path):
     code, out, err = verify(tmp_path)
     assert (code, out) == (2, "")

@@ -9,6 +9,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from agejax.data.faces import Faces
+from agejax.data.npz import read_npz
 from agejax.data.records import Records, write_records
 from agejax.errors import UserError
 
@@ -59,8 +60,7 @@ def open_packed(folder: Path) -> tuple[Faces, np.ndarray]:
     if not file.is_file():
         raise UserError(f"{folder}: a folder, but not one that `agejax pack` wrote; name a table")
     try:
-        with np.load(file, allow_pickle=False) as npz:
-            columns = dict(npz)
+        columns = read_npz(file)
         of = lambda kind: {
             name.partition("/")[2]: column
             for name, column in columns.items()

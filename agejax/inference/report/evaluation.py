@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax.config import from_json, update
+from agejax.data.npz import read_npz
 from agejax.errors import UserError
 from agejax.labels import median_age
 from agejax.runtime.evaluate import evaluate
-from agejax.runtime.runs import of_the_run, open_checkpoints
+from agejax.runtime.predictions import evaluated_checkpoint
+from agejax.runtime.runs import of_the_run, open_checkpoints, other_than_evaluated
 from agejax.train.calibration import age_interval
 from agejax.train.metrics import off
 
+_LARGEST = 1e15  # that is drawn
 _NEEDED = {"calibration", "groups", "worst_to_mean", "curves", "baseline", "data", "versions"}
 
 
@@ -59,7 +63,8 @@ def open_evaluation(
     """What `mode=eval` wrote of a split, evaluated first where that is needed.
 
     It is, where there is no evaluation yet, or one of another checkpoint than is asked for, of one
-    that is gone, or of another version; and where attributes are named.
+    that is gone or of which the weights or the calibration are others now, or of another version;
+    and where attributes are named.
 
     Raises:
       UserError: there is no run, or it cannot be evaluated.
@@ -79,6 +84,11 @@ def open_evaluation(
             if checkpoint is not None:
                 raise
             fresh, changes["eval.checkpoint"] = False, "best"  # training went on, and kept others
+        of = saved[0]["step"], saved[0].get("checkpoint")
+        if fresh and (differs := other_than_evaluated(workdir, *of)):
+            file = Path(workdir, "eval", f"{split}.json")
+            print(f"{file} is of {differs}: evaluated again", file=sys.stderr)
+            fresh = False
         if fresh:
             return _of(workdir, *saved)
     config = _config(saved[0]) if saved else of_the_run(workdir, {})
@@ -104,12 +114,15 @@ def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndar
     """The figures and arrays of an evaluation by this version; None where there is none."""
     try:
         figures = json.loads(Path(workdir, "eval", f"{split}.json").read_text(encoding="utf-8"))
-        with np.load(Path(workdir, "eval", f"{split}.npz"), allow_pickle=False) as npz:
-            arrays: dict[str, np.ndarray] = dict(npz)
+        arrays = read_npz(Path(workdir, "eval", f"{split}.npz"))
         _config(figures)
         known = arrays["age_known"]
         p = arrays["age_probabilities"][known].astype(np.float64)
         last = _last_age(arrays)[known]
+        if "checkpoint" in figures:  # not so of an older version
+            told = figures["step"], figures["checkpoint"]
+            if evaluated_checkpoint(arrays) != told:
+                return None
         mae = np.abs(off(median_age(p), arrays["age_label"][known], last)).mean()
         # Both files are of one evaluation, and it is not one that was interrupted between them.
         same = len(known) == figures["n"] and abs(mae - figures["age"]["mae"]["median"]) < 1e-6
@@ -127,9 +140,24 @@ def _lines(file: Path) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     lines = []
-    for text in file.read_text(encoding="utf-8").splitlines():
+    for text in file.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            lines.append(json.loads(text))
-        except ValueError:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(line, dict) and _is_number(line.get("step")):
+            lines.append(_numbers(line))
     return lines
+
+
+def _numbers(tree: dict[str, Any]) -> dict[str, Any]:
+    """What of a line can be drawn."""
+    return {
+        name: _numbers(of) if isinstance(of, dict) else of
+        for name, of in tree.items()
+        if isinstance(of, dict) or _is_number(of)
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < _LARGEST

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from agejax.config import network
+from agejax.errors import UserError, first_line
 from agejax.inference.markup import Markup, el
 from agejax.inference.plots import STYLE
 from agejax.inference.report import sections, tasks
@@ -50,7 +51,14 @@ def write_report(
         data = open_split(evaluation.config, split)
         pictures = thumbnails(data, np.unique(evaluation.arrays["path"][shown]))
     out = out or Path(workdir, "eval", f"{split}.html")
-    write_text(out, page(evaluation, pictures, faces))
+    try:
+        html = page(evaluation, pictures, faces)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UserError(
+            f"{Path(workdir, 'eval', split)}.json is not what an evaluation writes "
+            f"({type(error).__name__}: {first_line(error)}); evaluate again (--config.mode=eval)"
+        ) from error
+    write_text(out, html)
     return out
 
 
