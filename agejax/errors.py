@@ -59,8 +59,6 @@ def one_line() -> Iterator[None]:
             f"{error.object!r} cannot be written in {error.encoding}, this system's encoding; set "
             f"the environment variable PYTHONUTF8=1"
         )
-    except MemoryError:
-        fail("this machine has too little memory for that")
     except Exception as error:
         if type(error).__name__ == "JaxRuntimeError" and "KeyboardInterrupt" in str(error):
             sys.exit(130)  # it came while our convolutions were called from C

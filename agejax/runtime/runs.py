@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax import checks
 from agejax.config import from_json, update
 from agejax.errors import UserError
 from agejax.junk import is_junk
+from agejax.models.structure import Structure
 from agejax.paths import expanded
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.model import abstract_model
@@ -36,7 +36,7 @@ class Shipped:
     checkpoints: Checkpoints
     step: int
     config: ConfigDict
-    graph: nnx.GraphDef
+    graph: Structure
     weights: Weights
     calibration: Calibration
 
