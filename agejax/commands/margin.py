@@ -22,8 +22,11 @@ def run(crops: list[Path], most: int) -> int:
     Raises:
       UserError: a path is not there, or in none of the crops is a single face found.
     """
+    import numpy as np
+
+    from agejax.data.crop_margin import margins_of
     from agejax.data.decode import BadImage, photo
-    from agejax.inference.faces import Detector, measured_margin
+    from agejax.data.face_detection import Detector
     from agejax.inference.opening import images_of
 
     def pixels():
@@ -34,8 +37,11 @@ def run(crops: list[Path], most: int) -> int:
             except BadImage:
                 continue
 
-    margin, n = measured_margin(Detector(), pixels())
-    if not n:
+    margins = margins_of(Detector(), pixels())
+    if not margins:
         raise UserError("in none of these crops is a single face found")
-    print(f"{margin:.2f} (median of {n} crops): --config.data.margin={max(margin, 0):.2f}")
+    margin = float(np.median(margins))
+    print(
+        f"{margin:.2f} (median of {len(margins)} crops): --config.data.margin={max(margin, 0):.2f}"
+    )
     return 0

@@ -12,6 +12,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax.config import from_json
+from agejax.data.crop_margin import CropMargin, of_config
 from agejax.errors import UserError
 from agejax.models import library
 from agejax.runtime.model import abstract_model
@@ -35,6 +36,7 @@ class Trained:
       weights: NumPy arrays.
       calibration: what its validation taught.
       trained_in: the dtype that the run computes in, where `config.model.dtype` is another.
+      margin: what its training crops show beyond the face.
     """
 
     folder: Path
@@ -44,15 +46,23 @@ class Trained:
     weights: Weights
     calibration: Calibration
     trained_in: str
+    margin: CropMargin = dataclasses.field(default_factory=CropMargin)
 
     @classmethod
-    def load(cls, path: Path, checkpoint: str = "best", dtype: str | None = None) -> "Trained":
+    def load(
+        cls,
+        path: Path,
+        checkpoint: str = "best",
+        dtype: str | None = None,
+        margin: float | None = None,
+    ) -> "Trained":
         """A run's checkpoint: "best", "latest" or a step.
 
         Args:
           path: as for `agejax.load`.
           checkpoint: which one.
           dtype: what to compute in, where that shall be another than in training.
+          margin: as for `agejax.load`.
 
         Raises:
           UserError: there is none, or it was written by another version.
@@ -64,7 +74,8 @@ class Trained:
         graph, like = abstract_model(config)
         weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)
         folder = checkpoints.folder.parent
-        return cls(folder, config, step, graph, weights, calibration, trained_in)
+        crops = of_config(margin, config.data.margin, checkpoints.crop_margin(step))
+        return cls(folder, config, step, graph, weights, calibration, trained_in, crops)
 
     def sha256(self) -> str:
         """A hash of its weights and calibration, the same on every machine."""

@@ -17,8 +17,9 @@ from agejax.data.decode import (
     shape_of,
     squeezed,
 )
+from agejax.data.face_detection import Box, Detector
 from agejax.errors import UserError
-from agejax.inference.faces import Box, Detector, crop
+from agejax.inference.faces import crop
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 MAX_BYTES = 256 * 2**20  # of a file: more than any photograph has

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from agejax.checks import check
 from agejax.config import NETWORK, changes, from_json, to_json
+from agejax.data.crop_margin import CropMargin, of_config
 from agejax.errors import UserError
 from agejax.models.ensemble import Ensemble
 from agejax.models.multitask import to_unit
@@ -28,6 +29,7 @@ from agejax.types import Weights
 _COMMON = re.compile(
     r"data\..+|model\.(dtype|flip|flip_cut)|tasks\.[^.]+\.(classes|head|names|logit_adjustment)"
 )
+_SAME_MARGIN = 0.02  # by which two measurements of the same crops may differ
 
 
 def ensemble(
@@ -83,6 +85,7 @@ def ensemble(
         if not teachers.known[task].any():
             raise UserError(f"split {split!r} tells no {task}, so it cannot calibrate that")
     to = Checkpoints(out)
+    to.margin = first.margin()
 
     each, readable = zip(*(read(teachers) for read in readers), strict=True)
     if not all(np.array_equal(mask, readable[0]) for mask in readable):
@@ -130,14 +133,19 @@ class _Member:
         sessions = read_sessions(self.run)
         return sessions[-1].get("data", {}).get("train", {}).get("sha256") if sessions else None
 
+    def margin(self) -> CropMargin:
+        """Of its training crops."""
+        kept = self.checkpoints.crop_margin(self.step)
+        return of_config(None, self.config.data.margin, kept)
+
     def weights(self) -> Weights:
         return self.checkpoints.weights(self.step, abstract_model(self.config)[1])
 
 
 def _check_alike(first: _Member, other: _Member) -> None:
     differ = [(key, b, a) for key, a, b in changes(other.config, first.config)]
-    margins = [member.config.data.margin for member in (first, other)]  # free, in one run
-    if margins[0] != margins[1]:
+    margins = [member.margin().margin for member in (first, other)]  # free, in one run
+    if abs(margins[0] - margins[1]) > _SAME_MARGIN:
         differ.append(("data.margin", *margins))
     for key, one, another in differ:
         if _COMMON.fullmatch(key):

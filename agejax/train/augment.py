@@ -112,9 +112,8 @@ def mixup(key: jax.Array, image: jax.Array, *, alpha: float) -> tuple[jax.Array,
 def mirrored(image: jax.Array, *, cut: float = 0.0) -> jax.Array:
     """Mirror images, seen from closer by.
 
-    A resampled pixel is not rounded. A share `cut` with few digits puts many of them halfway between
-    two whole numbers, and which of these they come to would hang on the order in which a platform
-    adds up: up to one pixel in a hundred differed by a whole level from one runtime to another.
+    A resampled pixel is not rounded: a `cut` of few digits puts one in a hundred halfway between
+    two levels, and which of them it came to would hang on the order in which a runtime adds up.
 
     Args:
       image: uint8 or float32 [B, H, W, 3], in 0..255.

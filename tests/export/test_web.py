@@ -207,8 +207,6 @@ def test_a_jpeg_is_scaled_as_its_decoder_would(browser, address, painted):
 def test_a_photo_of_several_faces_is_read_as_python_reads_it(
     browser, address, run, shared, tmp_path
 ):
-    faces = pytest.importorskip("agejax.inference.faces")
-    del faces
     photo = _group(shared, tmp_path)
     [ours] = agejax.load(run).read([photo], photos=True)
     opened(browser, address)
