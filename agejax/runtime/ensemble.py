@@ -144,14 +144,14 @@ class _Member:
 
 def _check_alike(first: _Member, other: _Member) -> None:
     differ = [(key, b, a) for key, a, b in changes(other.config, first.config)]
-    margins = [member.margin().margin for member in (first, other)]  # free, in one run
-    if abs(margins[0] - margins[1]) > _SAME_MARGIN:
-        differ.append(("data.margin", *margins))
-    for key, one, another in differ:
+    one, another = (member.margin().margin for member in (first, other))  # free, in one run
+    if abs(one - another) > _SAME_MARGIN:
+        differ.append(("data.margin", one, another))
+    for key, ours, theirs in differ:
         if _COMMON.fullmatch(key):
             raise UserError(
-                f"{first.run} and {other.run} cannot read together: config.{key} is {one!r} of the "
-                f"one and {another!r} of the other"
+                f"{first.run} and {other.run} cannot read together: config.{key} is {ours!r} of "
+                f"the one and {theirs!r} of the other"
             )
     if len({faces for member in (first, other) if (faces := member.trained_on())}) > 1:
         raise UserError(

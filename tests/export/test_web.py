@@ -220,6 +220,17 @@ def test_a_photo_of_several_faces_is_read_as_python_reads_it(
         assert _overlap(box * [width, height, width, height], expected) > 0.8
 
 
+def test_a_margin_that_nobody_knows_is_told_of_each_photo(browser, folder, shared, tmp_path):
+    shutil.copytree(folder, tmp_path / "page")
+    about = json.loads((folder / "model.json").read_text())
+    about["crop"]["margin_doubt"] = "as nobody measured it"
+    (tmp_path / "page" / "model.json").write_text(json.dumps(about))
+    with served(tmp_path / "page") as (url, _):
+        opened(browser, url)
+        dropped(browser, [_group(shared, tmp_path)])
+        assert "is not known, as nobody measured it" in browser.js("document.body.innerText")
+
+
 def _overlap(a, b):
     """Intersection over union of two boxes; the detector's thresholds turn on a last digit."""
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[:2] + a[2:], b[:2] + b[2:])
