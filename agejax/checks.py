@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from agejax import config as configs
 from agejax import tasks
 from agejax.config import get
+from agejax.data.crop_margin import LARGEST
 from agejax.errors import UserError
 from agejax.models.ensemble import Ensemble
 
@@ -36,7 +37,7 @@ _RANGES = (
     ("model.flip_cut", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
     ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
     ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
-    ("data.margin", lambda x: 0 <= x <= 4, "from 0 to 4"),
+    ("data.margin", lambda x: x is None or 0 <= x <= LARGEST, f"from 0 to {LARGEST:g}"),
     ("train.fsdp_above", lambda x: x is None or x >= 0, "0 or above"),
     *((key, lambda x: 0 <= x < 1, "in [0, 1)") for key in ("train.ema", "optim.b1", "optim.b2")),
     *((key, lambda x: x >= 0, "0 or above") for key in _NOT_NEGATIVE),

@@ -77,8 +77,8 @@ def default() -> ConfigDict:
                 "sets": {},  # mixture: {name: {"source", "weight", what the source takes}}
                 "size": 64,  # pixels a side
                 # What crops show beyond the face on each side, as a share of its own side: so are
-                # faces in photos cut. IMDB-WIKI's is 0.4; `agejax margin DIR` measures another's
-                "margin": 0.4,
+                # faces in photos cut. None: as training measures it; IMDB-WIKI's is 0.4
+                "margin": config_dict.placeholder(float),
                 "workers": 2,  # decoding threads; the result does not depend on it
                 # Decoded pixels are kept in memory if all fit into this, else JPEGs, what fits.
                 "cache_mib": 2048,

@@ -64,7 +64,7 @@ def test_a_floor_imports_only_what_stands_below(floor):
         ("tensorstore", ["runtime/stored_arrays"]),
         ("grain", ["data/stream"]),
         ("simplejpeg", ["data/decode"]),
-        ("cv2", ["data/decode", "inference/faces"]),
+        ("cv2", ["data/decode", "data/face_detection"]),
         ("python_multipart", ["inference/forms"]),
         ("uvicorn", ["inference/service"]),
         ("prometheus_client", ["inference/metrics"]),

@@ -15,10 +15,19 @@ def add(commands: Any) -> None:
     command.add_argument("--checkpoint", default="best", help="best (default), latest or a step")
     text = "for web: the unpacked npm package onnxruntime-web; by default npm is asked for it"
     command.add_argument("--ort", type=Path, metavar="FOLDER", help=text)
+    text = "what crops show beyond the face on each side, as a share of it (the run's own)"
+    command.add_argument("--margin", type=float, help=text)
     command.set_defaults(run=run)
 
 
-def run(run_folder: Path, to: str, out: Path | None, checkpoint: str, ort: Path | None) -> int:
+def run(
+    run_folder: Path,
+    to: str,
+    out: Path | None,
+    checkpoint: str,
+    ort: Path | None,
+    margin: float | None,
+) -> int:
     """Writes an export, and prints how it compares with the checkpoint.
 
     Raises:
@@ -32,7 +41,7 @@ def run(run_folder: Path, to: str, out: Path | None, checkpoint: str, ort: Path 
         raise UserError("--ort is for --to web alone")
     keep_compiled()
     form = stablehlo if to == "stablehlo" else onnx_file
-    trained = Trained.load(run_folder, checkpoint, form.DTYPE)
+    trained = Trained.load(run_folder, checkpoint, form.DTYPE, margin)
     folder = trained.folder
     if to == "web":
         from agejax.export.web import export_page

@@ -24,9 +24,12 @@ def run(crops: list[Path], most: int) -> int:
       UserError: a path is not there, or in none of the crops is a single face found.
     """
     check_stdout()
+    import numpy as np
+
+    from agejax.data.crop_margin import margins_of
     from agejax.data.decode import BadImage, photo
+    from agejax.data.face_detection import Detector
     from agejax.data.image_files import read_whole
-    from agejax.inference.faces import Detector, measured_margin
     from agejax.inference.sources import images_of
 
     for path in crops:
@@ -41,8 +44,11 @@ def run(crops: list[Path], most: int) -> int:
             except (BadImage, OSError):
                 continue
 
-    margin, n = measured_margin(Detector(), pixels())
-    if not n:
+    margins = margins_of(Detector(), pixels())
+    if not margins:
         raise UserError("in none of these crops is a single face found")
-    print(f"{margin:.2f} (median of {n} crops): --config.data.margin={max(margin, 0):.2f}")
+    margin = float(np.median(margins))
+    print(
+        f"{margin:.2f} (median of {len(margins)} crops): --config.data.margin={max(margin, 0):.2f}"
+    )
     return 0

@@ -27,7 +27,6 @@ from agejax.train.calibration import LEVEL, calibrated
 TOLERANCE = 1e-4  # of a probability
 _YEARS = 0.01  # by which an age may differ from that of its own distribution
 _FACES = 64  # that are compared
-MARGIN = 0.4  # IMDB-WIKI's own
 
 
 class Format(Protocol):
@@ -204,7 +203,8 @@ def description(trained: Trained) -> dict[str, Any]:
         "labels": labels,
         "crop": {
             "size": size,
-            "margin": config.data.get("margin", MARGIN),
+            "margin": trained.margin.margin,
+            "margin_doubt": trained.margin.doubt,
             "meaning": "a square of the face's longer side and, beyond it on each side, this share",
         },
         "model": {
@@ -233,6 +233,8 @@ def told(place: Path, trained: Trained, found: Comparison) -> list[str]:
             f"it computes in {trained.config.model.dtype}, and so did the checkpoint here; the run "
             f"itself computes in {trained.trained_in}, which gives slightly other figures"
         )
+    if trained.margin.doubt:
+        lines.append(f"note: {trained.margin}; --margin says it")
     if licence := licence_of(trained.folder):
         lines.append(f"licence of the data it comes from: {licence}")
     return lines

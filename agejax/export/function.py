@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from agejax.data.crop_margin import CropMargin, of_config
 from agejax.errors import UserError
 from agejax.models import library
 from agejax.models.structure import Structure
@@ -33,6 +34,7 @@ class Trained:
       weights: NumPy arrays.
       calibration: what its validation taught.
       trained_in: the dtype that the run computes in, where `config.model.dtype` is another.
+      margin: what its training crops show beyond the face.
     """
 
     folder: Path
@@ -42,15 +44,23 @@ class Trained:
     weights: Weights
     calibration: Calibration
     trained_in: str
+    margin: CropMargin = dataclasses.field(default_factory=CropMargin)
 
     @classmethod
-    def load(cls, path: Path, checkpoint: str = "best", dtype: str | None = None) -> "Trained":
+    def load(
+        cls,
+        path: Path,
+        checkpoint: str = "best",
+        dtype: str | None = None,
+        margin: float | None = None,
+    ) -> "Trained":
         """A run's checkpoint: "best", "latest" or a step.
 
         Args:
           path: as for `agejax.load`.
           checkpoint: which one.
           dtype: what to compute in, where that shall be another than in training.
+          margin: as for `agejax.load`.
 
         Raises:
           UserError: there is none, or it was written by another version.
@@ -66,6 +76,7 @@ class Trained:
             shipped.weights,
             shipped.calibration,
             trained_in,
+            of_config(margin, config.data.margin, shipped.margin),
         )
 
     def sha256(self) -> str:

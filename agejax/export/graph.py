@@ -2,7 +2,8 @@
 
 jax2onnx would be the library for this. Version 0.17 pins Orbax below ours and drops the padding of
 a pooling without a word; an inference program of networks like these needs some sixty primitives,
-which `primitives.py` translates one by one. What it does not know is an error that names it.
+which `primitives.py` and `elementwise.py` translate one by one. What they do not know is an error
+that names it.
 
 The walk keeps arrays that do not depend on the input as NumPy arrays and works them out itself, so
 that a batch norm's `scale / sqrt(var + epsilon)` is one number a channel in the file.

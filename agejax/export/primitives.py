@@ -1,10 +1,15 @@
-"""Each of JAX's primitives that an inference program has, in ONNX operations."""
+"""Each of JAX's primitives that an inference program has, in ONNX operations.
+
+Those that work on one element at a time stand in `elementwise.py`.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jax.lax import GatherScatterMode
 
+from agejax.export.elementwise import elementwise, is_elementwise
 from agejax.export.graph import Graph, Shape, Tensor, Untranslated, kind_of
 
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where an equation holds a program of its own
@@ -12,17 +17,8 @@ INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where an equation holds a progra
 Rule = Callable[[Graph, Any, Sequence[Tensor]], list[Tensor] | Tensor]
 
 _SAME = {
-    *("copy", "copy_p", "name", "stop_gradient", "optimization_barrier", "reduce_precision"),
+    *("copy", "copy_p", "name", "stop_gradient", "optimization_barrier"),
     *("sharding_constraint", "pvary", "mesh_cast"),
-}
-# One operation, element by element.
-_ELEMENTWISE = {
-    **{"add": "Add", "add_any": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow"},
-    **{"max": "Max", "min": "Min", "neg": "Neg", "abs": "Abs", "sign": "Sign"},
-    **{"exp": "Exp", "log": "Log", "sqrt": "Sqrt", "tanh": "Tanh", "logistic": "Sigmoid"},
-    **{"erf": "Erf", "sin": "Sin", "cos": "Cos", "floor": "Floor", "ceil": "Ceil"},
-    **{"lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual", "eq": "Equal"},
-    **{"and": "And", "or": "Or", "xor": "Xor", "not": "Not"},
 }
 _REDUCE = {
     **{"reduce_sum": "ReduceSum", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin"},
@@ -39,8 +35,10 @@ def translate(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
     name = eqn.primitive.name
     if name in _SAME:
         return list(inputs)
-    if name in _ELEMENTWISE or name in _COMPOSED:
-        return [_elementwise(graph, eqn, inputs)]
+    if is_elementwise(name):
+        if all(x.known for x in inputs):
+            return _evaluated(eqn, np.broadcast_arrays(*(x.value for x in inputs)))
+        return [elementwise(graph, eqn, inputs)]
     shapes = [var.aval.shape for var in (*eqn.invars, *eqn.outvars)]
     if all(x.known for x in inputs) and all(isinstance(n, int) for s in shapes for n in s):
         full = [graph.full(x, var.aval.shape) for x, var in zip(inputs, eqn.invars, strict=True)]
@@ -56,101 +54,6 @@ def _evaluated(eqn: Any, arrays: Sequence[Any]) -> list[Tensor]:
     results = eqn.primitive.bind(*arrays, **eqn.params)
     results = results if eqn.primitive.multiple_results else [results]
     return [Tensor(np.asarray(x), np.shape(x)) for x in results]
-
-
-def _elementwise(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> Tensor:
-    if all(x.known for x in inputs):
-        return _evaluated(eqn, np.broadcast_arrays(*(x.value for x in inputs)))[0]
-    shape = broadcast([x.shape for x in inputs])
-    name = eqn.primitive.name
-    if name in _COMPOSED:
-        return _COMPOSED[name](graph, eqn, inputs, shape)
-    if name in ("max", "min") and (bounded := _bounded(graph, eqn, inputs, shape)):
-        return bounded
-    if name == "sub" and inputs[1].known and eqn.outvars[0].aval.dtype.kind == "f":
-        return graph.node("Add", [inputs[0], -inputs[1].array], shape)  # which runtimes fuse
-    return graph.node(_ELEMENTWISE[name], inputs, shape)
-
-
-def _bounded(graph, eqn, inputs, shape):
-    """Relu or Clip, which runtimes fuse with a convolution before it; None if it is neither."""
-    x, bound = sorted(inputs, key=lambda tensor: tensor.known)
-    if not bound.known or bound.array.size != 1 or eqn.outvars[0].aval.dtype != np.float32:
-        return None
-    if eqn.primitive.name == "min":
-        return graph.node("Clip", [x, "", bound.array.reshape(())], shape)
-    return graph.node("Relu", [x], shape) if bound.array.item() == 0 else None
-
-
-def broadcast(shapes: Sequence[Shape]) -> Shape:
-    """The shape that arrays of these come to together."""
-    rank = max(map(len, shapes))
-    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
-    return tuple(next((n for n in sizes if n != 1), 1) for sizes in zip(*padded, strict=True))
-
-
-def _clamp(graph, eqn, inputs, shape):
-    low, x, high = inputs
-    return graph.node("Min", [graph.node("Max", [x, low], shape), high], shape)
-
-
-def _select(graph, eqn, inputs, shape):
-    which, *cases = inputs
-    if len(cases) != 2:
-        raise Untranslated(f"a choice among {len(cases)}")
-    if eqn.invars[0].aval.dtype != bool:
-        which = graph.node("Cast", [which], which.shape, to=kind_of(bool))
-    return graph.node("Where", [which, cases[1], cases[0]], shape)
-
-
-def _expm1(graph, eqn, inputs, shape):
-    """tanh(x / 2) (exp(x) + 1), which does not cancel where x is small."""
-    [x] = inputs
-    one, half = (np.array(n, eqn.outvars[0].aval.dtype) for n in (1, 0.5))
-    tanh = graph.node("Tanh", [graph.node("Mul", [x, half], shape)], shape)
-    return graph.node(
-        "Mul", [tanh, graph.node("Add", [graph.node("Exp", [x], shape), one], shape)], shape
-    )
-
-
-def _erfc(graph, eqn, inputs, shape):
-    one = np.array(1, eqn.outvars[0].aval.dtype)
-    return graph.node("Sub", [one, graph.node("Erf", inputs, shape)], shape)
-
-
-def _log1p(graph, eqn, inputs, shape):
-    one = np.array(1, eqn.outvars[0].aval.dtype)
-    return graph.node("Log", [graph.node("Add", [inputs[0], one], shape)], shape)
-
-
-def _integer_pow(graph, eqn, inputs, shape):
-    if eqn.params["y"] == 2:
-        return graph.node("Mul", [inputs[0], inputs[0]], shape)
-    return graph.node(
-        "Pow", [inputs[0], np.array(eqn.params["y"], eqn.outvars[0].aval.dtype)], shape
-    )
-
-
-def _cast(graph, eqn, inputs, shape):
-    if eqn.invars[0].aval.dtype == eqn.params["new_dtype"]:
-        return inputs[0]
-    kind = kind_of(eqn.params["new_dtype"])
-    return graph.node("Cast", inputs, shape, to=kind)
-
-
-# Several operations, element by element: (graph, eqn, inputs, shape) -> tensor.
-_COMPOSED: dict[str, Callable[..., Tensor]] = {
-    "clamp": _clamp,
-    "select_n": _select,
-    "convert_element_type": _cast,
-    "expm1": _expm1,
-    "erfc": _erfc,
-    "log1p": _log1p,
-    "integer_pow": _integer_pow,
-    "square": lambda g, e, x, s: g.node("Mul", [x[0], x[0]], s),
-    "rsqrt": lambda g, e, x, s: g.node("Reciprocal", [g.node("Sqrt", x, s)], s),
-    "ne": lambda g, e, x, s: g.node("Not", [g.node("Equal", x, s)], s),
-}
 
 
 def _full(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -283,11 +186,18 @@ def _gather(graph, eqn, inputs):
         raise Untranslated("a gather of windows")
     if not indices.known or indices.shape[:-1] not in ((), (indices.array.size,)):
         raise Untranslated("a gather by indices of several axes, or of the input's")
-    if len(indices.shape) == 2:
+    if not isinstance(whole[axis], int):
+        raise Untranslated("a gather along the batch")
+    places, last = indices.array[..., 0], whole[axis] - sizes[axis]
+    if eqn.params["mode"] == GatherScatterMode.CLIP:
+        places = np.clip(places, 0, last)
+    elif (places < 0).any() or (places > last).any():
+        raise Untranslated("a gather from outside of an array")
+    if places.ndim:
         if sizes[axis] != 1 or axis in rule.offset_dims:
             raise Untranslated("a gather that moves an axis")
-        return graph.node("Gather", [x, indices.array[:, 0]], _shape(eqn), axis=axis)
-    start, n = int(indices.array[0]), sizes[axis]
+        return graph.node("Gather", [x, places], _shape(eqn), axis=axis)
+    start, n = int(places), sizes[axis]
     cut = (*whole[:axis], n, *whole[axis + 1 :])
     y = graph.node("Slice", [x, _ints(start), _ints(start + n), _ints(axis)], cut)
     return graph.reshape(y, _shape(eqn)) if rule.collapsed_slice_dims else y

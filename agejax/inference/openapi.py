@@ -93,6 +93,7 @@ def _schemas() -> dict[str, Any]:
         height={"type": ["integer", "null"]},
         faces={"type": "array", "items": {"$ref": "#/components/schemas/Face"}},
         error={"type": ["string", "null"], "description": "why it could not be read"},
+        note={"type": ["string", "null"], "description": "what is to be known of all its faces"},
     )
     images = {"type": "array", "items": {"$ref": "#/components/schemas/Image"}}
     return {

@@ -16,9 +16,10 @@ from agejax.data.decode import (
     shape_of,
     squeezed,
 )
+from agejax.data.face_detection import Box, Detector
 from agejax.data.image_files import MAX_BYTES, read_whole
 from agejax.errors import UserError
-from agejax.inference.faces import Box, Detector, crop
+from agejax.inference.faces import crop
 from agejax.inference.sources import Image
 from agejax.printable import printable
 

@@ -10,9 +10,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax import tasks
+from agejax.data.crop_margin import CropMargin, of_config
+from agejax.data.face_detection import Box
 from agejax.data.parallel import in_order
 from agejax.errors import UserError
-from agejax.inference.faces import Box
 from agejax.inference.opening import Opened, Opener
 from agejax.inference.prediction import Prediction, Reading
 from agejax.inference.sources import images_of
@@ -33,6 +34,7 @@ class Predictor:
     Attributes:
       size: pixels a side of the crops that it takes.
       margin: what these show beyond the face on each side, as a share of its own side.
+      note: what is to be said of faces cut from photos, such as that this margin is not known.
       decoding: which age is read from a distribution: "median", "mean" or "argmax".
       batch_sizes: how many faces are worked on at a time, in ascending order.
       step: the training step of its weights.
@@ -50,15 +52,15 @@ class Predictor:
         calibration: Calibration,
         *,
         margin: float | None = None,
+        measured: CropMargin | None = None,
         decoding: str = "median",
     ):
         """Takes what `load` finds in a checkpoint; JAX's default device does the work."""
         if decoding not in DECODINGS:
             raise UserError(f"there is no decoding {decoding!r}; it can be {', '.join(DECODINGS)}")
         self.config, self.step, self.size = config, step, config.data.size
-        self.margin = config.data.margin if margin is None else margin
-        if not 0 <= self.margin <= 4:
-            raise UserError(f"the margin is {self.margin}; it must be from 0 to 4")
+        crops = of_config(margin, config.data.margin, measured)
+        self.margin, self.note = crops.margin, str(crops) if crops.doubt else None
         self.decoding, self.calibration = decoding, calibration
         self.batch_sizes = sorted(np.atleast_1d(batch_size).tolist())
         learnt = tasks.read(config.tasks).items()
@@ -175,7 +177,13 @@ class Predictor:
         boxes = [box for image in images for box in image.boxes]
         faces = iter(self.predict(crops, paths, boxes))
         return [
-            Reading(image.path, tuple(next(faces) for _ in image.boxes), image.error, image.shape)
+            Reading(
+                image.path,
+                tuple(next(faces) for _ in image.boxes),
+                image.error,
+                image.shape,
+                note=self.note if any(image.boxes) else None,  # a crop was cut by somebody else
+            )
             for image in images
         ]
 
@@ -203,8 +211,8 @@ def load(
       checkpoint: "best", "latest" or a step.
       batch_size: faces that are worked on at a time. Of several sizes, each of which is compiled
         when it is first needed, the smallest is taken into which a batch fits.
-      margin: what to cut from photos around a face; by default what the run's `config.data.margin`
-        says that its training crops had.
+      margin: what to cut from photos around a face; by default what the run's training crops had,
+        by its `config.data.margin` or as training measured it.
       decoding: which age is read from a distribution: "median", which minimises the expected
         error, "mean" or "argmax".
 
@@ -220,5 +228,6 @@ def load(
         batch_size,
         shipped.calibration,
         margin=margin,
+        measured=shipped.margin,
         decoding=decoding,
     )

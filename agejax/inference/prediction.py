@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from agejax.data.face_detection import Box
 from agejax.errors import UserError, told
-from agejax.inference.faces import Box
 from agejax.printable import printable
 
 UNSURE_GENDER = 0.75  # below this probability one in four and more would be wrong
@@ -98,23 +98,26 @@ class Reading:
         no face is found.
       error: why the image could not be read, else None.
       shape: its height and width in pixels, upright; None where it could not be read.
+      note: what is to be known of all its faces, such as that nobody knows how the training crops
+        were cut; None where there is nothing.
     """
 
     path: str
     faces: tuple[Prediction, ...] = ()
     error: UserError | None = None
     shape: tuple[int, int] | None = None
+    note: str | None = None
 
     def lines(self) -> list[str]:
         """A line for each face, or one that says "no face"."""
-        name = printable(self.path) or "image"
+        name, note = printable(self.path) or "image", f" [{self.note}]" if self.note else ""
         if self.error:
             return [f"error: {told(self.error)}"]
         if not self.faces:
             return [f"{name}: no face"]
         if len(self.faces) == 1:
-            return [str(dataclasses.replace(self.faces[0], path=name))]
+            return [str(dataclasses.replace(self.faces[0], path=name)) + note]
         return [
-            str(dataclasses.replace(face, path=f"{name}, face {i} of {len(self.faces)}"))
+            str(dataclasses.replace(face, path=f"{name}, face {i} of {len(self.faces)}")) + note
             for i, face in enumerate(self.faces, start=1)
         ]

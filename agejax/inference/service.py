@@ -169,6 +169,7 @@ def _shown(reading: Reading, distribution: bool) -> dict[str, Any]:
         "height": height,
         "faces": [face.as_dict(distribution) for face in reading.faces],
         "error": str(reading.error) if reading.error else None,
+        "note": reading.note,
     }
 
 

@@ -29,7 +29,7 @@ def as_json(out: TextIO, distribution: bool = False) -> Show:
 
 def as_csv(out: TextIO) -> Show:
     """A table of a row a face; for a photo without one, a row of its path alone."""
-    writer = csv.DictWriter(out, ("path", "face", *_READ, *_BOX), lineterminator="\n")
+    writer = csv.DictWriter(out, ("path", "face", *_READ, *_BOX, "note"), lineterminator="\n")
     writer.writeheader()
 
     def show(reading: Reading) -> None:
@@ -46,6 +46,6 @@ def _rows(reading: Reading, distribution: bool = False) -> list[dict[str, Any]]:
     if not reading.faces:
         return [{"path": reading.path, "face": None}]
     return [
-        {"path": reading.path, "face": i} | face.as_dict(distribution)
+        {"path": reading.path, "face": i} | face.as_dict(distribution) | {"note": reading.note}
         for i, face in enumerate(reading.faces, start=1)
     ]

@@ -20,6 +20,7 @@ from typing import Any, TypeVar, cast
 import jax
 import numpy as np
 
+from agejax.data.crop_margin import CropMargin
 from agejax.errors import UserError, first_line
 from agejax.junk import is_junk
 from agejax.runtime import manifest
@@ -57,6 +58,7 @@ class Checkpoints:
         named and set aside.
         """
         self.folder = workdir.absolute() / "checkpoints"
+        self.margin = CropMargin(doubt="as it was not measured")  # is saved with each checkpoint
         self._folders = StepFolders(self.folder)
         self._damaged: set[int] = set()
         if not read_only:
@@ -156,7 +158,8 @@ class Checkpoints:
         self, folder: Path, config: str, mae: float | None, calibration: Calibration | None
     ) -> None:
         """Adds what stands beside the arrays."""
-        write_text(folder / "config" / "metadata", json.dumps({"json": config}))
+        beside = {"json": config, "margin": dataclasses.asdict(self.margin)}
+        write_text(folder / "config" / "metadata", json.dumps(beside))
         write_text(folder / "metrics" / "metrics", json.dumps({"mae": mae}))
         if calibration is not None:
             text = json.dumps(dataclasses.asdict(calibration))
@@ -290,6 +293,11 @@ class Checkpoints:
         if not isinstance(text, str):
             raise UserError(f"{self.folder}/{step}: its config is odd")
         return text
+
+    def crop_margin(self, step: int) -> CropMargin | None:
+        """That of the training crops; None in a checkpoint of before it was noted."""
+        saved = self._json(step, "config", "metadata").get("margin")
+        return None if saved is None else CropMargin.read(saved, f"{self.folder}/{step}")
 
     def calibration(self, step: int) -> Calibration:
         """A checkpoint's calibration; one that changes nothing where it was saved without.

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from agejax.checks import check
 from agejax.config import NETWORK, changes, to_json
+from agejax.data.crop_margin import CropMargin, of_config
 from agejax.errors import UserError
 from agejax.models.ensemble import Ensemble
 from agejax.models.multitask import to_unit
@@ -27,6 +28,7 @@ from agejax.types import Weights
 _COMMON = re.compile(
     r"data\..+|model\.(dtype|flip|flip_cut)|tasks\.[^.]+\.(classes|head|names|logit_adjustment)"
 )
+_SAME_MARGIN = 0.02  # by which two measurements of the same crops may differ
 
 
 def ensemble(
@@ -80,6 +82,7 @@ def ensemble(
         if not teachers.known[task].any():
             raise UserError(f"split {split!r} tells no {task}, so it cannot calibrate that")
     to = Checkpoints(out)
+    to.margin = first.margin()
 
     each, readable = zip(*(read(teachers) for read in readers), strict=True)
     if not all(np.array_equal(mask, readable[0]) for mask in readable):
@@ -124,13 +127,20 @@ class _Member:
 
         shipped = read_checkpoint(path, checkpoint, accept=accept)
         member = cls(shipped.checkpoints.folder.parent, shipped)
-        faces = {of.trained_on() for of in (first, member) if of is not None} - {None}
-        if first is not None and len(faces) > 1:
-            raise UserError(
-                f"{first.run} and {path} cannot read together: their data are called alike, but "
-                f"were other faces"
-            )
+        if first is not None:
+            first._check_faces(member)
         return member
+
+    def _check_faces(self, other: "_Member") -> None:
+        together = f"{self.run} and {other.run} cannot read together"
+        if len({self.trained_on(), other.trained_on()} - {None}) > 1:
+            raise UserError(f"{together}: their data are called alike, but were other faces")
+        one, another = (member.margin().margin for member in (self, other))
+        if abs(one - another) > _SAME_MARGIN:
+            raise UserError(
+                f"{together}: their training crops show {one:g} and {another:g} of a face's side "
+                f"around it (config.data.margin)"
+            )
 
     @property
     def config(self) -> ConfigDict:
@@ -142,13 +152,13 @@ class _Member:
         sessions = read_sessions(self.run)
         return sessions[-1].get("data", {}).get("train", {}).get("sha256") if sessions else None
 
+    def margin(self) -> CropMargin:
+        """Of its training crops."""
+        return of_config(None, self.config.data.margin, self.shipped.margin)
+
 
 def _check_alike(first: _Member, run: Path, config: ConfigDict) -> None:
-    differ = [(key, b, a) for key, a, b in changes(config, first.config)]
-    margins = [of.data.margin for of in (first.config, config)]  # free, in one run
-    if margins[0] != margins[1]:
-        differ.append(("data.margin", *margins))
-    for key, one, another in differ:
+    for key, one, another in ((key, b, a) for key, a, b in changes(config, first.config)):
         if _COMMON.fullmatch(key):
             raise UserError(
                 f"{first.run} and {run} cannot read together: config.{key} is {one!r} of the one "

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from agejax import checks, tasks
 from agejax import config as configs
+from agejax.data.crop_margin import CropMargin, measure
 from agejax.data.faces import Faces
 from agejax.data.stream import step_rows
 from agejax.errors import UserError
@@ -111,10 +112,11 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     written = configs.to_json(config)
     write_text(notes / "config.json", written)
     _say_what_runs(config, workdir, state, len(faces), len(validation))
-
     done, settings = int(state["step"]), config.train
     if done < settings.steps:
         splits = {"train": faces, "validation": validation}
+        if is_first():  # which alone writes what stands beside the arrays
+            checkpoints.margin = _crop_margin(config, checkpoints, saved, faces)
         note_session(notes, config, done, fetch(weights_of(state)), splits)
     log = open_log(config, notes, after=done)
     progress = Progress(
@@ -241,6 +243,19 @@ def _make_steps(
 
     state = init_state(graph, weights, optimizer, ema=config.train.ema > 0)
     return put(state, layout.shardings(state) if layout else replicated(mesh)), step_at, validate
+
+
+def _crop_margin(
+    config: ConfigDict, checkpoints: Checkpoints, saved: int | None, faces: Faces
+) -> CropMargin:
+    """What the crops show beyond the face: chosen, noted by the run before, or measured."""
+    if config.data.margin is not None:
+        return CropMargin(config.data.margin)
+    kept = None if saved is None else checkpoints.crop_margin(saved)
+    if kept is None or not (kept.found or kept.doubt):  # it was chosen then, and is not now
+        kept = measure(faces)
+        print(kept)
+    return kept
 
 
 def _follow_refusals(config: ConfigDict, notes: Path, state: TrainState, faces: Faces) -> Refusals:

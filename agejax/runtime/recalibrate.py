@@ -10,6 +10,7 @@ import numpy as np
 from agejax import tasks
 from agejax.checks import check
 from agejax.config import to_json, update
+from agejax.data.crop_margin import of_config
 from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
@@ -91,6 +92,7 @@ def recalibrate(
         raw, readable = reader_of(as_it_was, weights)(teachers)
     before = evaluation_figures(raw, old, teachers.where(readable))
     origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": taught.n}
+    to.margin = of_config(None, shipped.data.margin, checkpoints.crop_margin(step))
     checkpoints.copy(step, to, to_json(shipped), selection_error(figures), taught)
     write_run(out, own, origin, [workdir], train)
     return before, after

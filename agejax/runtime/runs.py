@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from agejax import checks
 from agejax.config import from_json, update
+from agejax.data.crop_margin import CropMargin
 from agejax.errors import UserError
 from agejax.junk import is_junk
 from agejax.models.structure import Structure
@@ -31,6 +32,7 @@ class Shipped:
       graph: the structure of the model.
       weights: NumPy arrays.
       calibration: what validation taught.
+      margin: of the training crops, where it was measured.
     """
 
     checkpoints: Checkpoints
@@ -39,6 +41,7 @@ class Shipped:
     graph: Structure
     weights: Weights
     calibration: Calibration
+    margin: CropMargin | None = None
 
     @property
     def where(self) -> str:
@@ -86,7 +89,8 @@ def read_checkpoint(
         model.model.dtype = dtype or model.model.dtype
         graph, like = abstract_model(model)
         weights = checkpoints.weights(step, like)
-        return Shipped(checkpoints, step, config, graph, weights, checkpoints.calibration(step))
+        calibration, margin = checkpoints.calibration(step), checkpoints.crop_margin(step)
+        return Shipped(checkpoints, step, config, graph, weights, calibration, margin)
 
     return checkpoints.read(which, read)
 

@@ -140,7 +140,13 @@ def with_mirror(step: PredictStep, cut: float = 0.0) -> PredictStep:
 
     def both_ways(weights: Weights, image: Any) -> dict[str, jax.Array]:
         # Two calls of one program: without a cut, a mirrored face gives the same to the last bit.
+        image = _float32(image) if cut else image  # as the resampled view is
         as_is, other = step(weights, image), step(weights, mirrored(image, cut=cut))
         return jax.tree.map(lambda a, b: (a + b) / 2, as_is, other)
 
     return both_ways
+
+
+@jax.jit
+def _float32(image: jax.Array) -> jax.Array:
+    return image.astype(jnp.float32)

@@ -112,21 +112,25 @@ def mixup(key: jax.Array, image: jax.Array, *, alpha: float) -> tuple[jax.Array,
 def mirrored(image: jax.Array, *, cut: float = 0.0) -> jax.Array:
     """Mirror images, seen from closer by.
 
+    A resampled pixel is not rounded: a `cut` of few digits puts one in a hundred halfway between
+    two levels, and which of them it came to would hang on the order in which a runtime adds up.
+
     Args:
-      image: uint8 [B, H, W, 3].
+      image: uint8 or float32 [B, H, W, 3], in 0..255.
       cut: the share of their sides that is cut off at each edge; the rest is enlarged to H x W.
 
     Returns:
-      uint8 [B, H, W, 3].
+      [B, H, W, 3] in 0..255: the dtype of `image` without a cut, else float32.
     """
     if not cut:
         return jnp.flip(image, axis=2)
     _, h, w, _ = image.shape
     scale, still = jnp.full(1, 1 - 2 * cut), jnp.zeros(1)
     rows, columns = _resampling(h, h, scale, still)[0], _resampling(w, w, -scale, still)[0]
-    x = jnp.einsum("ij,bjwc->biwc", rows, image.astype(jnp.float32))
-    x = jnp.einsum("kw,biwc->bikc", columns, x)
-    return jnp.floor(x + 0.5).astype(jnp.uint8)
+    # Accelerators would multiply fewer bits by default, and a view be another on each of them.
+    product = partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+    x = product("ij,bjwc->biwc", rows, image.astype(jnp.float32))
+    return product("kw,biwc->bikc", columns, x)
 
 
 def _resampling(n: int, to: int, scale: jax.Array, shift: jax.Array) -> jax.Array:

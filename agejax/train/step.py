@@ -164,9 +164,10 @@ def make_train_step(
 def make_predict_step(
     graph: Structure, compiler_options: dict[str, Any] | None = None
 ) -> PredictStep:
-    """A jitted (weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
+    """A jitted (weights, image [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 
-    Evaluation, prediction and export all run this one.
+    The image is uint8, or float32 in 0..255 where it was resampled. Evaluation, prediction and
+    export all run this one.
     """
 
     def predict_step(weights: Weights, image: jax.Array) -> dict[str, jax.Array]:

@@ -62,6 +62,32 @@ def test_rows_of_numbers(name):
     np.testing.assert_allclose(in_onnxruntime(FUNCTIONS[name], x), expected, atol=2e-6, rtol=2e-6)
 
 
+def _bits(x):
+    return x & 6 | 1 ^ ~x
+
+
+HARD = {
+    "small logarithms": (lambda x: jnp.log1p(x * 1e-9), 3e-7),
+    "large logarithms": (lambda x: jnp.log1p(2.0 ** jnp.floor(20 * x)), 1e-6),
+    "no finite logarithms": (lambda x: jnp.log1p(jnp.where(x > 0, jnp.inf, -1.0)), 0),
+    "bytes": (lambda x: (x * 300).astype(jnp.uint8).astype(jnp.float32), 0),
+    "signed bytes": (lambda x: (x * 300).astype(jnp.int8).astype(jnp.float32), 0),
+    "few digits": (lambda x: jax.lax.reduce_precision(x, 8, 7), 0),
+    "half the digits": (lambda x: jax.lax.reduce_precision(x, 5, 10), 0),
+    "all digits": (lambda x: jax.lax.reduce_precision(x, 8, 23), 0),
+    "clipped indices": (lambda x: jnp.take(x, np.array([1, 99]), axis=1, mode="clip"), 0),
+    "bits": (lambda x: _bits((x * 9).astype(jnp.int32)).astype(jnp.float32), 0),
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_what_is_lost_where_a_translation_is_only_nearly_right(name):
+    function, within = HARD[name]
+    x = drawn(5, 12)
+    expected = function(jnp.asarray(x))
+    np.testing.assert_allclose(in_onnxruntime(function, x), expected, rtol=within, atol=0)
+
+
 @pytest.mark.parametrize("padding", ["SAME", "VALID", ((2, 0), (1, 3))])
 @pytest.mark.parametrize(("stride", "groups", "dilation"), [(1, 1, 1), (2, 3, 1), (1, 1, 2)])
 def test_convolutions(padding, stride, groups, dilation):
@@ -141,3 +167,15 @@ def test_weights_keep_their_names_and_stand_once():
 def test_an_unknown_primitive_is_named():
     with pytest.raises(Untranslated, match="the primitive erf_inv"):
         to_onnx(lambda w, x: {"y": jax.lax.erf_inv(x)}, (), (4,), np.float32)
+
+
+UNKNOWN = {
+    "a rounding to 4 and 3 bits": lambda x: jax.lax.reduce_precision(x, 4, 3),
+    "from outside of an array": lambda x: jnp.take(x, np.array([1, 99]), axis=1, mode="fill"),
+}
+
+
+@pytest.mark.parametrize("why", UNKNOWN)
+def test_a_form_that_would_come_out_wrong_is_refused(why):
+    with pytest.raises(Untranslated, match=why):
+        to_onnx(lambda w, x: {"y": UNKNOWN[why](x)}, (), (4,), np.float32)

@@ -1,5 +1,8 @@
 """The page in a browser: it reads what Python reads, and asks for nothing but its own folder."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -199,6 +202,19 @@ def test_a_photo_of_several_faces_is_read_as_python_reads_it(page, predictor, sh
         height, width = ours.shape
         expected = np.array([mine.box.x, mine.box.y, mine.box.width, mine.box.height])
         assert _overlap(box * [width, height, width, height], expected) > 0.8
+
+
+def test_a_margin_that_nobody_knows_is_told_of_each_photo(browser, folder, shared, tmp_path):
+    shutil.copytree(folder, tmp_path / "page")
+    about = json.loads((folder / "model.json").read_text())
+    about["crop"]["margin_doubt"] = "as nobody measured it"
+    (tmp_path / "page" / "model.json").write_text(json.dumps(about))
+    with served(tmp_path / "page") as (url, _), browser.new_context() as context:
+        page = context.new_page()
+        page.goto(url)
+        page.locator("body[data-state=ready]").wait_for()
+        dropped(page, [_group(shared, tmp_path)])
+        expect(page.get_by_text("is not known, as nobody measured it").first).to_be_visible()
 
 
 def _overlap(a, b):

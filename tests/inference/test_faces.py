@@ -5,9 +5,11 @@ import tarfile
 import numpy as np
 import pytest
 
+from agejax.data.crop_margin import margins_of
 from agejax.data.decode import photo
+from agejax.data.face_detection import Box, Detector
 from agejax.errors import UserError
-from agejax.inference.faces import Box, Detector, crop, measured_margin
+from agejax.inference.faces import crop
 from tests.photos import PLACES, backdrop, group_photo
 
 
@@ -85,12 +87,11 @@ def test_the_margin_of_a_data_set_is_measured(detector):
             pixels = np.asarray(group_photo().crop((left, top, left + side, top + side)))
             yield np.pad(pixels, ((beyond, beyond), (beyond, beyond), (0, 0)), mode="edge")
 
-    tight, n = measured_margin(detector, faces(0.0))
-    wide, _ = measured_margin(detector, faces(0.3))
-    assert n >= 2
+    tight, wide = (np.median(margins_of(detector, faces(extra))) for extra in (0.0, 0.3))
+    assert len(margins_of(detector, faces(0.0))) >= 2
     assert 0.2 < tight < 0.5  # painted faces show shoulders
     assert 0.35 < wide - tight < 0.65  # 0.3 of a side that is about 1.7 faces
-    assert measured_margin(detector, [np.zeros((40, 40, 3), np.uint8)]) == (0.0, 0)
+    assert margins_of(detector, [np.zeros((40, 40, 3), np.uint8)]) == []
 
 
 def test_without_the_extra_one_line_says_what_to_install(monkeypatch):

@@ -15,6 +15,7 @@ const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" 
 const worker = new Worker(source, { type: "module" });
 const waiting = new Map();
 let asked = 0;
+let note = ""; // what is to be said of faces that were cut from photos
 
 const ask = (message, transfer = []) =>
   new Promise((resolve, reject) => {
@@ -36,6 +37,10 @@ worker.onerror = (event) => failed(event.message ?? "the worker did not start");
 
 function introduce({ model, crop, versions, data_licence: licence }) {
   status.textContent = "";
+  if (crop.margin_doubt) {
+    note = `How this model's training faces were cropped is not known, ${crop.margin_doubt}: `
+      + "ages may be off by years.";
+  }
   document.body.dataset.state = "ready";
   const name = model.trunk.split(":").at(-1);
   const parts = [`${name}, ${crop.size} × ${crop.size} pixels a face, agejax ${versions.agejax}`];
@@ -58,7 +63,7 @@ async function take(files) {
     $("results").prepend(card.element);
     document.body.dataset.reading = "";
     try {
-      card.show(await ask({ file }));
+      card.show(await ask({ file }), note);
     } catch (error) {
       card.fail(error.message);
     }
@@ -115,7 +120,7 @@ $("camera").onclick = async () => {
     await video.play();
     $("live").hidden = false;
     $("invitation").hidden = true;
-    status.textContent = "";
+    status.textContent = note;
     watch(stream).catch((error) => stop(`The camera's picture could not be read: ${error.message}`));
   } catch {
     status.textContent = "There is no camera here, or this page may not use it.";

@@ -57,14 +57,15 @@ export function photoCard(file) {
   };
   return {
     element,
-    show({ faces }) {
+    show({ faces }, note) {
       if (!faces.length) return tell("No face found in this photo.");
       const marks = labels(faces);
       boxes.replaceChildren(...marks);
       const cards = faces.map((face) => faceCard(face));
       cards.forEach((card, i) => link(card, marks[i]));
       const count = faces.length > 1 ? [make("h2", {}, `${faces.length} faces, from left to right`)] : [];
-      list.replaceChildren(...count, ...cards);
+      const said = note && faces.some((face) => face.box) ? [make("p", { class: "note" }, note)] : [];
+      list.replaceChildren(...count, ...cards, ...said);
       element.classList.toggle("many", faces.length > 2);
       element.setAttribute("aria-busy", "false");
     },

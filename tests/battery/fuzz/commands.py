@@ -25,7 +25,7 @@ LAZY = (
     *("agejax.data.tables.check", "agejax.data.tables.built", "agejax.data.tables.imports"),
     *("agejax.data.tables.packed", "agejax.data.tables.report", "agejax.data.tables.good"),
     *("agejax.runtime.compare", "agejax.runtime.comparison_table", "agejax.runtime.repeat"),
-    *("agejax.inference.crops", "agejax.inference.faces", "agejax.inference.predict"),
+    *("agejax.inference.crops", "agejax.data.face_detection", "agejax.inference.predict"),
     *("agejax.inference.report.write", "agejax.export.web", "agejax.export.artefact"),
     *("agejax.export.stablehlo", "agejax.runtime.describe", "tfds_imdb_wiki.build"),
 )

