@@ -33,7 +33,7 @@ def one_line() -> Iterator[None]:
     except UserError as error:
         fail(str(error))
     except Stopped as stopped:
-        print(stopped.message, file=sys.stderr)
+        print(printable(stopped.message), file=sys.stderr)
         raise
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
@@ -62,7 +62,18 @@ def first_line(error: Exception) -> str:
     return said if len(said) <= 240 else f"{said[:80]} ... {said[-155:]}"  # the cause ends it
 
 
+def printable(text: str) -> str:
+    """Text for a line of a terminal: what is no visible character, as its escape.
+
+    Names of files, and cells of tables, are anybody's: a newline in one would begin a line of its
+    own, and an escape sequence command the terminal.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def fail(message: str) -> None:
     """Prints `error: message`, on one line, to stderr and exits with code 2."""
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", printable(message.strip()), file=sys.stderr)
     sys.exit(2)

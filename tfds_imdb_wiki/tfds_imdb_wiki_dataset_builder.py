@@ -1,7 +1,6 @@
 """The TFDS builder `imdb_wiki`: needs no TensorFlow, and drops no row silently."""
 
 import collections
-import csv
 import dataclasses
 import hashlib
 import itertools
@@ -18,6 +17,7 @@ import tensorflow_datasets as tfds
 
 from agejax.data.parallel import in_order
 from agejax.data.records import Records, shards_of
+from agejax.data.tables.csv_cells import CsvWriter
 from agejax.errors import UserError
 from tfds_imdb_wiki.archive import Archive, Piece, find_archive, fingerprint
 from tfds_imdb_wiki.images import stored
@@ -271,7 +271,9 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         (folder / "drop_report.json").write_text(json.dumps(report, indent=2) + "\n")
         (folder / "archives.json").write_text(json.dumps(self._archives, indent=2) + "\n")
         with open(folder / "dropped.csv", "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("path", "reason"), *sorted(self._dropped)])
+            writer = CsvWriter(file, ("path", "reason"))
+            writer.writeheader()
+            writer.writerows({"path": path, "reason": why} for path, why in sorted(self._dropped))
         for split, columns in self._columns.items():
             records = Records(shards_of(folder, split), len(columns["path"]))
             columns["image_start"] = _image_starts(records, columns, self.workers)

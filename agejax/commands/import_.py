@@ -1,14 +1,13 @@
 """`agejax import`: a table of faces from a public set, or from files whose names tell."""
 
 import collections
-import csv
 import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agejax.errors import UserError
+from agejax.errors import UserError, printable
 
 _ABOUT = """
 utkface DIR      names such as 25_0_1_20170116.jpg: age, gender (0 male, 1 female), race
@@ -128,11 +127,12 @@ def _from(home: Path, path: str) -> str:
 
 
 def _write(rows: list[Mapping[str, str]], out: Path | None) -> None:
+    from agejax.data.tables.csv_cells import CsvWriter
     from agejax.data.tables.imports import columns_of
     from agejax.data.tables.written import written
 
     with written(out) as file:
-        writer = csv.DictWriter(file, columns_of(rows), restval="", lineterminator="\n")
+        writer = CsvWriter(file, columns_of(rows))
         writer.writeheader()
         writer.writerows(rows)
 
@@ -143,4 +143,5 @@ def _say(good: int, troubles: list[Any], out: Path | None) -> None:
     kinds = collections.Counter(row.trouble.kind for row in troubles)
     for kind, n in kinds.most_common():
         example = next(row for row in troubles if row.trouble.kind == kind)
-        print(f"  {n:,} for {kind}, such as {example.source}", file=sys.stderr)
+        told = f"  {n:,} for {kind}, such as {example.source}"
+        print(printable(told), file=sys.stderr)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from agejax.data.faces import UNKNOWN
+from agejax.data.tables.csv_cells import unescaped
 from agejax.errors import UserError
 
 
@@ -26,7 +27,7 @@ def read_attributes(file: Path, paths: np.ndarray) -> dict[str, np.ndarray]:
         raise UserError(f"{file}: there is no such table of attributes")
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
-            rows = list(csv.reader(opened))
+            rows = [[unescaped(cell) for cell in row] for row in csv.reader(opened)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file}: not a CSV table in UTF-8 ({error})") from error
     header = rows[0] if rows else []

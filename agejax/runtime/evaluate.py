@@ -17,7 +17,7 @@ from agejax.config import LOADER, changes, from_json, source_args, source_of, to
 from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
-from agejax.errors import UserError
+from agejax.errors import UserError, printable
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.durable import write_bytes, write_text
@@ -203,5 +203,6 @@ def training_faces(config: ConfigDict) -> Faces | None:
     try:
         return open_split(config, "train")
     except UserError as error:
-        print(f"the training faces cannot be looked at, so none is left out: {error}")
+        why = printable(str(error))
+        print(f"the training faces cannot be looked at, so none is left out: {why}")
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agejax.data.tables.cells import BadRow, age_range, gender_code
-from agejax.data.tables.table import Table
+from agejax.data.tables.table import Table, is_text
 from agejax.errors import UserError
 
 _ONE_WORD = ("age", "gender", "split")
@@ -132,6 +132,8 @@ def from_table(file: Path, rename: Mapping[str, str], values: Values) -> Iterato
 def _imported(source: str, cells: Mapping[str, str], values: Values) -> Imported:
     meant = dict(cells)
     try:
+        if not all(map(is_text, meant.values())):
+            raise BadRow("a name that is not UTF-8")
         for name, meaning in values.items():
             if name in meant and meant[name].strip():
                 if meant[name].strip() not in meaning:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agejax.data.tables.cells import BadRow
+from agejax.data.tables.csv_cells import unescaped
 from agejax.errors import UserError
 
 Cells = dict[str, str]  # by column, in lower case
@@ -80,7 +81,8 @@ class Table:
         name = "tab" if self._delimiter == "\t" else repr(self._delimiter)
         self.form = f"CSV in {self._encoding.removesuffix('-sig').upper()}, separated by {name}"
         try:
-            self.columns = next(csv.reader([header], delimiter=self._delimiter), [])
+            names = next(csv.reader([header], delimiter=self._delimiter), [])
+            self.columns = list(map(unescaped, names))
         except csv.Error as error:
             raise UserError(f"{self.file}: its first line names no columns ({error})") from error
 
@@ -107,9 +109,9 @@ class Table:
     def _cells(self, row: list[str]) -> Cells | BadRow:
         if len(row) != len(self.columns):
             return BadRow(f"not {len(self.columns)} cells", f"{len(row)}")
-        if not all(map(_is_text, row)):
+        if not all(map(is_text, row)):
             return BadRow("a cell that is not UTF-8; convert the file, with iconv for one")
-        return dict(zip(self.columns, row, strict=True))
+        return dict(zip(self.columns, map(unescaped, row), strict=True))
 
     def _json(self) -> Iterator[tuple[int, Cells | BadRow]]:
         with self.file.open("rb") as file:
@@ -125,7 +127,7 @@ class Table:
                     yield number, BadRow("a line of JSON that is no object")
                     continue
                 cells = {k.strip().casefold(): _text(v) for k, v in loaded.items()}
-                if not all(map(_is_text, [*cells, *cells.values()])):  # half of "\ud83d\ude42"
+                if not all(map(is_text, [*cells, *cells.values()])):  # half of "\ud83d\ude42"
                     yield number, BadRow("a cell that is no text")
                     continue
                 yield number, cells
@@ -158,5 +160,6 @@ def _text(value: Any) -> str:
     return "" if value is None or value != value else str(value)  # NaN is not itself
 
 
-def _is_text(cell: str) -> bool:
+def is_text(cell: str) -> bool:
+    """Whether a string can be written: a name of a file that is not UTF-8 cannot."""
     return cell.isascii() or not any("\ud800" <= c <= "\udfff" for c in cell)
