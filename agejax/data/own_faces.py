@@ -18,6 +18,7 @@ from agejax.data.parallel import in_order
 from agejax.data.tables.cells import BadRow
 from agejax.data.tables.packed import modified, open_packed
 from agejax.data.tables.rows import Face, faces_of, root_of
+from agejax.data.tables.spellings import file_of
 from agejax.data.tables.splits import assign
 from agejax.data.tables.table import Table
 from agejax.errors import NoSuchSplit, UserError
@@ -96,7 +97,7 @@ def image_of(folder: Path, path: str) -> bytes:
       BadRow: it is not there, or no JPEG, PNG or WebP by its first bytes.
     """
     try:
-        data = (folder / path).read_bytes()
+        data = file_of(folder, path).read_bytes()
     except OSError as error:
         raise BadRow("an image that cannot be read", f"{path} ({error.strerror})") from error
     except ValueError as error:

@@ -33,6 +33,6 @@ def write_good(checked: Checked, root: str | None, out: Path) -> int:
                 image = Path(os.path.normpath(folder / image_path(cells["path"])))
                 near = image.is_relative_to(home)
                 path = image.relative_to(home) if near else image
-                writer.writerow(cells | {"path": path.as_posix()})
+                writer.writerow(table.with_points(cells) | {"path": path.as_posix()})
                 n += 1
     return n

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agejax.data.tables.cells import (
+    OWN,
     BadRow,
     age_range,
     gender_code,
@@ -13,8 +14,6 @@ from agejax.data.tables.cells import (
     split_name,
 )
 from agejax.data.tables.table import Cells, Table
-
-OWN = ("path", "age", "gender", "person", "split")  # columns that mean something to us
 
 
 class Face(NamedTuple):
@@ -65,7 +64,7 @@ def faces_of(table: Table) -> Iterator[tuple[int, Face | BadRow]]:
             yield number, cells
             continue
         try:
-            yield number, face_of(cells)
+            yield number, face_of(table.with_points(cells))
         except BadRow as bad:
             yield number, bad
 
