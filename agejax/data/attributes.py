@@ -2,7 +2,6 @@
 
 import csv
 import unicodedata
-from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +11,19 @@ from agejax.data.tables.csv_cells import unescaped
 from agejax.errors import UserError
 
 
-def read_attributes(
-    file: Path, paths: np.ndarray, taken: Collection[str] = ()
-) -> dict[str, np.ndarray]:
+def read_attributes(file: Path, paths: np.ndarray) -> dict[str, np.ndarray]:
     """The columns of a CSV for given faces.
 
     Args:
       file: UTF-8, with a header; `path` and one or more other columns, such as `race`.
       paths: str [N], the faces' own, as `Faces.path`.
-      taken: what columns may not be called, since other groups are.
 
     Returns:
       {column: str [N]}, "unknown" where a face has no row, or an empty cell.
 
     Raises:
-      UserError: there is no such file or column, one has a name that is taken, a column or a path
-        stands in it twice, or none of the faces is in it.
+      UserError: there is no such file or column, a column or a path stands in it twice, or none of
+        the faces is in it.
     """
     if not file.is_file():
         raise UserError(f"{file}: there is no such table of attributes")
@@ -42,11 +38,6 @@ def read_attributes(
         raise UserError(f"{file}: its columns must be `path` and others, not {header}")
     if twice := [name for name in header if header.count(name) > 1]:
         raise UserError(f"{file}: it has more than one column {twice[0]!r}")
-    if ours := [name for name in columns if name in taken or not name.strip()]:
-        raise UserError(
-            f"{file}: its column {ours[0]!r} is called like a group of ours, or nothing "
-            f"({', '.join(sorted(taken))}); rename it"
-        )
     if uneven := [i for i, row in enumerate(rows, 1) if row and len(row) != len(header)]:
         raise UserError(f"{file}, row {uneven[0]}: not {len(header)} cells")
     by_path: dict[str, dict[str, str]] = {}

@@ -150,8 +150,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if split != "train" and train is not None:
         faces = faces.without(train)
     table = config.eval.attributes
-    attributes = groups_of(faces)
-    attributes |= read_attributes(Path(table), faces.path) if table else {}
+    attributes = groups_of(faces, read_attributes(Path(table), faces.path) if table else None)
     raw, readable = read(faces)
     left_out, faces = everybody - len(faces), faces.where(readable)
     attributes = {name: column[readable] for name, column in attributes.items()}
