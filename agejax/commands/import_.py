@@ -91,8 +91,9 @@ def run(
     if gender:
         meanings["gender"] = _pairs("--gender", gender)
     if kind == "utkface":
-        meanings = dict(imports.UTKFACE_VALUES)
-    meaning = imports.Meaning(meanings, _unknown(unknown))
+        meaning = imports.Meaning(imports.UTKFACE_VALUES, _unknown(unknown))
+    else:
+        meaning = imports.Meaning(meanings, _unknown(unknown))
     if kind == "utkface":
         rows: Iterable = imports.from_names(source, imports.UTKFACE, meaning)
     elif kind == "fairface":

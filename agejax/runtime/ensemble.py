@@ -21,6 +21,7 @@ from agejax.runtime.figures import evaluation_figures, selection_error, validati
 from agejax.runtime.model import abstract_model
 from agejax.runtime.provenance import read_sessions, weights_sha256
 from agejax.runtime.runs import find_checkpoint, of_the_run
+from agejax.runtime.same_data import check_same_data
 from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
 from agejax.types import Weights
 
@@ -77,6 +78,8 @@ def ensemble(
     # Before the data: whether they can be read shows now.
     readers = [reader_of(of_the_run(m.run, table), m.checkpoints, m.step) for m in members]
     train = training_faces(of_the_run(first.run, places))
+    if train is not None:
+        check_same_data(first.run, first.step, {"train": train}, allow=True)
     teachers = teachers_of(of_the_run(first.run, table), split, train)
     known = first.checkpoints.calibration(first.step)
     for task in known.temperature:
@@ -125,10 +128,10 @@ class _Member:
             raise UserError(f"{path} is an ensemble itself; name its members")
         return cls(checkpoints.folder.parent, checkpoints, step, config)
 
-    def trained_on(self) -> str | None:
-        """SHA-256 of the training faces, where the run tells it."""
+    def trained_on(self) -> dict[str, Any]:
+        """The fingerprint of the training faces, where the run tells it."""
         sessions = read_sessions(self.run)
-        return sessions[-1].get("data", {}).get("train", {}).get("sha256") if sessions else None
+        return sessions[-1].get("data", {}).get("train", {}) if sessions else {}
 
     def weights(self) -> Weights:
         return self.checkpoints.weights(self.step, abstract_model(self.config)[1])
@@ -145,7 +148,8 @@ def _check_alike(first: _Member, other: _Member) -> None:
                 f"{first.run} and {other.run} cannot read together: config.{key} is {one!r} of the "
                 f"one and {another!r} of the other"
             )
-    if len({faces for member in (first, other) if (faces := member.trained_on())}) > 1:
+    one, another = first.trained_on(), other.trained_on()
+    if one and another and one.get("rule") == another.get("rule") and one != another:
         raise UserError(
             f"{first.run} and {other.run} cannot read together: their data are called alike, but "
             f"were other faces"

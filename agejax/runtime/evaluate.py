@@ -33,6 +33,7 @@ from agejax.runtime.mesh import (
 )
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import open_checkpoints
+from agejax.runtime.same_data import check_same_data
 from agejax.runtime.steps import predict_step_of
 from agejax.runtime.unreadable import say_unreadable
 from agejax.runtime.versions import versions
@@ -135,7 +136,8 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       X_interval stands beside X: its 95% bootstrap interval, [low, high].
 
     Raises:
-      UserError: there is no such checkpoint or split, or it is of another model.
+      UserError: there is no such checkpoint or split, it is of another model, or the data is not
+        what it was trained on.
     """
     check(config)
     checkpoints = open_checkpoints(workdir)
@@ -145,10 +147,13 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = config.eval.split
     with first_alone("data"):
         faces = open_split(config, split)
-    train = _trained_on(config, checkpoints, step)
+    train, own = _trained_on(config, checkpoints, step)
     everybody = len(faces)
     if split != "train" and train is not None:
         faces = faces.without(train)
+    if train is not None:
+        looked_at = {"train": train} | ({split: faces} if own else {})
+        check_same_data(workdir, step, looked_at, allow=config.data.allow_changed)
     table = config.eval.attributes
     attributes = groups_of(faces, read_attributes(Path(table), faces.path) if table else None)
     raw, readable = read(faces)
@@ -188,13 +193,15 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return figures
 
 
-def _trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Faces | None:
-    """The training faces of a checkpoint, also where others than its own are evaluated."""
+def _trained_on(
+    config: ConfigDict, checkpoints: Checkpoints, step: int
+) -> tuple[Faces | None, bool]:
+    """The training faces of a checkpoint, and whether it is evaluated on its own data."""
     theirs = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
     changed = [key for key, *_ in changes(config, theirs)]
     if not any(key.startswith("data.") and key != "data.size" for key in changed):
-        return open_split(config, "train")
-    return training_faces(theirs)
+        return open_split(config, "train"), True
+    return training_faces(theirs), False
 
 
 def training_faces(config: ConfigDict) -> Faces | None:

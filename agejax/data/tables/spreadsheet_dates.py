@@ -77,10 +77,11 @@ def groups_of_dates(
         for cell, found in dates.items()
     }
     groups |= {*_alone(readings).values()}
-    for cell, found in readings.items():
-        if len(found) > 1:
-            readings[cell] = {group for group in found if not any(_meet(group, g) for g in groups)}
-    return _alone(readings)
+    apart = {
+        cell: {group for group in of if len(of) == 1 or not any(_meet(group, g) for g in groups)}
+        for cell, of in readings.items()
+    }
+    return _alone(apart)
 
 
 def _alone(readings: Mapping[str, set[Group]]) -> dict[str, Group]:
