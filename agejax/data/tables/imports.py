@@ -197,7 +197,7 @@ def _imported(
             meant["age"] = dates[age]
             mended = f"{age.strip()} as {dates[age]}"
         elif dates is not None and is_date(age):
-            raise BadRow("a date in place of an age, and more than one group or none it can be")
+            raise BadRow("a date in place of an age, and which group it was is not certain")
         age_range(meant.get("age", ""))
         gender_code(meant.get("gender", ""))
     except BadRow as bad:

@@ -6,7 +6,8 @@ order of the two numbers is a group.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 _MONTHS = {
@@ -50,9 +51,10 @@ def groups_of_dates(
 ) -> dict[str, Group]:
     """The groups that dates among the cells of a column of ages were.
 
-    Without `known` groups the column has to show what it was: some of its ages are groups still,
-    none has decimals (25.10 becomes a date, too), dates that tell the year tell the same, and of
-    two readings, such as 1-10 and 10-19 of 2019-10-01, one lies between the other groups.
+    Without `known` groups the column has to show what it was: some of its ages are groups still, or
+    there are dates alone, none of which overlaps another; none has decimals (25.10 becomes a date,
+    too); dates that tell the year tell the same; and of two readings, such as 1-10 and 10-19 of
+    2019-10-01, one lies between the other groups.
 
     Args:
       cells: of the column.
@@ -69,7 +71,8 @@ def groups_of_dates(
     if any(_DECIMAL.fullmatch(cell.strip()) for cell in ages):
         return {}
     groups = {group for group in ages.values() if group[0] < group[1]}
-    if not groups:
+    alone = {found[0].group for found in dates.values() if len(found) == 1}
+    if not groups and (ages or len(alone) < 2 or _any_meet(sorted(alone))):
         return {}
     years = {found[0].year for found in dates.values() if len(found) == 1} - {None}
     readings = {
@@ -86,6 +89,10 @@ def groups_of_dates(
 
 def _alone(readings: Mapping[str, set[Group]]) -> dict[str, Group]:
     return {cell: next(iter(found)) for cell, found in readings.items() if len(found) == 1}
+
+
+def _any_meet(groups: Sequence[Group]) -> bool:
+    return any(_meet(a, b) for a, b in pairwise(groups))
 
 
 def _meet(a: Group, b: Group) -> bool:

@@ -36,7 +36,10 @@ def test_what_is_no_group_is_left(cell):
 
 
 def test_nothing_is_guessed():
-    assert groups_of_dates(["03-Sep", "Oct-19"], {}) == {}  # birthdays, for all that is told
+    assert groups_of_dates(["03-Sep", "Oct-19"], {}) == {"03-Sep": (3, 9), "Oct-19": (10, 19)}
+    assert groups_of_dates(["03-Sep", "Oct-19"], {"25": (25, 25)}) == {}  # exact ages, otherwise
+    assert groups_of_dates(["03-Sep", "05-Oct", "11-Dec"], {}) == {}  # birthdays
+    assert groups_of_dates(["03-Sep"], {}) == {}
     assert groups_of_dates(["25-Oct"], {"4.25": (4, 4)} | GROUPS) == {}  # 25.10 was an age
     born = ["1985-03-09", "1990-04-07", "2024-09-03"]
     assert groups_of_dates(born, GROUPS) == {}
