@@ -37,6 +37,7 @@ def test_the_licence_is_that_of_the_data_and_not_of_a_setting(small, tmp_path, p
     for name in ("painted", "real"):
         places = {"manual_dir": str(tmp_path / name), "data_dir": str(tmp_path / f"{name} data")}
         faces = imdb_wiki("train", painted=painted, **places)
+        assert ("citation" in faces.about) == (name == "real")
         licences.append(faces.about["licence"].split(",")[0])
     assert licences == [
         "Apache-2.0",
