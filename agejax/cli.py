@@ -51,7 +51,7 @@ def main() -> None:
     subparsers = parser.add_subparsers(required=True, metavar=names)
     for command in _COMMANDS:
         command.add(subparsers)
-    args = vars(parser.parse_args())
+    args = vars(parser.parse_args(import_.with_values(sys.argv[1:])))
     with contextlib.suppress(FileNotFoundError):  # the folder itself is gone
         sys.path.append(os.getcwd())  # a run's own trunk is found from where it was trained
     sys.exit(args.pop("run")(**args))

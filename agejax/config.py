@@ -30,6 +30,7 @@ _FREE = (
     *("data.max_unreadable.", "train.skip_nonfinite.", "train.fsdp_above."),
     *("train.sigterm_code.", "train.sigint_code."),
     "data.margin.",  # counts at prediction alone
+    "data.allow_changed.",
 )
 # Of `data`: how faces become pixels.
 LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
@@ -85,6 +86,8 @@ def default() -> ConfigDict:
                 "cache_dir": config_dict.placeholder(str),  # or in a file in there, for later runs
                 "device_mib": config_dict.placeholder(int),  # and all of them on the devices, if
                 # they fit into this; by default 8192 on an accelerator, and never on a CPU
+                # Go on with a run, or evaluate it, though its data is not what run.json remembers
+                "allow_changed": False,
                 "max_unreadable": 0.01,  # share of a split's records that may have rotted since
             },
             # Of each: classes, weight, head, loss and loss_args, balance and balance_args, names,
@@ -244,7 +247,7 @@ def split_source_args(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any
             f"config.data.source is {source!r}; it must be a function of a split"
         ) from error
     given = config.data.to_dict()
-    for key in ("source", "device_mib", "margin", *LOADER):
+    for key in ("source", "device_mib", "margin", "allow_changed", *LOADER):
         given.pop(key)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
         return given, {}

@@ -41,7 +41,7 @@ def one_line() -> Iterator[None]:
     except UserError as error:
         fail(str(error))
     except Stopped as stopped:
-        _say(stopped.message)
+        _say(printable(stopped.message))
         raise
     except KeyboardInterrupt:
         _say("interrupted; run the same command again to go on")
@@ -86,7 +86,7 @@ def _of_system(error: OSError) -> str:
     name = error.filename
     if isinstance(error, FileNotFoundError) and not os.path.isabs(name or "") and _is_adrift():
         return "the folder that this was started in is gone; change into another, and try again"
-    where = f"{name}: " if name is not None else ""
+    where = f"{printable(os.fsdecode(name))}: " if isinstance(name, str | bytes) else ""
     return f"{where}{error.strerror or error}"
 
 

@@ -59,6 +59,12 @@ class Task:
 
 _CALLABLE = ("head", "loss", "balance")
 _MOST = 100_000  # classes
+# What else stands beside tasks in logs and evaluations.
+_TAKEN = (
+    *("step", "loss", "refused", "images_per_second", "input_wait", "validation", "n", "split"),
+    *("left_out", "unreadable", "baseline", "data", "config", "versions", "uncalibrated"),
+    *("calibration", "groups", "worst_to_mean", "interval_over", "persons", "curves"),
+)
 _AGE_SIGMA = 3.0  # years, over which the shares of ages are smoothed
 
 
@@ -121,6 +127,8 @@ def check(tasks: Mapping[str, Any]) -> None:
             )
     for name, task in read(tasks).items():
         where = f"config.tasks.{name}"
+        if name in _TAKEN:
+            raise UserError(f"{where}: figures have a {name!r} of another kind; rename the column")
         if not (isinstance(task.classes, int) and 2 <= task.classes <= _MOST):
             raise UserError(f"{where}.classes is {task.classes!r}; it must be from 2 to {_MOST:,}")
         if not all(isinstance(of, str) for of in task.names):

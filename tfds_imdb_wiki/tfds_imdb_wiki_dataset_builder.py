@@ -1,7 +1,6 @@
 """The TFDS builder `imdb_wiki`: needs no TensorFlow, and drops no row silently."""
 
 import collections
-import csv
 import dataclasses
 import hashlib
 import itertools
@@ -18,10 +17,12 @@ import tensorflow_datasets as tfds
 
 from agejax.data.parallel import in_order
 from agejax.data.records import Records, shards_of
+from agejax.data.tables.csv_cells import CsvWriter
 from agejax.errors import UserError
-from tfds_imdb_wiki.archive import Archive, Piece, find_archive, fingerprint
+from tfds_imdb_wiki.archive import Archive, Piece, files_home, find_archive, fingerprint
 from tfds_imdb_wiki.images import stored
 from tfds_imdb_wiki.imdb_mat import Columns, mat_reader
+from tfds_imdb_wiki.paint import PAINTED
 from tfds_imdb_wiki.rows import REASONS, SPLITS, drop_reasons, person_ids, split_of
 from tfds_imdb_wiki.summary import summary
 from tfds_imdb_wiki.writer import SHARD, write_split
@@ -132,11 +133,16 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         self._dropped: list[tuple[str, str]] = []
         self._columns: dict[str, dict[str, list]] = {}
         self._archives: dict[str, dict[str, Any]] = {}
+        self._sources: list[Path] = []
+        self._painted = True
         splits: dict[str, list[_Candidate]] = {split: [] for split in SPLITS}
         for kind in self.builder_config.archives:
             with mat_reader(kind) as read:
                 archive = self._archive(dl_manager, kind)
-                mat = _mat(archive, kind, read)
+                data = _mat(archive, kind)
+                mat = read(data, f"{archive.path}/{kind}.mat")
+            self._sources.append(archive.path)
+            self._painted &= data.startswith(PAINTED)
             for candidate in self._candidates(archive, kind, mat):
                 splits[split_of(candidate.label["person"])].append(candidate)
         generate = self._generate_examples if self._by_beam is None else self._pipeline
@@ -249,10 +255,22 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
 
     def _check_not_empty(self, split: str) -> None:
         if not self._columns[split]["age"]:
+            why = "".join(self._without_images()) or "give it more faces of more people; "
             raise UserError(
-                f"split {split!r} would be empty: only {self._rows - len(self._dropped)} of "
-                f"{self._rows} rows are good; give it more faces of more people"
+                f"split {split!r} would be empty: {why}only "
+                f"{self._rows - len(self._dropped):,} of {self._rows:,} rows are good"
             )
+
+    def _without_images(self) -> Iterator[str]:
+        """How many image files are missing or damaged, such as which, and where they should lie."""
+        kinds = {"missing_file": "missing", "undecodable": "damaged", "too_small": "too small"}
+        for reason, kind in kinds.items():
+            files = sorted(path for path, why in self._dropped if why == reason)
+            if files:
+                some = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
+                yield f"{len(files):,} image files are {kind} ({some}); "
+        if any(why == "missing_file" for _, why in self._dropped):
+            yield f"they should lie in {' and '.join(map(files_home, self._sources))}; "
 
     def _download_and_prepare(self, dl_manager, download_config) -> None:
         by_beam = download_config.beam_runner or download_config.beam_options
@@ -267,12 +285,15 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             "dropped": {reason: counts[reason] for reason in REASONS},
             "byte_identical": _byte_identical(self._columns),
             "min_face_score": self.builder_config.min_face_score,
+            "painted": self._painted,
         }
         for name, told in (("drop_report", report), ("archives", self._archives)):
             text = json.dumps(told, indent=2) + "\n"
             (folder / f"{name}.json").write_text(text, encoding="utf-8")
         with open(folder / "dropped.csv", "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([("path", "reason"), *sorted(self._dropped)])
+            writer = CsvWriter(file, ("path", "reason"))
+            writer.writeheader()
+            writer.writerows({"path": path, "reason": why} for path, why in sorted(self._dropped))
         for split, columns in self._columns.items():
             records = Records(shards_of(folder, split), len(columns["path"]))
             columns["image_start"] = _image_starts(records, columns, self.workers)
@@ -283,11 +304,11 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         print(summary(folder))
 
 
-def _mat(archive: Archive, kind: str, read: Callable[[bytes, str], Columns]) -> Columns:
+def _mat(archive: Archive, kind: str) -> bytes:
     data = archive.read(f"{kind}.mat")
     if data is None:
         raise UserError(f"{archive.path}: there is no {kind}.mat in it; fetch it again")
-    return read(data, f"{archive.path}/{kind}.mat")
+    return data
 
 
 def _stored(rows: list[_Candidate]) -> list[tuple[bytes | str, str]]:

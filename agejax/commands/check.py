@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from agejax.commands.options import text_path
+from agejax.errors import printable
 
 
 def add(commands: Any) -> None:
@@ -35,7 +36,7 @@ def run(table: Path, root: str | None, no_images: bool, good: Path | None) -> in
         table, root, images=not no_images, progress=functools.partial(tqdm, smoothing=0.05)
     )
     for line in report(checked):
-        print(line)
+        print(printable(line))
     if good:
         print(f"{good}: {write_good(checked, root, good):,} rows")
     return 2 if checked.wrong else 0

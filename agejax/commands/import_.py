@@ -1,14 +1,13 @@
 """`agejax import`: a table of faces from a public set, or from files whose names tell."""
 
 import collections
-import csv
 import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agejax.errors import UserError
+from agejax.errors import UserError, printable
 
 _ABOUT = """
 utkface DIR      names such as 25_0_1_20170116.jpg: age, gender (0 male, 1 female), race
@@ -39,10 +38,29 @@ def add(commands: Any) -> None:
         "--values", nargs=2, action="append", default=[], metavar=("COLUMN", "0=yes,1=no"),
         help="likewise, of any other column",
     )  # fmt: skip
+    command.add_argument(
+        "--unknown", action="append", default=[], metavar="[COLUMN=]VALUE",
+        help="what stands where nothing is known, such as -1 or age=999; may be given again",
+    )  # fmt: skip
     command.add_argument("--rename", metavar="OURS=THEIRS,...", help="columns of another table")
     command.add_argument("--images", type=Path, help="a new folder for the images of a tfds set")
     command.add_argument("-o", "--out", type=Path, help="the table to write (to stdout)")
     command.set_defaults(run=run)
+
+
+def with_values(argv: list[str]) -> list[str]:
+    """The command line for argparse, which takes a value such as `-1=unknown` for an option.
+
+    What has a space in it is a value to argparse; spaces around values mean nothing here.
+    """
+    argv = list(argv)
+    if argv[:1] == ["import"]:
+        for i, option in enumerate(argv):
+            value = i + (2 if option == "--values" else 1)
+            takes_value = option in ("--values", "--gender", "--unknown") and value < len(argv)
+            if takes_value and argv[value].startswith("-") and not argv[value].startswith("--"):
+                argv[value] = f" {argv[value]}"
+    return argv
 
 
 def run(
@@ -51,6 +69,7 @@ def run(
     pattern: str | None,
     gender: str | None,
     values: list[list[str]],
+    unknown: list[str],
     rename: str | None,
     images: Path | None,
     out: Path | None,
@@ -61,39 +80,55 @@ def run(
       UserError: there is nothing to import, or an option is missing or one too many.
     """
     from agejax.data.tables import imports
+    from agejax.data.tables.fairface import from_fairface
 
     _check_options(
-        kind, pattern=pattern, gender=gender, values=values, rename=rename, images=images
+        kind,
+        **{"pattern": pattern, "gender": gender, "values": values, "unknown": unknown},
+        **{"rename": rename, "images": images},
     )
     meanings = {name: _pairs("--values", text) for name, text in values}
     if gender:
         meanings["gender"] = _pairs("--gender", gender)
     if kind == "utkface":
-        rows: Iterable = imports.from_names(source, imports.UTKFACE, imports.UTKFACE_VALUES)
+        meaning = imports.Meaning(imports.UTKFACE_VALUES, _unknown(unknown))
+    else:
+        meaning = imports.Meaning(meanings, _unknown(unknown))
+    if kind == "utkface":
+        rows: Iterable = imports.from_names(source, imports.UTKFACE, meaning)
     elif kind == "fairface":
-        rows = imports.from_fairface(source)
+        rows = from_fairface(source, meaning)
     elif kind == "names":
-        rows = imports.from_names(source, pattern or "", meanings)
+        rows = imports.from_names(source, pattern or "", meaning)
     elif kind == "table":
-        rows = imports.from_table(source, _pairs("--rename", rename or ""), meanings)
+        rows = imports.from_table(source, _pairs("--rename", rename or ""), meaning)
     else:
         from agejax.data.tables.built import from_built
 
         rows = from_built(source, images or Path())
-    good, troubles = [], []
+    good, troubles, mended = [], [], collections.Counter[str]()
     for row in rows:
         good.append(row.cells) if row.cells is not None else troubles.append(row)
+        mended[row.mended] += 1
     if not good:
         raise UserError(
             f"{source}: no face could be imported; {troubles[0].source}: {troubles[0].trouble}"
             if troubles
             else f"{source}: there is no face in it"
         )
+    columns = {name for row in good for name in row}
+    if strange := [name for name in meaning.unknown if name and name not in columns]:
+        raise UserError(
+            f"--unknown {strange[0]}=...: there is no column {strange[0]!r}, but "
+            f"{', '.join(sorted(columns))}"
+        )
     if kind != "table":  # whose paths are already what they are
         home = out.absolute().parent if out else Path.cwd()
         good = [row | {"path": _from(home, row["path"])} for row in good]
     _write(sorted(good, key=lambda row: row["path"]), out)
     _say(len(good), troubles, out)
+    del mended[""]
+    _say_mended(mended)
     return 0
 
 
@@ -102,6 +137,7 @@ def _check_options(kind: str, **options: Any) -> None:
         "pattern": ["names"],
         "gender": ["names", "table"],
         "values": ["names", "table"],
+        "unknown": ["utkface", "fairface", "names", "table"],
         "rename": ["table"],
         "images": ["tfds"],
     }
@@ -121,6 +157,17 @@ def _pairs(option: str, text: str) -> dict[str, str]:
     return {left.strip(): right.strip() for left, _, right in pairs}
 
 
+def _unknown(given: list[str]) -> dict[str, list[str]]:
+    """["-1", "age=999"] -> {"": ["-1"], "age": ["999"]}."""
+    found: dict[str, list[str]] = {}
+    for text in given:
+        name, mark, value = text.rpartition("=")
+        if not value.strip() or (mark and not name.strip()):
+            raise UserError(f"--unknown {text!r}: it must be a value such as -1, or age=-1")
+        found.setdefault(name.strip().casefold(), []).append(value.strip())
+    return found
+
+
 def _from(home: Path, path: str) -> str:
     """A path as a table in `home` has it: relative where the image lies below, else absolute."""
     whole = Path(os.path.abspath(path))
@@ -128,11 +175,12 @@ def _from(home: Path, path: str) -> str:
 
 
 def _write(rows: list[Mapping[str, str]], out: Path | None) -> None:
+    from agejax.data.tables.csv_cells import CsvWriter
     from agejax.data.tables.imports import columns_of
     from agejax.data.tables.written import written
 
     with written(out) as file:
-        writer = csv.DictWriter(file, columns_of(rows), restval="", lineterminator="\n")
+        writer = CsvWriter(file, columns_of(rows))
         writer.writeheader()
         writer.writerows(rows)
 
@@ -143,4 +191,13 @@ def _say(good: int, troubles: list[Any], out: Path | None) -> None:
     kinds = collections.Counter(row.trouble.kind for row in troubles)
     for kind, n in kinds.most_common():
         example = next(row for row in troubles if row.trouble.kind == kind)
-        print(f"  {n:,} for {kind}, such as {example.source}", file=sys.stderr)
+        told = f"  {n:,} for {kind}, such as {example.source}"
+        print(printable(told), file=sys.stderr)
+
+
+def _say_mended(mended: Mapping[str, int]) -> None:
+    if not mended:
+        return
+    each = ", ".join(f"{what}: {n:,}" for what, n in sorted(mended.items(), key=lambda x: -x[1]))
+    told = f"{sum(mended.values()):,} ages that a spreadsheet had made dates are groups again"
+    print(printable(f"{told} ({each})"), file=sys.stderr)

@@ -1,11 +1,13 @@
 """What else is known of faces, from a CSV table: for figures by group, never for training."""
 
 import csv
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 
 from agejax.data.faces import UNKNOWN
+from agejax.data.tables.csv_cells import unescaped
 from agejax.errors import UserError
 
 
@@ -20,25 +22,36 @@ def read_attributes(file: Path, paths: np.ndarray) -> dict[str, np.ndarray]:
       {column: str [N]}, "unknown" where a face has no row, or an empty cell.
 
     Raises:
-      UserError: there is no such file or column, or none of the faces is in it.
+      UserError: there is no such file or column, a column or a path stands in it twice, or none of
+        the faces is in it.
     """
     if not file.is_file():
         raise UserError(f"{file}: there is no such table of attributes")
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
-            rows = list(csv.reader(opened))
+            rows = [[unescaped(cell) for cell in row] for row in csv.reader(opened)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{file}: not a CSV table in UTF-8 ({error})") from error
     header = rows[0] if rows else []
     columns = [name for name in header if name != "path"]
     if "path" not in header or not columns:
         raise UserError(f"{file}: its columns must be `path` and others, not {header}")
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise UserError(f"{file}: it has more than one column {twice[0]!r}")
     if uneven := [i for i, row in enumerate(rows, 1) if row and len(row) != len(header)]:
         raise UserError(f"{file}, row {uneven[0]}: not {len(header)} cells")
-    at = header.index("path")
-    by_path = {row[at]: dict(zip(header, row, strict=True)) for row in rows[1:] if row}
-    found = [by_path.get(path, {}) for path in paths.tolist()]
+    by_path: dict[str, dict[str, str]] = {}
+    for number, row in enumerate(rows[1:], 2):
+        cells = dict(zip(header, row, strict=True)) if row else None
+        if cells and by_path.setdefault(_key(cells["path"]), cells) != cells:
+            raise UserError(f"{file}, row {number}: {cells['path']} stands above with other cells")
+    found = [by_path.get(_key(path), {}) for path in paths.tolist()]
     if not any(found):
         example = f", such as {paths[0]}" if len(paths) else ""
         raise UserError(f"{file}: none of the {len(paths):,} faces is in it{example}")
     return {name: np.array([row.get(name) or UNKNOWN for row in found]) for name in columns}
+
+
+def _key(path: str) -> str:
+    """A path in the one normal form; see `agejax.data.tables.spellings`."""
+    return path if path.isascii() else unicodedata.normalize("NFC", path)

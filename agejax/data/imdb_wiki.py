@@ -40,7 +40,7 @@ def imdb_wiki(
     """
     folder = _built(name, manual_dir, data_dir, painted)
     faces, score = _open(folder, split)
-    faces = dataclasses.replace(faces, about=_about(folder, name, painted > 0))
+    faces = dataclasses.replace(faces, about=_about(folder, name))
     faces = faces.where(score >= np.float32(min_face_score))
     if not len(faces):
         raise UserError(
@@ -93,15 +93,20 @@ def _damaged(file: Path, error: Exception) -> UserError:
     )
 
 
-def _about(folder: Path, name: str, painted: bool) -> dict[str, Any]:
-    """For people; see `Faces.about`. What the build dropped is counted over all splits."""
+def _about(folder: Path, name: str) -> dict[str, Any]:
+    """For people; see `Faces.about`. What the build dropped is counted over all splits.
+
+    Only what was painted says so itself, in its .mat: whoever asks for painted faces in a folder
+    that holds an archive is given that, with its own terms.
+    """
     from tfds_imdb_wiki.rows import REASONS
 
     file = folder / "drop_report.json"
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
         counts = {"rows": report["rows"], "dropped": report["dropped"], "reasons": REASONS}
-    except (ValueError, LookupError, TypeError) as error:
+        painted = report.get("painted") is True
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise _damaged(file, error) from error
     if painted:
         return {

@@ -98,6 +98,8 @@ def _joined(parts: Mapping[str, Faces]) -> Faces:
     zeros = lambda part, _: np.zeros(len(part), np.int32)
     sets = np.repeat(list(parts), [len(part) for part in members])
     attributes = joined("attributes", lambda part, _: np.full(len(part), UNKNOWN))
+    if "set" in attributes:  # a column of theirs
+        attributes["set (column)"] = attributes.pop("set")
     return Faces(
         path=np.concatenate([np.char.add(f"{name}/", part.path) for name, part in parts.items()]),
         labels=joined("labels", zeros),

@@ -20,6 +20,7 @@ from agejax.data.parallel import in_order
 from agejax.data.tables.cells import BadRow
 from agejax.data.tables.packed import modified, open_packed
 from agejax.data.tables.rows import Face, faces_of, root_of
+from agejax.data.tables.spellings import file_of
 from agejax.data.tables.splits import assign
 from agejax.data.tables.table import Table
 from agejax.errors import NoSuchSplit, UserError
@@ -98,7 +99,7 @@ def image_of(folder: Path, path: str) -> bytes:
       BadRow: it is not there, or no image by its first bytes.
     """
     try:
-        data = read_whole(folder / path)
+        data = read_whole(file_of(folder, path))
     except OSError as error:
         raise BadRow("an image that cannot be read", f"{path} ({error.strerror})") from error
     except BadImage as error:

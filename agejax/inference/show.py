@@ -1,10 +1,10 @@
 """Readings as text: lines for people, JSON lines and a CSV table for programs."""
 
-import csv
 import json
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from agejax.data.tables.csv_cells import CsvWriter
 from agejax.inference.prediction import Reading
 
 Show = Callable[[Reading], None]
@@ -29,7 +29,7 @@ def as_json(out: TextIO, distribution: bool = False) -> Show:
 
 def as_csv(out: TextIO) -> Show:
     """A table of a row a face; for a photo without one, a row of its path alone."""
-    writer = csv.DictWriter(out, ("path", "face", *_READ, *_BOX, "note"), lineterminator="\n")
+    writer = CsvWriter(out, ("path", "face", *_READ, *_BOX, "note"))
     writer.writeheader()
 
     def show(reading: Reading) -> None:

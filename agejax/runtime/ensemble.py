@@ -21,6 +21,7 @@ from agejax.runtime.evaluate import reader_of, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
 from agejax.runtime.provenance import read_sessions, weights_sha256
 from agejax.runtime.runs import Shipped, of_the_run, read_checkpoint
+from agejax.runtime.same_data import check_same_data
 from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
 from agejax.types import Weights
 
@@ -76,6 +77,8 @@ def ensemble(
     # Before the data: whether they can be read shows now.
     readers = [reader_of(of_the_run(m.run, table), m.shipped.weights) for m in members]
     train = training_faces(of_the_run(first.run, places))
+    if train is not None:
+        check_same_data(first.run, first.shipped.step, {"train": train}, allow=True)
     teachers = teachers_of(of_the_run(first.run, table), split, train)
     known = first.shipped.calibration
     for task in known.temperature:
@@ -133,7 +136,8 @@ class _Member:
 
     def _check_faces(self, other: "_Member") -> None:
         together = f"{self.run} and {other.run} cannot read together"
-        if len({self.trained_on(), other.trained_on()} - {None}) > 1:
+        ours, theirs = self.trained_on(), other.trained_on()
+        if ours and theirs and ours.get("rule") == theirs.get("rule") and ours != theirs:
             raise UserError(f"{together}: their data are called alike, but were other faces")
         one, another = (member.margin().margin for member in (self, other))
         if abs(one - another) > _SAME_MARGIN:
@@ -147,10 +151,10 @@ class _Member:
         """That of the checkpoint."""
         return self.shipped.config
 
-    def trained_on(self) -> str | None:
-        """SHA-256 of the training faces, where the run tells it."""
+    def trained_on(self) -> dict[str, Any]:
+        """The fingerprint of the training faces, where the run tells it."""
         sessions = read_sessions(self.run)
-        return sessions[-1].get("data", {}).get("train", {}).get("sha256") if sessions else None
+        return sessions[-1].get("data", {}).get("train", {}) if sessions else {}
 
     def margin(self) -> CropMargin:
         """Of its training crops."""

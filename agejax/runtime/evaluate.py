@@ -27,6 +27,7 @@ from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
 from agejax.paths import expanded
+from agejax.printable import printable
 from agejax.runtime.checkpoint import check_same_model
 from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.durable import write_bytes, write_text
@@ -42,6 +43,7 @@ from agejax.runtime.mesh import (
 )
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import config_of, open_checkpoints
+from agejax.runtime.same_data import check_same_data
 from agejax.runtime.steps import predict_step_of
 from agejax.runtime.stored_arrays import shapes_of
 from agejax.runtime.unreadable import say_unreadable
@@ -147,7 +149,8 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
       X_interval stands beside X: its 95% bootstrap interval, [low, high].
 
     Raises:
-      UserError: there is no such checkpoint or split, or it is of another model.
+      UserError: there is no such checkpoint or split, it is of another model, or the data is not
+        what it was trained on.
     """
     config, workdir = settled(config), expanded(Path(workdir))
     check(config)
@@ -167,13 +170,15 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = config.eval.split
     with first_alone("data"):
         faces = open_split(config, split)
-    train = _trained_on(config, theirs)
+    train, own = _trained_on(config, theirs)
     everybody = len(faces)
     if split != "train" and train is not None:
         faces = faces.without(train)
+    if train is not None:
+        looked_at = {"train": train} | ({split: faces} if own else {})
+        check_same_data(workdir, step, looked_at, allow=config.data.allow_changed)
     table = config.eval.attributes
-    attributes = groups_of(faces)
-    attributes |= read_attributes(Path(table), faces.path) if table else {}
+    attributes = groups_of(faces, read_attributes(Path(table), faces.path) if table else None)
     raw, readable = read(faces)
     left_out, faces = everybody - len(faces), faces.where(readable)
     attributes = {name: column[readable] for name, column in attributes.items()}
@@ -214,12 +219,12 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     return figures
 
 
-def _trained_on(config: ConfigDict, theirs: ConfigDict) -> Faces | None:
-    """The training faces of a checkpoint, also where others than its own are evaluated."""
+def _trained_on(config: ConfigDict, theirs: ConfigDict) -> tuple[Faces | None, bool]:
+    """The training faces of a checkpoint, and whether it is evaluated on its own data."""
     changed = [key for key, *_ in changes(config, theirs)]
     if not any(key.startswith("data.") and key != "data.size" for key in changed):
-        return open_split(config, "train")
-    return training_faces(theirs)
+        return open_split(config, "train"), True
+    return training_faces(theirs), False
 
 
 def training_faces(config: ConfigDict) -> Faces | None:
@@ -227,5 +232,6 @@ def training_faces(config: ConfigDict) -> Faces | None:
     try:
         return open_split(config, "train")
     except UserError as error:
-        print(f"the training faces cannot be looked at, so none is left out: {error}")
+        why = printable(str(error))
+        print(f"the training faces cannot be looked at, so none is left out: {why}")
         return None

@@ -15,6 +15,7 @@ from agejax.train.metrics import compute, metric_sums, off
 from agejax.train.reliability import expected_calibration_error, inside, risk_when_set_aside
 
 Probabilities = Mapping[str, np.ndarray]
+GROUPS = ("all", "decade", "gender")  # kinds of groups that labels form, and all faces together
 
 
 def score(probabilities: Probabilities, faces: Faces) -> dict[str, dict[str, Any]]:

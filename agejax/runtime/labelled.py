@@ -7,6 +7,8 @@ import numpy as np
 
 from agejax.data.faces import UNKNOWN, Faces
 from agejax.errors import UserError
+from agejax.printable import printable
+from agejax.runtime.figures import GROUPS
 from agejax.tasks import Task, class_names
 
 _MOST_GROUPS = 30  # that a column of attributes may form; one of more is an id, a date, a number
@@ -40,13 +42,27 @@ def labelled(faces: Faces, tasks: Mapping[str, Task]) -> Faces:
     )
 
 
-def groups_of(faces: Faces) -> dict[str, np.ndarray]:
-    """The attributes that form groups: those of at most 30 values, and more than one."""
-    return {
-        name: values
-        for name, values in faces.attributes.items()
-        if 1 < len(np.unique(values)) <= _MOST_GROUPS
-    }
+def groups_of(faces: Faces, more: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+    """The attributes that form groups: those of at most 30 values, and more than one.
+
+    Args:
+      faces: whose own attributes they are.
+      more: {name: str [N]} of a table of attributes; one of more than 30 values is left out with
+        a line.
+
+    Returns:
+      {name: str [N]}; what has the name of another group gets one of its own.
+    """
+    found: dict[str, np.ndarray] = {}
+    for name, values in faces.attributes.items():
+        if 1 < len(np.unique(values)) <= _MOST_GROUPS:
+            found[f"{name} (column)" if name in GROUPS else name] = values
+    for name, values in (more or {}).items():
+        if (n := len(np.unique(values))) > _MOST_GROUPS:
+            print(printable(f"no figures by {name}: {n:,} values are more than {_MOST_GROUPS}"))
+            continue
+        found[f"{name} (attributes)" if name in found or name in GROUPS else name] = values
+    return found
 
 
 def _classes(name: str, task: Task, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -45,6 +45,7 @@ from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
 from agejax.runtime.provenance import note_session
 from agejax.runtime.refusals import Refusals
+from agejax.runtime.same_data import check_same_data
 from agejax.runtime.saving import Saving
 from agejax.runtime.steps import predict_step_of, train_steps_of
 from agejax.runtime.stops import Stop, stop_by_signal
@@ -104,20 +105,25 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     with first_alone("data"):
         faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
-    open_split(config, config.eval.split)  # that there is one must not show at the end
+    # That there is one must not show at the end.
+    tested = open_split(config, config.eval.split).without(faces)
+    splits, evaluated = {"train": faces, "validation": validation}, {config.eval.split: tested}
+    evaluated = {name: of for name, of in evaluated.items() if name not in splits}
+    if saved is not None:
+        allow = config.data.allow_changed
+        check_same_data(workdir, saved, {**splits, **evaluated}, allow=allow)
     state, step_at, validate = _make_steps(config, mesh, faces, validation, graph, weights)
     del weights  # or the first ones would be held as long as training runs
     if saved is not None:
         state = checkpoints.state(saved, like=state)
-    written = configs.to_json(config)
+    written = configs.to_json(_without_permission(config))
     write_text(notes / "config.json", written)
     _say_what_runs(config, workdir, state, len(faces), len(validation))
     done, settings = int(state["step"]), config.train
     if done < settings.steps:
-        splits = {"train": faces, "validation": validation}
         if is_first():  # which alone writes what stands beside the arrays
             checkpoints.margin = _crop_margin(config, checkpoints, saved, faces)
-        note_session(notes, config, done, fetch(weights_of(state)), splits)
+        note_session(notes, config, done, fetch(weights_of(state)), splits, evaluated)
     log = open_log(config, notes, after=done)
     progress = Progress(
         log,
@@ -175,6 +181,13 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
                 saving.wait()
                 stop.leave(f"{workdir} is saved at step {step:,}")
         saving.wait()
+
+
+def _without_permission(config: ConfigDict) -> ConfigDict:
+    """A config without what was allowed for this start alone."""
+    config = config.copy_and_resolve_references()
+    config.data.allow_changed = False
+    return config
 
 
 def _start_devices(config: ConfigDict) -> Mesh:

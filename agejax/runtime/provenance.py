@@ -36,7 +36,8 @@ _PACKAGES = (
 )
 _ENVIRONMENT = ("XLA_", "JAX_", "TF_CUDNN", "NVIDIA_TF32", "CUDA_VISIBLE", "LIBTPU")
 _OF_NO_MATTER = ("JAX_COMPILATION_CACHE", "JAX_ENABLE_COMPILATION_CACHE", "XLA_PYTHON_CLIENT")
-_OF_THE_TIME = ("started.", "command.", "step.", "git.")
+_OF_THE_TIME = ("started.", "command.", "step.", "git.", "evaluated.", "columns.")
+_RULE = 2  # of fingerprints; the first left out where labels that are ranges end
 
 
 def surroundings(config: ConfigDict, splits: Mapping[str, Faces]) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def surroundings(config: ConfigDict, splits: Mapping[str, Faces]) -> dict[str, A
 
     Returns:
       {"versions": {package: version}, "code": {module: SHA-256 of its source}, "git": {"commit",
-      "dirty"} or None where agejax is in no checkout, "data": {split: {"faces", "sha256"}},
+      "dirty"} or None where agejax is in no checkout, "data": as `data_of` gives it,
       "machine": {"system", "cpu", "cores", "devices", "processes"}, "environment", "steps"}.
     """
     return {
@@ -56,10 +57,7 @@ def surroundings(config: ConfigDict, splits: Mapping[str, Faces]) -> dict[str, A
         "versions": {"python": platform.python_version(), **_versions()},
         "code": _code(config),
         "git": _git(Path(agejax.__file__).parent),
-        "data": {
-            split: {"faces": len(faces), "sha256": fingerprint(faces)}
-            for split, faces in splits.items()
-        },
+        "data": data_of(splits),
         "machine": {
             "system": platform.platform(),
             "cpu": _cpu(),
@@ -76,15 +74,28 @@ def surroundings(config: ConfigDict, splits: Mapping[str, Faces]) -> dict[str, A
 
 
 def note_session(
-    workdir: Path, config: ConfigDict, step: int, weights: Weights, splits: Mapping[str, Faces]
+    workdir: Path,
+    config: ConfigDict,
+    step: int,
+    weights: Weights,
+    splits: Mapping[str, Faces],
+    evaluated: Mapping[str, Faces] | None = None,
 ) -> None:
-    """Adds an entry to `run.json`: training goes on from `step`, with `weights`."""
+    """Adds an entry to `run.json`: training goes on from `step`, with `weights`.
+
+    `evaluated` is what it will be tested on, which has no part in the weights.
+    """
+    evaluated = evaluated or {}
     entry = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join([Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]]),
         "step": step,
         "weights": weights_sha256(weights),
         **surroundings(config, splits),
+        "evaluated": data_of(evaluated),
+        "columns": {
+            split: columns_sha256(faces) for split, faces in {**evaluated, **splits}.items()
+        },
     }
     # One that was stopped before its first checkpoint has no part in the weights.
     earlier = [old for old in read_sessions(workdir) if old["step"] < step]
@@ -129,18 +140,60 @@ def differing(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} was {_short(a.get(key))} and is {_short(b.get(key))}"
 
 
-def fingerprint(faces: Faces) -> str:
-    """SHA-256 of faces: their names, labels, persons and images, in their order."""
+def data_of(splits: Mapping[str, Faces], rules: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """{split: {"faces", "sha256", "rule" (where it is not the first)}}.
+
+    `rules` are those of an older entry, by the split, to compare with it.
+    """
+    found = {}
+    for split, faces in splits.items():
+        rule = (rules or {}).get(split, _RULE if _ranges(faces) else 1)
+        found[split] = {"faces": len(faces), "sha256": fingerprint(faces, rule)}
+        found[split] |= {"rule": rule} if rule > 1 else {}
+    return found
+
+
+def fingerprint(faces: Faces, rule: int = _RULE) -> str:
+    """SHA-256 of faces: their names, labels, persons and images, in their order.
+
+    `rule` 1 leaves out where labels that are ranges end, as entries of before did; without such
+    labels both give the same.
+    """
     digest = hashlib.sha256()
+    for name, column in sorted(_columns(faces, rule).items()):
+        digest.update(_of_column(name, column))
+    return digest.hexdigest()
+
+
+def columns_sha256(faces: Faces) -> dict[str, str]:
+    """{column: the beginning of its SHA-256}, to tell which differ."""
+    return {
+        name: hashlib.sha256(_of_column(name, column)).hexdigest()[:16]
+        for name, column in _columns(faces, _RULE).items()
+    }
+
+
+def _columns(faces: Faces, rule: int) -> dict[str, np.ndarray]:
     columns = {"path": faces.path, "sha256": faces.sha256}
     columns |= {} if faces.person is None else {"person": faces.person}
     columns |= {f"label {task}": labels for task, labels in faces.labels.items()}
     columns |= {f"known {task}": known for task, known in faces.known.items()}
-    for name, column in sorted(columns.items()):
-        digest.update(f"{name}\0{len(column)}\0".encode())
-        text = column.dtype.kind not in "iufb"
-        digest.update("\0".join(map(str, column)).encode() if text else column.tobytes())
-    return digest.hexdigest()
+    return columns | (_ranges(faces) if rule > 1 else {})
+
+
+def _ranges(faces: Faces) -> dict[str, np.ndarray]:
+    """The last classes of those tasks some of whose labels are ranges."""
+    return {
+        f"upto {task}": last
+        for task, last in faces.upto.items()
+        if task in faces.labels and (last != faces.labels[task]).any()
+    }
+
+
+def _of_column(name: str, column: np.ndarray) -> bytes:
+    text = column.dtype.kind not in "iufb"
+    cells = "\0".join(map(str, column)).encode() if text else column.tobytes()
+    return f"{name}\0{len(column)}\0".encode() + cells
 
 
 def weights_sha256(weights: Weights) -> str:

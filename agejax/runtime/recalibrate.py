@@ -18,6 +18,7 @@ from agejax.runtime.evaluate import reader_of, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
 from agejax.runtime.model import abstract_model
 from agejax.runtime.runs import config_of, of_the_run, open_checkpoints
+from agejax.runtime.same_data import check_same_data
 from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
 from agejax.train.calibration import Calibration
 
@@ -74,6 +75,8 @@ def recalibrate(
     )
     update(shipped, settings)
     train = training_faces(of_the_run(workdir, places))
+    if train is not None:
+        check_same_data(workdir, step, {"train": train}, allow=True)
     table = changes_for(faces, places)
     as_it_was, config = of_the_run(workdir, table), of_the_run(workdir, {**table, **settings})
     teachers = teachers_of(config, split, train)

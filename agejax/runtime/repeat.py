@@ -10,11 +10,12 @@ import numpy as np
 
 from agejax import checks
 from agejax import config as configs
+from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.runtime.evaluate import open_split
 from agejax.runtime.loop import train
 from agejax.runtime.model import abstract_model
-from agejax.runtime.provenance import differing, read_sessions, surroundings
+from agejax.runtime.provenance import data_of, differing, read_sessions, surroundings
 from agejax.runtime.runs import of_the_run, open_checkpoints
 
 
@@ -47,8 +48,8 @@ def repeat(
         raise UserError(f"{run} cannot be repeated in its own folder; give --workdir another")
     faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
-    now = surroundings(config, {"train": faces, "validation": validation})
-    _say_what_differs(run, now, say)
+    splits = {"train": faces, "validation": validation}
+    _say_what_differs(run, surroundings(config, splits), splits, say)
     train(config, workdir)
     first = [sessions[0].get("weights") for of in (run, workdir) if (sessions := read_sessions(of))]
     if len(set(first)) > 1:
@@ -65,14 +66,17 @@ def repeat(
     return same
 
 
-def _say_what_differs(run: Path, now: Mapping[str, Any], say: Callable[[str], Any]) -> None:
+def _say_what_differs(
+    run: Path, now: Mapping[str, Any], splits: Mapping[str, Faces], say: Callable[[str], Any]
+) -> None:
     sessions = read_sessions(run)
     if not sessions:
         say(f"{run} has no run.json: what it was made with is not known")
     lines: dict[str, list[int]] = {}
     for session in sessions:
         then = {key: value for key, value in session.items() if key != "weights"}
-        for line in differing(then, now):
+        rules = {split: of.get("rule", 1) for split, of in session.get("data", {}).items()}
+        for line in differing(then, {**now, "data": data_of(splits, rules)}):
             lines.setdefault(line, []).append(session["step"])
     for line, steps in lines.items():
         since = "" if len(steps) == len(sessions) else f" (from step {steps[0]:,} on)"

@@ -16,6 +16,7 @@ from agejax.junk import is_junk
 from agejax.runtime.durable import write_text
 from agejax.runtime.evaluate import open_split
 from agejax.runtime.runs import licence_of
+from agejax.runtime.same_data import remembered
 
 
 def check_out(out: Path) -> None:
@@ -64,5 +65,6 @@ def write_run(
     about = {} if train is None else dict(train.about)
     licences = [licence_of(run) for run in runs]
     about = {"licence": next(filter(None, licences), about.get("licence"))}
-    write_text(out / "calibrated_from.json", json.dumps({**origin, "data": {"about": about}}))
+    origin = {**origin, "data": {"about": about}, "trained_on": remembered(runs[0])}
+    write_text(out / "calibrated_from.json", json.dumps(origin))
     write_text(out / "config.json", to_json(config))

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from agejax.printable import printable
 from agejax.runtime.durable import write_text
 
 
 def say_unreadable(path: str, why: str) -> None:
     """Tells of a record on stderr."""
-    tqdm.write(f"record {path} cannot be read any more ({why}); left out", file=sys.stderr)
+    told = f"record {path} cannot be read any more ({why}); left out"
+    tqdm.write(printable(told), file=sys.stderr)
 
 
 class Unreadable:

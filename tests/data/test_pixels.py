@@ -70,9 +70,65 @@ def test_a_full_disk_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("cut", [0, 50, -1])
-def test_a_damaged_file_is_told(tmp_path, cut):
+def test_a_file_that_was_cut_is_made_anew_with_a_line(tmp_path, cut, capsys):
     fill(Pixels(faces(), 8, cache_dir=str(tmp_path)))
     (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:cut])
-    with pytest.raises(UserError, match=r"npy is damaged.*remove it"):
-        Pixels(faces(), 8, cache_dir=str(tmp_path))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:cut])
+    pixels = Pixels(faces(), 8, cache_dir=str(tmp_path))
+    assert taken(pixels)[1] == [0, 1, 2]
+    assert "npy is damaged (" in capsys.readouterr().err
+    fill(pixels)
+    assert file.read_bytes() == whole
+
+
+def test_damaged_pixels_are_not_used_and_made_anew(tmp_path, capsys):
+    fill(Pixels(faces(), 8, cache_dir=str(tmp_path)))
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    broken = bytearray(whole)
+    row = len(whole) - (10 - 3) * (8 * 8 * 3 + 16)  # where the fourth begins
+    broken[row + 70] ^= 1
+    file.write_bytes(broken)
+    pixels = Pixels(faces(), 8, cache_dir=str(tmp_path))
+    assert taken(pixels) == ([255, 1, 9], [0])
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "holds damaged pixels; these faces are decoded and kept anew" in err
+    pixels.put(np.array([3]), np.full((1, 8, 8, 3), 3, np.uint8))
+    assert taken(pixels) == ([3, 1, 9], [])
+    assert file.read_bytes() == whole
+    assert taken(Pixels(faces(), 8, cache_dir=str(tmp_path))) == ([3, 1, 9], [])
+    assert capsys.readouterr().err == ""
+
+
+def test_pixels_of_other_faces_are_not_used(tmp_path, capsys):
+    import dataclasses
+
+    fill(Pixels(faces(), 8, cache_dir=str(tmp_path)))
+    others = dataclasses.replace(faces(), sha256=np.array([f"x{i}" for i in range(10)]))
+    fill(Pixels(others, 8, cache_dir=str(tmp_path)))
+    one, other = sorted(tmp_path.iterdir())
+    other.replace(one)
+    for some in (faces(), others):
+        found = Pixels(some, 8, cache_dir=str(tmp_path))
+        if found._file.whole:
+            assert taken(found)[1] in ([0, 1, 2], [])
+    moved = [f for f in (faces(), others) if Pixels(f, 8, cache_dir=str(tmp_path))._file.whole]
+    assert len(moved) == 1
+
+
+def test_a_file_that_cannot_be_written_serves_all_the_same(tmp_path, monkeypatch):
+    import os
+
+    fill(Pixels(faces(), 8, cache_dir=str(tmp_path)))
+    (file,) = tmp_path.iterdir()
+    broken = bytearray(file.read_bytes())
+    broken[-20] ^= 1
+    file.write_bytes(broken)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # also where root runs the tests
+    pixels = Pixels(faces(), 8, cache_dir=str(tmp_path))
+    assert taken(pixels) == ([3, 1, 255], [2])
+    pixels.put(np.array([9]), np.full((1, 8, 8, 3), 9, np.uint8))
+    assert taken(pixels) == ([3, 1, 9], [])
+    assert file.read_bytes() == bytes(broken)

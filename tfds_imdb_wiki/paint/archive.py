@@ -13,6 +13,7 @@ import numpy as np
 import scipy.io
 from PIL import Image, ImageOps
 
+from tfds_imdb_wiki.paint import PAINTED
 from tfds_imdb_wiki.paint.face import paint_face
 from tfds_imdb_wiki.paint.people import DROPPED, KINDS, Row, draw_rows
 
@@ -106,7 +107,7 @@ def _mat(rows: list[Row], kind: str, seed: int, size: int) -> bytes:
     out = io.BytesIO()
     scipy.io.savemat(out, {kind: fields})
     # SciPy puts the time of day into the header; the same archive shall have the same bytes.
-    return b"MATLAB 5.0 MAT-file, painted faces".ljust(116) + out.getvalue()[116:]
+    return PAINTED.ljust(116) + out.getvalue()[116:]
 
 
 def _expected(rows: list[Row]) -> dict[str, Any]:

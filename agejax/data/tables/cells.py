@@ -6,10 +6,12 @@ Whatever cannot be meant is a `BadRow`, never a guess: a wrong label costs more 
 import posixpath
 import re
 
+from agejax.data.tables.spreadsheet_dates import is_date
 from agejax.errors import UserError
 from agejax.labels import AGES, FEMALE, MALE
 from agejax.paths import expanded
 
+OWN = ("path", "age", "gender", "person", "split")  # columns that mean something to us
 _NOTHING = {"", "unknown", "nan", "none", "null", "na", "n/a", "?"}
 _NO_PATH = {"", "None", "none", "NaN", "nan", "NULL", "null"}  # as programs write nothing
 _GENDERS = {"female": FEMALE, "f": FEMALE, "woman": FEMALE, "male": MALE, "m": MALE, "man": MALE}
@@ -20,9 +22,10 @@ _SPLITS = {
     "testing": "test",
 } | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _NUMBER = r"(\d+)(?:\.\d*)?"
-_RANGE = re.compile(
-    rf"\(?\s*{_NUMBER}\s*(?:-|–|,|to)\s*{_NUMBER}\s*\)?"
-)  # 20-29, or Adience's (25, 32)
+_RANGE = re.compile(rf"{_NUMBER}\s*(?:-|–|to)\s*{_NUMBER}")  # 20-29
+_IN_PARENTHESES = re.compile(
+    rf"[(\[]\s*{_NUMBER}\s*(?:-|–|,|to)\s*{_NUMBER}\s*[)\]]"
+)  # Adience's (25, 32)
 _OPEN = re.compile(
     rf"(?:{_NUMBER}\s*\+|(?:more than|over)\s+{_NUMBER})"
 )  # 70+; FairFace's more than 70
@@ -60,10 +63,22 @@ def age_range(cell: str) -> tuple[int, int] | None:
         return None
     if match := re.fullmatch(_NUMBER, text):
         first = last = int(match[1])
-    elif match := _RANGE.fullmatch(text):
+    elif match := _RANGE.fullmatch(text) or _IN_PARENTHESES.fullmatch(text):
         first, last = int(match[1]), int(match[2])
     elif match := _OPEN.fullmatch(text):
         first, last = int(match[1] or match[2]), AGES - 1
+    elif re.fullmatch(r"-?\d+\s*,\s*\d+", text):
+        raise BadRow(
+            "not an age, for its comma (a decimal one stands in a table separated by ; or tab, a "
+            "range in parentheses)",
+            repr(cell),
+        )
+    elif is_date(text):
+        raise BadRow(
+            "not an age but a date, which spreadsheets make of groups (`agejax import table` "
+            "reads them back)",
+            repr(cell),
+        )
     else:
         raise BadRow("not an age", repr(cell))
     if max(first, last) >= AGES or re.match(r"-\s*\d", text):
@@ -71,6 +86,11 @@ def age_range(cell: str) -> tuple[int, int] | None:
     if first > last:
         raise BadRow("a range of ages that ends before it begins", repr(cell))
     return first, last
+
+
+def decimal_point(cell: str) -> str:
+    """An age of a table with decimal commas, such as "4,25"; what is in parentheses stays."""
+    return cell if re.search(r"[(\[]", cell) else re.sub(r"(?<=\d),(?=\d)", ".", cell)
 
 
 def gender_code(cell: str) -> int | None:

@@ -1,11 +1,11 @@
 """The rows of a table that can be used, as a table."""
 
-import csv
 import os
 from pathlib import Path
 
 from agejax.data.tables.cells import BadRow, image_path
 from agejax.data.tables.check import Checked
+from agejax.data.tables.csv_cells import CsvWriter
 from agejax.data.tables.rows import root_of
 from agejax.data.tables.written import written
 from agejax.errors import UserError
@@ -26,13 +26,13 @@ def write_good(checked: Checked, root: str | None, out: Path) -> int:
     usable = set(checked.columns["number"].tolist())
     n = 0
     with written(out) as file:
-        writer = csv.DictWriter(file, table.columns, restval="", lineterminator="\n")
+        writer = CsvWriter(file, table.columns)
         writer.writeheader()
         for number, cells in table:
             if number in usable and not isinstance(cells, BadRow):
                 image = Path(os.path.normpath(folder / image_path(cells["path"])))
                 near = image.is_relative_to(home)
                 path = image.relative_to(home) if near else image
-                writer.writerow(cells | {"path": path.as_posix()})
+                writer.writerow(table.with_points(cells) | {"path": path.as_posix()})
                 n += 1
     return n

@@ -1,13 +1,15 @@
 """Rows of a table from public sets of faces: files whose names tell, or tables of theirs."""
 
+import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from agejax.data.image_files import SUFFIXES, Found, find_images
 from agejax.data.tables.cells import BadRow, age_range, gender_code
-from agejax.data.tables.table import Table
+from agejax.data.tables.spreadsheet_dates import Group, groups_of_dates, is_date
+from agejax.data.tables.table import Table, is_text
 from agejax.errors import UserError
 
 _ONE_WORD = ("age", "gender", "split")
@@ -29,11 +31,54 @@ class Imported(NamedTuple):
       source: the file, or the row, that it comes from.
       cells: by column; None where something is wrong.
       trouble: what is wrong.
+      mended: what a spreadsheet had made of the age, and what it is read as; else "".
     """
 
     source: str
     cells: dict[str, str] | None
     trouble: BadRow | None = None
+    mended: str = ""
+
+
+class Meaning(NamedTuple):
+    """What stands for what in cells that are imported.
+
+    Attributes:
+      values: {column: {what stands there: what it means}}; no other value is taken then.
+      unknown: {column, or "" for all but the path: what stands where nothing is known}; numbers
+        are compared as numbers.
+    """
+
+    values: Values = {}
+    unknown: Mapping[str, Collection[str]] = {}
+
+    def of(self, cells: Mapping[str, str]) -> dict[str, str]:
+        """Cells as they are meant.
+
+        Raises:
+          BadRow: one is not of the values.
+        """
+        meant = dict(cells)
+        for name, cell in cells.items():
+            value = cell.strip()
+            if name != "path" and self._is_unknown(name, value):
+                meant[name] = ""
+            elif value and (meaning := self.values.get(name)) is not None:
+                if value not in meaning:
+                    raise BadRow(f"a {name} that is none of {', '.join(meaning)}", cell)
+                meant[name] = meaning[value]
+        return meant
+
+    def _is_unknown(self, name: str, value: str) -> bool:
+        given = (*self.unknown.get(name, ()), *self.unknown.get("", ()))
+        return any(value == of or _number(value) == _number(of) is not None for of in given)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def image_files(folder: Path) -> Found:
@@ -79,7 +124,7 @@ def pattern_of(template: str) -> re.Pattern[str]:
     return re.compile(made)
 
 
-def from_names(folder: Path, template: str, values: Values) -> Iterator[Imported]:
+def from_names(folder: Path, template: str, meaning: Meaning) -> Iterator[Imported]:
     """A row for each image below `folder` whose name, or path where the template has a "/", fits.
 
     Raises:
@@ -92,60 +137,76 @@ def from_names(folder: Path, template: str, values: Values) -> Iterator[Imported
     for file in found.images:
         name = file.relative_to(folder).as_posix() if "/" in template else file.name
         if match := pattern.fullmatch(name):
-            yield _imported(str(file), {"path": str(file)} | match.groupdict(), values)
+            yield _imported(str(file), {"path": str(file)} | match.groupdict(), meaning)
         else:
             yield Imported(str(file), None, BadRow("a name that does not fit the pattern"))
 
 
-def from_fairface(folder: Path) -> Iterator[Imported]:
-    """FairFace (Kärkkäinen and Joo, WACV 2021): its two label files beside `train/` and `val/`.
-
-    Their validation is our test split; ours is a tenth of their training faces, by a hash.
-
-    Raises:
-      UserError: a file is not there.
-    """
-    for part, split in (("train", "train"), ("val", "test")):
-        rename = {"path": "file", "age": "age", "gender": "gender", "race": "race"}
-        for row in from_table(folder / f"fairface_label_{part}.csv", rename, {}):
-            if row.cells is not None:
-                kept = {name: row.cells.get(name, "") for name in rename}
-                kept |= {"path": str(folder / kept["path"]), "split": split}
-                yield Imported(row.source, kept)
-            else:
-                yield row
-
-
-def from_table(file: Path, rename: Mapping[str, str], values: Values) -> Iterator[Imported]:
+def from_table(
+    file: Path, rename: Mapping[str, str], meaning: Meaning, groups: Collection[Group] = ()
+) -> Iterator[Imported]:
     """The rows of another table, with `rename`, {ours: theirs}, applied to its columns.
+
+    Groups of ages that a spreadsheet has made dates are read back; `groups` are those that there
+    can be, where that is known.
 
     Raises:
       UserError: there is no such table, or column.
     """
     table = Table(file, needs=[name.casefold() for name in rename.values()])
     ours = {theirs.casefold(): name for name, theirs in rename.items()}
-    for number, cells in table:
-        source = f"{file}, row {number}"
+
+    def renamed() -> Iterator[tuple[str, dict[str, str] | BadRow]]:
+        for number, cells in table:
+            if not isinstance(cells, BadRow):
+                cells = table.with_points({ours.get(name, name): of for name, of in cells.items()})
+            yield f"{file}, row {number}", cells
+
+    dates = _groups_of_dates((cells for _, cells in renamed()), meaning, groups)
+    for source, cells in renamed():
         if isinstance(cells, BadRow):
             yield Imported(source, None, cells)
         else:
-            renamed = {ours.get(name, name): cell for name, cell in cells.items()}
-            yield _imported(source, renamed, values)
+            yield _imported(source, cells, meaning, dates)
 
 
-def _imported(source: str, cells: Mapping[str, str], values: Values) -> Imported:
-    meant = dict(cells)
+def _groups_of_dates(
+    rows: Iterable[Mapping[str, str] | BadRow], meaning: Meaning, groups: Collection[Group]
+) -> dict[str, str]:
+    """{date: the group that it was}, as ages are written."""
+    ages: dict[str, Group] = {}
+    others = set()
+    for cells in rows:
+        with contextlib.suppress(BadRow):
+            cell = "" if isinstance(cells, BadRow) else meaning.of(cells).get("age", "")
+            if cell in ages or cell in others:
+                continue
+            others.add(cell)
+            if (age := age_range(cell)) is not None:
+                ages[cell] = age
+    found = groups_of_dates(others, ages, groups)
+    return {cell: f"{first}-{last}" for cell, (first, last) in found.items()}
+
+
+def _imported(
+    source: str, cells: Mapping[str, str], meaning: Meaning, dates: Mapping[str, str] | None = None
+) -> Imported:
+    mended = ""
     try:
-        for name, meaning in values.items():
-            if name in meant and meant[name].strip():
-                if meant[name].strip() not in meaning:
-                    raise BadRow(f"a {name} that is none of {', '.join(meaning)}", meant[name])
-                meant[name] = meaning[meant[name].strip()]
+        meant = meaning.of(cells)
+        if not all(map(is_text, meant.values())):
+            raise BadRow("a name that is not UTF-8")
+        age = meant.get("age", "")
+        if dates and age in dates:
+            meant["age"] = dates[age]
+            mended = f"{age.strip()} as {dates[age]}"
+        elif dates is not None and is_date(age):
+            raise BadRow("a date in place of an age, and which group it was is not certain")
         age_range(meant.get("age", ""))
         gender_code(meant.get("gender", ""))
     except BadRow as bad:
         return Imported(source, None, bad)
-    return Imported(source, meant)
+    return Imported(source, meant, mended=mended)
 
 
 def columns_of(rows: Iterable[Mapping[str, str]]) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agejax.data.tables.cells import (
+    OWN,
     BadRow,
     age_range,
     gender_code,
@@ -14,8 +15,6 @@ from agejax.data.tables.cells import (
 )
 from agejax.data.tables.table import Cells, Table
 from agejax.paths import expanded
-
-OWN = ("path", "age", "gender", "person", "split")  # columns that mean something to us
 
 
 class Face(NamedTuple):
@@ -66,7 +65,7 @@ def faces_of(table: Table) -> Iterator[tuple[int, Face | BadRow]]:
             yield number, cells
             continue
         try:
-            yield number, face_of(cells)
+            yield number, face_of(table.with_points(cells))
         except BadRow as bad:
             yield number, bad
 

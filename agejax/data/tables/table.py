@@ -2,12 +2,12 @@
 
 import codecs
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from agejax.data.tables.cells import BadRow
+from agejax.data.tables.cells import OWN, BadRow, decimal_point
+from agejax.data.tables.csv_cells import unescaped
+from agejax.data.tables.json_rows import JsonRows, text_of
 from agejax.errors import UserError
 
 Cells = dict[str, str]  # by column, in lower case
@@ -36,14 +36,16 @@ class Table:
         if not file.is_file():
             raise UserError(f"{file}: there is no such table")
         self.file = file
+        self._plain = {*OWN, *needs}
+        self._decimal_comma = False
         suffix = file.suffix.lower()
         if suffix == ".parquet":
             self.form, self._rows = "Parquet", self._parquet
             self.columns = self._parquet_columns()
         elif suffix in (".jsonl", ".ndjson", ".json"):
-            self.form, self._rows = "JSON lines", self._json
-            first = next(iter(self._json()), (1, {}))[1]
-            self.columns = list(first) if isinstance(first, dict) else []
+            self._json_rows = JsonRows(file, needs)
+            self.form, self._rows = self._json_rows.form, self._json
+            self.columns = self._json_rows.columns
         else:
             self._look_at_csv()
             self._rows = self._csv
@@ -53,6 +55,12 @@ class Table:
     def __iter__(self) -> Iterator[tuple[int, Cells | BadRow]]:
         """Each row's number, as a spreadsheet counts, and its cells; or why it has none."""
         return self._rows()
+
+    def with_points(self, cells: Cells) -> Cells:
+        """Cells whose age, where the table is of those with decimal commas, has a point."""
+        if not self._decimal_comma or "age" not in cells:
+            return cells
+        return cells | {"age": decimal_point(cells["age"])}
 
     def _check_columns(self, needs: Sequence[str]) -> None:
         if missing := [name for name in needs if name not in self.columns]:
@@ -77,10 +85,12 @@ class Table:
             raise UserError(f"{self.file}: damaged text ({error})") from error
         counts = {mark: header.count(mark) for mark in ",;\t"}
         self._delimiter = max(counts, key=counts.__getitem__)
+        self._decimal_comma = self._delimiter != ","
         name = "tab" if self._delimiter == "\t" else repr(self._delimiter)
         self.form = f"CSV in {self._encoding.removesuffix('-sig').upper()}, separated by {name}"
         try:
-            self.columns = next(csv.reader([header], delimiter=self._delimiter), [])
+            names = next(csv.reader([header], delimiter=self._delimiter), [])
+            self.columns = list(map(unescaped, names))
         except csv.Error as error:
             raise UserError(f"{self.file}: its first line names no columns ({error})") from error
 
@@ -107,28 +117,17 @@ class Table:
     def _cells(self, row: list[str]) -> Cells | BadRow:
         if len(row) != len(self.columns):
             return BadRow(f"not {len(self.columns)} cells", f"{len(row)}")
-        if not all(map(_is_text, row)):
+        if not all(map(is_text, row)):
             return BadRow("a cell that is not UTF-8; convert the file, with iconv for one")
-        return dict(zip(self.columns, row, strict=True))
+        return dict(zip(self.columns, map(unescaped, row), strict=True))
 
     def _json(self) -> Iterator[tuple[int, Cells | BadRow]]:
-        with self.file.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    loaded = json.loads(line.decode("utf-8-sig"))
-                except ValueError:
-                    yield number, BadRow("not a line of JSON in UTF-8")
-                    continue
-                if not isinstance(loaded, dict):
-                    yield number, BadRow("a line of JSON that is no object")
-                    continue
-                cells = {k.strip().casefold(): _text(v) for k, v in loaded.items()}
-                if not all(map(_is_text, [*cells, *cells.values()])):  # half of "\ud83d\ude42"
-                    yield number, BadRow("a cell that is no text")
-                    continue
-                yield number, cells
+        for number, row in self._json_rows:
+            cells = row if isinstance(row, BadRow) else text_of(row.items(), self._plain)
+            # half of "\ud83d\ude42" is no text
+            if not isinstance(cells, BadRow) and not all(map(is_text, [*cells, *cells.values()])):
+                cells = BadRow("a cell that is no text")
+            yield number, cells
 
     def _parquet_columns(self) -> list[str]:
         import pyarrow.parquet
@@ -146,17 +145,11 @@ class Table:
                 columns = [column.to_pylist() for column in batch.columns]
                 for row in zip(*columns, strict=True):
                     number += 1
-                    yield number, dict(zip(self.columns, map(_text, row), strict=True))
+                    yield number, text_of(zip(self.columns, row, strict=True), self._plain)
         except (ValueError, OSError) as error:
             yield number + 1, BadRow("damaged from here on", str(error))
 
 
-def _text(value: Any) -> str:
-    """A value of JSON or Parquet as a cell; an age given as [20, 29] is a range."""
-    if isinstance(value, list):
-        return "-".join(map(_text, value))
-    return "" if value is None or value != value else str(value)  # NaN is not itself
-
-
-def _is_text(cell: str) -> bool:
+def is_text(cell: str) -> bool:
+    """Whether a string can be written: a name of a file that is not UTF-8 cannot."""
     return cell.isascii() or not any("\ud800" <= c <= "\udfff" for c in cell)

@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from agejax.data.tables.imports import from_names, pattern_of
+from agejax.data.tables.imports import Meaning, from_names, pattern_of
 from agejax.errors import UserError
 from tests.data.tables.conftest import jpeg
 from tests.test_commands import agejax_command
@@ -83,7 +83,7 @@ def test_a_pattern_of_names_and_of_folders(agejax_, tmp_path):
         ("AnnaMagnani", "33", "f"),
     ]
     images(tmp_path / "by", "train/20-29/x.jpg", "train/70+/y.jpg")
-    found = from_names(tmp_path / "by", "{split}/{age}/*", {})
+    found = from_names(tmp_path / "by", "{split}/{age}/*", Meaning())
     assert [(x.cells["split"], x.cells["age"]) for x in found] == [
         ("train", "20-29"),
         ("train", "70+"),
