@@ -49,8 +49,8 @@ def one_line() -> Iterator[None]:
     except BrokenPipeError:  # `agejax predict ... | head`
         _drop_output()
         sys.exit(141)
-    except MemoryError as error:
-        fail(f"the memory does not suffice ({first_line(error)})")
+    except MemoryError:
+        fail("this machine has too little memory for that")
     except OSError as error:
         _drop_output()
         fail(_of_system(error))
