@@ -63,7 +63,8 @@ def main(argv: list[str]) -> None:
     with joined(find_place(FLAGS.coordinator, FLAGS.processes, FLAGS.process)):
         if config.mode == "eval":
             changes = config_flags.get_override_values(FLAGS["config"])
-            config = of_the_run(workdir, changes, trust=configs.modules_of(config))
+            trust = configs.modules_of(config)
+            config = of_the_run(workdir, changes, trust, instead=config)
             figures = evaluate(config, workdir)
         else:
             figures = train(config, workdir)

@@ -10,6 +10,7 @@ from agejax import tasks
 from agejax.config import get
 from agejax.errors import UserError
 from agejax.models.ensemble import Ensemble
+from agejax.names import check_plain, check_split
 
 _TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "eval_every")
 _COUNTS = ("data.size", "data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
@@ -38,6 +39,7 @@ _RANGES = (
 def check(config: ConfigDict) -> None:
     """Raises a `UserError` for a value that cannot be meant."""
     _check_numbers(config)
+    check_split(config.eval.split, "config.eval.split")
     for key, fits, wanted in _RANGES:
         if not fits(get(config, key)):
             raise UserError(f"config.{key} is {get(config, key)!r}; it must be {wanted}")
@@ -62,6 +64,9 @@ def check(config: ConfigDict) -> None:
             f"config.eval.attributes is {config.eval.attributes}; there is no such file"
         )
     configs.writers(config)
+    for kind, names in {"task": config.tasks, "set of faces": config.data.sets}.items():
+        for name in names:
+            check_plain(name, f"a {kind}")
     tasks.check(config.tasks)
 
 

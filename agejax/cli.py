@@ -1,7 +1,6 @@
 """The `agejax` command."""
 
 import argparse
-import os
 import sys
 
 from agejax.commands import (
@@ -50,6 +49,5 @@ def main() -> None:
     for command in _COMMANDS:
         command.add(subparsers)
     args = vars(parser.parse_args())
-    sys.path.append(os.getcwd())  # a run's own trunk is found from where it was trained
     with one_line():
         sys.exit(args.pop("run")(**args))

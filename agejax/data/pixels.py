@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import weakref
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from agejax.data.decode import PIXELS_VERSION
 from agejax.data.faces import Faces
 from agejax.errors import UserError
+from agejax.files import no_link
 
 
 class Pixels:
@@ -80,26 +82,48 @@ class _File:
             self.pixels, self.whole = _opened(self._path, shape), True
             return
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self._partial, os.O_RDWR | os.O_CREAT)
+        lock = _opened_alone(self._partial)
         self.close = weakref.finalize(self, os.close, lock)  # which gives the lock back
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return  # another run fills it; this one goes without
-        os.truncate(self._partial, 0)
+        os.truncate(lock, 0)
         if int(np.prod(shape)) > (free := shutil.disk_usage(folder).free):
             self._partial.unlink()
             raise UserError(
                 f"{folder}: {np.prod(shape) / 2**20:,.0f} MiB of pixels do not fit on the disk, "
                 f"which has {free / 2**20:,.0f} MiB left; name another config.data.cache_dir"
             )
-        self.pixels = np.lib.format.open_memmap(self._partial, "w+", np.uint8, shape)
+        self.pixels = _mapped(lock, shape)
 
     def finish(self) -> None:
         if isinstance(self.pixels, np.memmap) and not self.whole:
             self.whole = True
             self.pixels.flush()
             self._partial.rename(self._path)
+
+
+def _opened_alone(path: Path) -> int:
+    """A descriptor of a file, made if need be, that is no other's under a second name.
+
+    Raises:
+      UserError: a link leads to another file, or it is none.
+    """
+    lock = no_link(str(path), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK)
+    found = os.fstat(lock)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(lock)
+        raise UserError(f"{path} is another file under a second name, or none; remove it")
+    return lock
+
+
+def _mapped(descriptor: int, shape: tuple[int, ...]) -> np.ndarray:
+    """A file as a .npy of that shape: of a descriptor, since a name may lead elsewhere by now."""
+    with os.fdopen(os.dup(descriptor), "r+b") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        return np.memmap(file, np.uint8, "r+", file.tell(), shape)
 
 
 def _opened(path: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -11,11 +11,10 @@ import numpy as np
 from flax import nnx
 from ml_collections import ConfigDict
 
-from agejax.config import from_json
 from agejax.errors import UserError
 from agejax.models import library
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import find_checkpoint
+from agejax.runtime.runs import config_of, find_checkpoint
 from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
@@ -58,7 +57,7 @@ class Trained:
           UserError: there is none, or it was written by another version.
         """
         checkpoints, step = find_checkpoint(path, checkpoint)
-        config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
+        config = config_of(checkpoints, step)
         trained_in = config.model.dtype
         config.model.dtype = dtype or trained_in
         graph, like = abstract_model(config)

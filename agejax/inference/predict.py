@@ -10,7 +10,6 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from agejax import tasks
-from agejax.config import from_json
 from agejax.data.parallel import in_order
 from agejax.errors import UserError
 from agejax.inference.faces import Box
@@ -18,7 +17,7 @@ from agejax.inference.opening import Image, Opened, Opener, images_of
 from agejax.inference.prediction import Prediction, Reading
 from agejax.labels import DECODINGS, GENDERS
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import find_checkpoint
+from agejax.runtime.runs import config_of, find_checkpoint
 from agejax.runtime.steps import predict_step_of
 from agejax.train.calibration import Calibration, age_interval, calibrated
 from agejax.types import Weights
@@ -206,7 +205,7 @@ def load(
       UserError: there is none, or it was written by another version.
     """
     checkpoints, step = find_checkpoint(Path(path), str(checkpoint))
-    config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
+    config = config_of(checkpoints, step)
     graph, like = abstract_model(config)
     weights, calibration = checkpoints.weights(step, like), checkpoints.calibration(step)
     return Predictor(

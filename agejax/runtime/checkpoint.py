@@ -13,7 +13,7 @@ import math
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 
 from agejax.errors import UserError, first_line
+from agejax.runtime import manifest
 from agejax.runtime.cluster import first_alone, is_first, wait_for_all
 from agejax.runtime.durable import write_text
 from agejax.runtime.step_folders import StepFolders, told
@@ -167,7 +168,8 @@ class Checkpoints:
         self._check_whole(step, "weights")
         written = to._folders.being_written(step)
         try:
-            shutil.copytree(self._folders / step / "weights", written / "weights")
+            ours = self._folders / step / "weights"
+            shutil.copytree(ours, written / "weights", symlinks=True, ignore=_unlisted(ours))
             shapes = {"weights": self._saved_shapes(step, "weights")}
             write_text(written / _SHAPES, json.dumps(shapes))
             to._finish(written, config, validation_mae, calibration)
@@ -311,6 +313,13 @@ class Checkpoints:
                 f"differ, {name} for one, which is {theirs.get(name, 'missing')} there and "
                 f"{ours.get(name, 'missing')} here"
             )
+
+
+def _unlisted(item: Path) -> Callable[[str, list[str]], set[str]]:
+    """For `shutil.copytree`: what a checkpoint's manifest does not list, as links beside it."""
+    files = {item.parent / name for name in manifest.listed(item.parent, item.name)}
+    known = files.union(*(file.parents for file in files))
+    return lambda folder, names: {name for name in names if Path(folder, name) not in known}
 
 
 def _orbax(processes: set[int] | None = None) -> ocp.Checkpointer:

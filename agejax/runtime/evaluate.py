@@ -18,6 +18,8 @@ from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
+from agejax.files import within
+from agejax.names import check_split
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.cluster import first_alone, is_first
 from agejax.runtime.durable import write_bytes, write_text
@@ -32,7 +34,8 @@ from agejax.runtime.mesh import (
     put_whole,
 )
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import open_checkpoints
+from agejax.runtime.own_data import remember
+from agejax.runtime.runs import config_of, open_checkpoints
 from agejax.runtime.steps import predict_step_of
 from agejax.runtime.unreadable import say_unreadable
 from agejax.runtime.versions import versions
@@ -47,6 +50,7 @@ def open_split(config: ConfigDict, split: str) -> Faces:
     Raises:
       UserError: there is no such split, or nothing that a task could be learnt from.
     """
+    check_split(split)
     args = source_args(config)
     return labelled(source_of(config)(split, **args), tasks.read(config.tasks))
 
@@ -145,6 +149,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = config.eval.split
     with first_alone("data"):
         faces = open_split(config, split)
+    remember(config)
     train = _trained_on(config, checkpoints, step)
     everybody = len(faces)
     if split != "train" and train is not None:
@@ -177,6 +182,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if not is_first():
         return figures
     folder = Path(workdir, "eval")
+    within(folder.parent, "eval", *split.split("/")[:-1])
     write_text(folder / f"{split}.json", json.dumps(figures, indent=2) + "\n")
     arrays = {"path": faces.path} | ({} if faces.person is None else {"person": faces.person})
     arrays |= {f"{task}_label": labels for task, labels in faces.labels.items()}
@@ -195,7 +201,7 @@ def _trained_on(config: ConfigDict, checkpoints: Checkpoints, step: int) -> Face
     changed = [key for key, *_ in changes(config, theirs)]
     if not any(key.startswith("data.") and key != "data.size" for key in changed):
         return open_split(config, "train")
-    return training_faces(theirs)
+    return training_faces(config_of(checkpoints, step))
 
 
 def training_faces(config: ConfigDict) -> Faces | None:

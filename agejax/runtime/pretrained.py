@@ -7,11 +7,10 @@ from ml_collections import ConfigDict
 
 from agejax import tasks
 from agejax.callables import is_name, name_of, resolve
-from agejax.config import from_json
 from agejax.errors import UserError
 from agejax.models.pretrained import Report, carry_over, load_pretrained
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import find_checkpoint
+from agejax.runtime.runs import config_of, find_checkpoint
 from agejax.runtime.weight_files import read_weights
 from agejax.types import Weights
 
@@ -91,7 +90,7 @@ def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights
 def _from_run(config: ConfigDict, weights: Weights, path: Path) -> tuple[Weights, Report]:
     checkpoints, step = find_checkpoint(path)
     where = f"{checkpoints.folder}/{step}"
-    theirs = from_json(checkpoints.config(step), where)
+    theirs = config_of(checkpoints, step)
     if theirs.model.members:
         raise UserError(f"config.model.pretrained: {where} is an ensemble; name one of its members")
     _, like = abstract_model(theirs)

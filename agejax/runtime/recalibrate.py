@@ -15,7 +15,7 @@ from agejax.errors import UserError
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import reader_of, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
-from agejax.runtime.runs import of_the_run, open_checkpoints
+from agejax.runtime.runs import of_the_run, open_checkpoints, recorded
 from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
 from agejax.train.calibration import Calibration
 
@@ -58,8 +58,9 @@ def recalibrate(
             raise UserError(f"config.{key} is for training; only how faces are read can change")
     check_split(faces, split)
     check_out(out)
-    own = of_the_run(workdir, settings)
-    check(own)
+    check(of_the_run(workdir, settings))
+    own = recorded(workdir)
+    update(own, settings)
     checkpoints = open_checkpoints(workdir)
     step = checkpoints.find(checkpoint)
     shipped = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from agejax.config import from_json, update
 from agejax.errors import UserError
+from agejax.runtime import own_data
 from agejax.runtime.checkpoint import Checkpoints
 
 
@@ -52,12 +53,45 @@ def licence_of(run: Path) -> str | None:
     return None
 
 
+def config_of(checkpoints: Checkpoints, step: int) -> ConfigDict:
+    """The config of a checkpoint, less what the user has not said; see `own_data.own`.
+
+    Raises:
+      UserError: it is damaged, of another version, or names code that is not to be run.
+    """
+    config = from_json(checkpoints.config(step), f"{checkpoints.folder}/{step}")
+    return own_data.own(config, checkpoints.folder.parent)
+
+
 def of_the_run(
-    workdir: Path, changes: Mapping[str, Any], trust: Collection[str] = ()
+    workdir: Path,
+    changes: Mapping[str, Any],
+    trust: Collection[str] = (),
+    instead: ConfigDict | None = None,
 ) -> ConfigDict:
     """The config that a run was trained with, but for `{"section.key": value}`.
 
-    `trust` are modules whose code it may name; see `agejax.callables.check_trusted`.
+    Args:
+      workdir: the run.
+      changes: what the user has otherwise.
+      trust: modules whose code it may name; see `agejax.callables.trusted`.
+      instead: a config of the user's own, whose data are taken where those that the run names are
+        not known here to be the user's; see `agejax.runtime.own_data`. Without it, they are not
+        opened.
+
+    Raises:
+      UserError: there is no such run, or its config is none of this version.
+    """
+    config = own_data.own(recorded(workdir, trust), workdir, changes, instead)
+    update(config, changes)
+    return config
+
+
+def recorded(workdir: Path, trust: Collection[str] = ()) -> ConfigDict:
+    """The config that a run's folder has, as it is: to compare and to copy, not to open data with.
+
+    Raises:
+      UserError: as `of_the_run`.
     """
     file = Path(workdir, "config.json")
     open_checkpoints(workdir)
@@ -67,6 +101,4 @@ def of_the_run(
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: not a config ({error})") from error
-    config = from_json(text, str(file), trust)
-    update(config, changes)
-    return config
+    return from_json(text, str(file), trust)

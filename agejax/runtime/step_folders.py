@@ -1,5 +1,7 @@
 """The folder of a run's checkpoints: which there are, which are whole, which are kept."""
 
+import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -41,7 +43,7 @@ class StepFolders:
         self.path.mkdir(parents=True, exist_ok=True)
         for pattern in _UNFINISHED:
             for folder in self.path.glob(pattern):
-                shutil.rmtree(folder)
+                _remove(folder)
         for step in self.steps():
             if wrong := self.problems(step):
                 aside = self._free_name(f"damaged-{step}")
@@ -55,7 +57,7 @@ class StepFolders:
     def give_up(self, step: int) -> None:
         """Removes what was never finished of a checkpoint, and what Orbax has put beside it."""
         for folder in self.path.glob(f"{step}.partial*"):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder, ignore_errors=True)
 
     def publish(self, written: Path, step: int) -> None:
         """Gives what was written its manifest and, once on the disk, its name.
@@ -70,16 +72,25 @@ class StepFolders:
     def remove(self, step: int) -> None:
         """Removes a checkpoint; one that a kill leaves half removed does not look damaged."""
         removed = self.path / f"{step}.removed"
-        if (self / step).exists():
-            shutil.rmtree(removed, ignore_errors=True)
+        if os.path.lexists(self / step):
+            _remove(removed, ignore_errors=True)
             (self / step).rename(removed)
-        shutil.rmtree(removed, ignore_errors=True)
+        _remove(removed, ignore_errors=True)
         self._whole = {known for known in self._whole if known[0] != step}
 
     def _free_name(self, name: str) -> Path:
         taken = {folder.name for folder in self.path.iterdir()}
         names = [name, *(f"{name}-{i}" for i in range(2, len(taken) + 3))]
         return self.path / next(n for n in names if n not in taken)
+
+
+def _remove(folder: Path, ignore_errors: bool = False) -> None:
+    """Removes a folder with all that is in it; of a link, or a file, that alone."""
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors)
+    else:
+        with contextlib.suppress(*([OSError] if ignore_errors else [FileNotFoundError])):
+            folder.unlink()
 
 
 def told(folder: Path, wrong: list[str]) -> str:

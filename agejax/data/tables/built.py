@@ -9,7 +9,9 @@ from tqdm.auto import tqdm
 from agejax.data.imdb_wiki import of_folder
 from agejax.data.tables.imports import Imported
 from agejax.errors import UserError
+from agejax.files import write_new
 from agejax.labels import GENDER_NAMES
+from agejax.names import is_inside
 from tfds_imdb_wiki.rows import SPLITS
 
 
@@ -21,7 +23,8 @@ def from_built(folder: Path, images: Path) -> Iterator[Imported]:
       images: a folder that is made.
 
     Raises:
-      UserError: there is no built data set, or something in the place of `images`.
+      UserError: there is no built data set, something in the place of `images`, or a face whose
+        path would lead out of it.
     """
     if images.exists() and (not images.is_dir() or any(images.iterdir())):
         raise UserError(f"{images} is not empty; name a new folder with --images")
@@ -31,9 +34,8 @@ def from_built(folder: Path, images: Path) -> Iterator[Imported]:
         pieces = np.array_split(faces.rows, max(1, len(faces) // 64))
         for rows in tqdm(pieces, desc=f"writing {split}", delay=2, leave=False):
             for row, image in zip(rows, faces.read(rows), strict=True):
-                file = images / faces.path[row]
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(image)
+                file = images / _checked(folder, str(faces.path[row]))
+                write_new(file, image)
                 cells = {
                     "path": str(file),
                     "age": str(faces.labels["age"][row]),
@@ -42,3 +44,10 @@ def from_built(folder: Path, images: Path) -> Iterator[Imported]:
                     "split": split,
                 }
                 yield Imported(str(file), cells)
+
+
+def _checked(folder: Path, path: str) -> str:
+    """A face's path, which is a file's name below `images`."""
+    if not is_inside(path):
+        raise UserError(f"{folder}: a face is called {path!r}, which leads out of a folder")
+    return path

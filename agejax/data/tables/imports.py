@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from agejax.data.tables.cells import BadRow, age_range, gender_code
+from agejax.data.tables.cells import BadRow, age_range, gender_code, image_path
 from agejax.data.tables.table import Table
 from agejax.errors import UserError
 
@@ -106,7 +106,14 @@ def from_fairface(folder: Path) -> Iterator[Imported]:
         for row in from_table(folder / f"fairface_label_{part}.csv", rename, {}):
             if row.cells is not None:
                 kept = {name: row.cells.get(name, "") for name in rename}
-                kept |= {"path": str(folder / kept["path"]), "split": split}
+                try:
+                    path = image_path(kept["path"])
+                    if path.startswith("/"):
+                        raise BadRow("a path that leads outside the set's folder", path)
+                except BadRow as bad:
+                    yield Imported(row.source, None, bad)
+                    continue
+                kept |= {"path": str(folder / path), "split": split}
                 yield Imported(row.source, kept)
             else:
                 yield row

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from ml_collections import ConfigDict
 from agejax.config import from_json, update
 from agejax.errors import UserError
 from agejax.labels import median_age
+from agejax.names import check_split
+from agejax.runtime import own_data
 from agejax.runtime.evaluate import evaluate
 from agejax.runtime.runs import of_the_run, open_checkpoints
 from agejax.train.calibration import age_interval
@@ -63,6 +66,7 @@ def open_evaluation(
     Raises:
       UserError: there is no run, or it cannot be evaluated.
     """
+    check_split(split, "--split")
     checkpoints = open_checkpoints(workdir)
     saved = _saved(workdir, split)
     changes: dict[str, Any] = {"eval.split": split}
@@ -80,7 +84,7 @@ def open_evaluation(
             fresh, changes["eval.checkpoint"] = False, "best"  # training went on, and kept others
         if fresh:
             return _of(workdir, *saved)
-    config = _config(saved[0]) if saved else of_the_run(workdir, {})
+    config = _config(workdir, saved[0], changes) if saved else of_the_run(workdir, {})
     update(config, changes)
     if not evaluate(config, workdir)["age"]["n"]:
         raise UserError(f"{workdir}: no age of {split} is known; there is nothing to report")
@@ -92,11 +96,13 @@ def open_evaluation(
 
 def _of(workdir: Path, figures: dict[str, Any], arrays: dict[str, np.ndarray]) -> Evaluation:
     log = _lines(workdir / "metrics.jsonl")
-    return Evaluation(Path(workdir).resolve().name, figures, arrays, log, _config(figures))
+    config = _config(workdir, figures)
+    return Evaluation(Path(workdir).resolve().name, figures, arrays, log, config)
 
 
-def _config(figures: dict[str, Any]) -> ConfigDict:
-    return from_json(json.dumps(figures["config"]), f"eval/{figures['split']}.json")
+def _config(workdir: Path, figures: dict[str, Any], changes: Collection[str] = ()) -> ConfigDict:
+    config = from_json(json.dumps(figures["config"]), f"eval/{figures['split']}.json")
+    return own_data.own(config, workdir, changes)
 
 
 def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
@@ -105,7 +111,7 @@ def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndar
         figures = json.loads(Path(workdir, "eval", f"{split}.json").read_text(encoding="utf-8"))
         with np.load(Path(workdir, "eval", f"{split}.npz"), allow_pickle=False) as npz:
             arrays: dict[str, np.ndarray] = dict(npz)
-        _config(figures)
+        _config(workdir, figures)
         known = arrays["age_known"]
         p = arrays["age_probabilities"][known].astype(np.float64)
         last = _last_age(arrays)[known]
