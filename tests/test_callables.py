@@ -1,4 +1,4 @@
-"""What a file may name: what is on the list, as what it is, and nothing that is merely within reach."""
+"""What a file may name: what is on the list, and nothing that is merely within reach."""
 
 import importlib
 import json

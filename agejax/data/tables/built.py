@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from agejax.data.faces import Faces
 from agejax.data.imdb_wiki import of_folder
 from agejax.data.tables.imports import Imported
 from agejax.errors import UserError
@@ -28,13 +29,15 @@ def from_built(folder: Path, images: Path) -> Iterator[Imported]:
     """
     if images.exists() and (not images.is_dir() or any(images.iterdir())):
         raise UserError(f"{images} is not empty; name a new folder with --images")
-    for split in SPLITS:
-        faces = of_folder(folder, split)
+    of_splits = {split: of_folder(folder, split) for split in SPLITS}
+    for faces in of_splits.values():
+        _check_paths(folder, faces)
+    for split, faces in of_splits.items():
         person = np.full(len(faces), "") if faces.person is None else faces.person
         pieces = np.array_split(faces.rows, max(1, len(faces) // 64))
         for rows in tqdm(pieces, desc=f"writing {split}", delay=2, leave=False):
             for row, image in zip(rows, faces.read(rows), strict=True):
-                file = images / _checked(folder, str(faces.path[row]))
+                file = images / faces.path[row]
                 write_new(file, image)
                 cells = {
                     "path": str(file),
@@ -46,8 +49,7 @@ def from_built(folder: Path, images: Path) -> Iterator[Imported]:
                 yield Imported(str(file), cells)
 
 
-def _checked(folder: Path, path: str) -> str:
-    """A face's path, which is a file's name below `images`."""
-    if not is_inside(path):
-        raise UserError(f"{folder}: a face is called {path!r}, which leads out of a folder")
-    return path
+def _check_paths(folder: Path, faces: Faces) -> None:
+    for path in faces.path.astype(str).tolist():
+        if not is_inside(path):
+            raise UserError(f"{folder}: a face is called {path!r}, which leads out of a folder")
