@@ -95,7 +95,7 @@ class _File:
                 f"{folder}: {np.prod(shape) / 2**20:,.0f} MiB of pixels do not fit on the disk, "
                 f"which has {free / 2**20:,.0f} MiB left; name another config.data.cache_dir"
             )
-        self.pixels = _mapped(lock, shape)
+        self.pixels = _mapped(self._partial, lock, shape)
 
     def finish(self) -> None:
         if isinstance(self.pixels, np.memmap) and not self.whole:
@@ -118,9 +118,17 @@ def _opened_alone(path: Path) -> int:
     return lock
 
 
-def _mapped(descriptor: int, shape: tuple[int, ...]) -> np.ndarray:
-    """A file as a .npy of that shape: of a descriptor, since a name may lead elsewhere by now."""
-    with os.fdopen(os.dup(descriptor), "r+b") as file:
+def _mapped(path: Path, lock: int, shape: tuple[int, ...]) -> np.ndarray:
+    """The file that is locked as a .npy of that shape.
+
+    It is opened once more, since a map holds its descriptor, and that would hold the lock.
+
+    Raises:
+      UserError: the name leads to another file by now.
+    """
+    with open(path, "r+b", opener=no_link) as file:
+        if not os.path.samestat(os.fstat(file.fileno()), os.fstat(lock)):
+            raise UserError(f"{path} was replaced by another file; remove it")
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         return np.memmap(file, np.uint8, "r+", file.tell(), shape)

@@ -169,7 +169,7 @@ class Checkpoints:
         written = to._folders.being_written(step)
         try:
             ours = self._folders / step / "weights"
-            shutil.copytree(ours, written / "weights", symlinks=True, ignore=_unlisted(ours))
+            shutil.copytree(ours, written / "weights", True, _unlisted(ours))  # links are links
             shapes = {"weights": self._saved_shapes(step, "weights")}
             write_text(written / _SHAPES, json.dumps(shapes))
             to._finish(written, config, validation_mae, calibration)

@@ -90,7 +90,8 @@ def _whole(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
         return {name: _whole(of, name) for name, of in value.items()}
     if isinstance(value, str) and key in _PATHS:
-        return os.path.abspath(os.path.expanduser(value))
+        with contextlib.suppress(OSError):  # the current folder is gone
+            return os.path.abspath(os.path.expanduser(value))
     return value
 
 
@@ -99,8 +100,10 @@ def _hash(part: str, of: Any) -> str:
 
 
 def _is_said(name: str) -> bool:
+    if name in _said:
+        return True
     folder = _notes()
-    return name in _said or (folder is not None and (folder / name).is_file())
+    return folder is not None and os.path.isfile(folder / name)  # False where it may not look
 
 
 def _notes() -> Path | None:

@@ -101,6 +101,7 @@ class Watch:
 def prepare(folder, run):
     yours, foreign = make_yours(folder / "yours"), folder / "foreign"
     os.environ |= {"HOME": str(yours), "XDG_STATE_HOME": str(folder / "state"), "AGEJAX_TRUST": ""}
+    os.environ["AGEJAX_OWN_RUNS"] = ""
     own_data._said.clear()
     os.chdir(yours)
     config = json.loads((run / "config.json").read_text())
