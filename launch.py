@@ -75,7 +75,8 @@ def main(argv: list[str]) -> None:
         raise UserError(f"{file} is one experiment: it has no get_sweep()")
     with joined(find_place(FLAGS.coordinator, FLAGS.processes, FLAGS.process)):
         if config.mode == "eval":
-            config = of_the_run(workdir, changes, trust=configs.modules_of(config))
+            trust = configs.modules_of(config)
+            config = of_the_run(workdir, changes, trust, instead=config)
             figures = evaluate(config, workdir)
         else:
             figures = train(config, workdir)

@@ -13,6 +13,7 @@ from agejax.config import get
 from agejax.data.crop_margin import LARGEST
 from agejax.errors import UserError
 from agejax.models.ensemble import Ensemble
+from agejax.names import check_plain, check_split
 
 _TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "eval_every")
 _COUNTS = ("data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
@@ -58,6 +59,7 @@ def check(config: ConfigDict) -> None:
 def check_values(config: ConfigDict) -> None:
     """Raises a `UserError` for a value that cannot be meant, wherever the config is read."""
     _check_numbers(config)
+    check_split(config.eval.split, "config.eval.split")
     for key, fits, wanted in _RANGES:
         if not fits(get(config, key)):
             raise UserError(f"config.{key} is {f'{get(config, key)!r:.60}'}; it must be {wanted}")
@@ -79,6 +81,9 @@ def check_values(config: ConfigDict) -> None:
         raise UserError("config.model.members is for, and needed by, the trunk Ensemble")
     for part in (config.model, *config.model.members.values()):
         _check_args(part["args"], deep=0)
+    for kind, names in {"task": config.tasks, "set of faces": config.data.sets}.items():
+        for name in names:
+            check_plain(name, f"a {kind}")
     tasks.check(config.tasks)
 
 

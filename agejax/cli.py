@@ -1,7 +1,5 @@
 """The `agejax` command."""
 
-import contextlib
-import os
 import sys
 
 from agejax.commands import (
@@ -52,6 +50,4 @@ def main() -> None:
     for command in _COMMANDS:
         command.add(subparsers)
     args = vars(parser.parse_args(import_.with_values(sys.argv[1:])))
-    with contextlib.suppress(FileNotFoundError):  # the folder itself is gone
-        sys.path.append(os.getcwd())  # a run's own trunk is found from where it was trained
     sys.exit(args.pop("run")(**args))

@@ -13,12 +13,13 @@ from typing import Any
 from ml_collections import ConfigDict, FieldReference, config_dict
 
 from agejax import tasks
-from agejax.callables import check_trusted, is_name, name_of, resolve
+from agejax.callables import is_name, name_of, resolve
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.errors import UserError
 from agejax.meant import meant
 from agejax.models.cnn import SmallCNN
 from agejax.models.multitask import to_unit
+from agejax.named import resolve_names
 from agejax.train.optim import cosine
 
 # What a resumed run may change; any other change would make it a different run.
@@ -34,11 +35,6 @@ _FREE = (
 )
 # Of `data`: how faces become pixels.
 LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
-# What of ours these may name, beside what any setting may: a run's own config is others' data.
-_ALSO = {
-    "writers": ("agejax.runtime.tensorboard", "agejax.runtime.weights_and_biases"),
-    "model.pretrained": ("agejax.runtime.pretrained",),
-}
 # What of `model` is a network; a member of an ensemble has its own.
 NETWORK = ("trunk", "args", "normalise", "head_width")
 # Whose keys are the experiment's own, and which of these are of callables.
@@ -332,7 +328,7 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
     Args:
       text: the JSON.
       where: names the file in errors.
-      trust: modules whose code it may name, beside agejax's own; see `check_trusted`.
+      trust: modules whose code it may name; see `agejax.callables.trusted`.
 
     Raises:
       UserError: it holds keys or values that this version does not know, or names other code.
@@ -340,11 +336,9 @@ def from_json(text: str, where: str, trust: Collection[str] = ()) -> ConfigDict:
     config = default()
     try:
         loaded = json.loads(text)
-        named = list(_callables(loaded, config))
-    except (ValueError, AttributeError, RecursionError) as error:
+        resolve_names(loaded, trust, where)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{where}: not a config of this version of agejax ({error})") from error
-    for key, name in named:
-        check_trusted(name, {*trust, *_ALSO.get(key, ())}, f"{where}: config.{key}")
     try:
         with config.unlocked():
             config.tasks = tasks.settable(loaded.pop("tasks"))
@@ -404,17 +398,6 @@ def _is_free(key: str) -> bool:
     return f"{key}.".startswith(_FREE)
 
 
-def _callables(loaded: Mapping[str, Any], config: ConfigDict) -> Iterator[tuple[str, str]]:
-    """The keys of a loaded config whose values will be imported, and these."""
-    yield from _named_in_open(loaded)
-    ours = {key for key, value in flat(config.to_dict()) if callable(value)}
-    for key, value in flat(loaded):
-        if isinstance(value, str) and key in ours:
-            yield key, value
-        if key == "writers" and isinstance(value, list):
-            yield from ((key, name) for name in value if isinstance(name, str))
-
-
 def _named_in_open(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The keys of callables, given by name, where a config does not resolve them by itself."""
     for key, value in flat(tree):
@@ -456,11 +439,11 @@ def _named(value: Any) -> Any:
 
 
 def _member(written: Mapping[str, Any]) -> dict[str, Any]:
-    """That of an ensemble, its callables in place of their names."""
+    """That of an ensemble, if it is one."""
     width = written["head_width"]
     if written.keys() != set(NETWORK) or not (type(width) is int and width >= 0):
         raise ValueError(f"a member has {', '.join(NETWORK)}, the last of them 0 or more")
-    return {**written, **{part: resolve(written[part]) for part in ("trunk", "normalise")}}
+    return dict(written)
 
 
 def _resolved(value: Any) -> Any:

@@ -17,6 +17,8 @@ os.environ["AGEJAX_TRUST"] = ",".join(
 )
 _COMPILED = tempfile.TemporaryDirectory()  # what one test compiles serves the next process too
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
+_STATE = tempfile.TemporaryDirectory()  # not the notes of whoever runs the tests
+os.environ["XDG_STATE_HOME"] = _STATE.name
 
 import jax  # noqa: E402
 

@@ -1,5 +1,7 @@
 """`python -m tfds_imdb_wiki build`: the data set, built without TensorFlow."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from agejax.program import program
 @program()
 def main() -> None:
     """Entry of `python -m tfds_imdb_wiki`."""
+    _leave_current_folder()
     parser = Parser(prog="python -m tfds_imdb_wiki", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="build | paint")
     command: Any = commands.add_parser("build", help="build the data set from its archives")
@@ -32,6 +35,13 @@ def main() -> None:
     command.set_defaults(run=_paint)
     args = vars(parser.parse_args())
     args.pop("run")(**args)
+
+
+def _leave_current_folder() -> None:
+    """Keeps what lies in the current folder, which `python -m` puts first, from being imported."""
+    first = os.path.realpath(sys.path[0])
+    if first == os.path.realpath(os.curdir) and Path(first) not in Path(__file__).resolve().parents:
+        del sys.path[0]
 
 
 def _build(**args: Any) -> None:

@@ -35,6 +35,7 @@ def run(
     """
     from agejax.export import artefact, onnx_file, stablehlo
     from agejax.export.function import Trained
+    from agejax.files import within
     from agejax.runtime.compiled import keep_compiled
 
     if ort is not None and to != "web":
@@ -46,11 +47,11 @@ def run(
     if to == "web":
         from agejax.export.web import export_page
 
-        place = out or folder / "export" / "web"
+        place = out or within(folder, "export", "web")
         found = export_page(trained, place, ort)
         print(f"to look at it: python -m http.server --bind 127.0.0.1 --directory {place} 8000")
     else:
-        place = out or folder / "export" / f"{folder.name}{form.SUFFIX}"
+        place = out or within(folder, "export") / f"{folder.name}{form.SUFFIX}"
         if place.is_dir():
             raise UserError(f"--out {place} is a folder; it names the file")
         found = artefact.export(trained, place, form)

@@ -32,7 +32,8 @@ def run(run_folder: Path, seal: bool) -> int:
         raise UserError(f"{run_folder}: there is no trained run here (no checkpoint)")
     damaged = 0
     for step in steps:
-        if seal and not (folders / step / manifest.NAME).exists():
+        unsealed = not (folders / step / manifest.NAME).exists()
+        if seal and unsealed and not (folders / step).is_symlink():
             manifest.seal(folders / step, step)
         wrong = folders.problems(step) or unopened(folders / step)
         print(told(folders / step, wrong) if wrong else f"{folders / step} is whole")

@@ -12,6 +12,7 @@ from agejax.data.faces import Faces
 from agejax.data.npz import read_npz
 from agejax.data.records import Records, shards_of
 from agejax.errors import NoSuchSplit, UserError, first_line
+from agejax.names import check_split
 
 _TITLES = {"imdb": "IMDB", "wiki": "Wikipedia", "imdb_wiki": "IMDB and Wikipedia"}
 
@@ -61,6 +62,7 @@ def of_folder(folder: Path, split: str) -> Faces:
 
 def _open(folder: Path, split: str) -> tuple[Faces, np.ndarray]:
     """The faces of a split, and the detection score of each."""
+    check_split(split)
     file = folder / f"columns-{split}.npz"
     if not file.exists():
         there = ", ".join(sorted(f.stem.removeprefix("columns-") for f in folder.glob("columns-*")))

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import weakref
 from pathlib import Path
@@ -14,7 +15,9 @@ from tqdm.auto import tqdm
 
 from agejax.data.decode import PIXELS_VERSION
 from agejax.data.faces import Faces
-from agejax.errors import UserError, first_line, printable
+from agejax.errors import UserError, first_line
+from agejax.files import no_link
+from agejax.printable import printable
 
 _HASH = 16  # bytes, of each face's pixels
 
@@ -141,7 +144,7 @@ class _File:
 
     def _opened(self, row: np.dtype) -> np.ndarray | None:
         """The rows of the file that is there; None, and a line, where it is none of ours."""
-        mode: Literal["r+", "c"] = "r+" if os.access(self._path, os.W_OK) else "c"
+        mode: Literal["r+", "c"] = "r+" if self._is_ours() else "c"
         try:
             np.load(self._path, mmap_mode="r")  # which does not, as r+ does, lengthen what was cut
             rows = np.load(self._path, mmap_mode=mode)
@@ -153,17 +156,21 @@ class _File:
             return None
         return rows
 
+    def _is_ours(self) -> bool:
+        """Whether damaged rows may be written again: not through a link."""
+        return os.access(self._path, os.W_OK) and not self._path.is_symlink()
+
     def _begun(self, row: np.dtype) -> np.ndarray | None:
         """Rows to be filled, in a file of another name; None where another run fills it."""
         folder = self._path.parent
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self._partial, os.O_RDWR | os.O_CREAT)
+        lock = _opened_alone(self._partial)
         self.close = weakref.finalize(self, os.close, lock)  # which gives the lock back
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return None  # this one goes without
-        os.truncate(self._partial, 0)
+        os.truncate(lock, 0)
         need = len(self._checked) * row.itemsize
         if need > (free := shutil.disk_usage(folder).free):
             self._partial.unlink()
@@ -171,12 +178,43 @@ class _File:
                 f"{folder}: {need / 2**20:,.0f} MiB of pixels do not fit on the disk, "
                 f"which has {free / 2**20:,.0f} MiB left; name another config.data.cache_dir"
             )
-        return np.lib.format.open_memmap(self._partial, "w+", row, self._checked.shape)
+        return _mapped(self._partial, lock, row, self._checked.shape)
 
     def _tell(self, what: str) -> None:
         self._told = True
         told = f"{self._path} {what}; these faces are decoded and kept anew"
         tqdm.write(printable(told), file=sys.stderr)
+
+
+def _opened_alone(path: Path) -> int:
+    """A descriptor of a file, made if need be, that is no other's under a second name.
+
+    Raises:
+      UserError: a link leads to another file, or it is none.
+    """
+    lock = no_link(str(path), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK)
+    found = os.fstat(lock)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(lock)
+        raise UserError(f"{path} is another file under a second name, or none; remove it")
+    return lock
+
+
+def _mapped(path: Path, lock: int, row: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """The file that is locked as a .npy of that shape.
+
+    It is opened once more, since a map holds its descriptor, and that would hold the lock.
+
+    Raises:
+      UserError: the name leads to another file by now.
+    """
+    with open(path, "r+b", opener=no_link) as file:
+        if not os.path.samestat(os.fstat(file.fileno()), os.fstat(lock)):
+            raise UserError(f"{path} was replaced by another file; remove it")
+        descr = np.lib.format.dtype_to_descr(row)
+        header = {"descr": descr, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        return np.memmap(file, row, "r+", file.tell(), shape)
 
 
 def _name(faces: Faces, size: int) -> str:

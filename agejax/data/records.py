@@ -1,5 +1,6 @@
 """JPEG bytes out of array_record files, many at once and without decoding their features."""
 
+import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -82,4 +83,4 @@ def _damaged(shard: Path, error: Exception, remedy: str) -> UserError:
 
 def shards_of(folder: Path, split: str) -> list[Path]:
     """The files of a split, as TFDS names them, in order."""
-    return sorted(folder.glob(f"*-{split}.array_record-*"))
+    return sorted(folder.glob(f"*-{glob.escape(split)}.array_record-*"))

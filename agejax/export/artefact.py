@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from agejax.callables import name_of
 from agejax.data.decode import decode
 from agejax.errors import UserError
 from agejax.export.function import Readings, Trained, read
+from agejax.files import replacing
 from agejax.labels import GENDERS
 from agejax.runtime.evaluate import open_split
 from agejax.runtime.runs import licence_of
@@ -74,9 +74,8 @@ def export(trained: Trained, file: Path, form: Format) -> Comparison:
     """
     about = description(trained)
     crops, kind = faces_of(trained.config)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
+    sidecar = file.with_name(file.name + ".json")
+    with replacing(file) as beside:
         form.write(trained, beside, {"agejax": json.dumps(about)})
         found = compare(form.read(beside), trained, crops, kind)
         digest = hashlib.sha256(beside.read_bytes()).hexdigest()
@@ -85,12 +84,8 @@ def export(trained: Trained, file: Path, form: Format) -> Comparison:
             "versions": about["versions"] | form.versions(),
             "checked": dataclasses.asdict(found),
         }
-        sidecar = file.with_name(file.name + ".json")
         sidecar.unlink(missing_ok=True)  # it tells of another file from here on
-        beside.replace(file)
-        write_text(sidecar, json.dumps(about, indent=2) + "\n")
-    finally:
-        beside.unlink(missing_ok=True)
+    write_text(sidecar, json.dumps(about, indent=2) + "\n")
     return found
 
 

@@ -1,13 +1,13 @@
 """A photo with what was read from it drawn over it."""
 
 import io
-import os
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 from agejax.data.decode import photo
 from agejax.errors import UserError
+from agejax.files import replacing
 from agejax.inference.opening import PHOTO_SIDE
 from agejax.inference.prediction import Prediction, Reading
 
@@ -53,16 +53,11 @@ def write_annotated(folder: Path, data: bytes, reading: Reading, taken: set[Path
     taken.add(file)
     out = io.BytesIO()
     annotated(data, reading).save(out, "JPEG", quality=92)
-    beside = folder / f".{file.name}.{os.getpid()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(out.getvalue())
-        beside.replace(file)
+        with replacing(file) as beside:
+            beside.write_bytes(out.getvalue())
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error.strerror}") from error
-    finally:
-        if beside.exists():
-            beside.unlink()
     return file
 
 

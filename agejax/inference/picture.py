@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from agejax.data.decode import decode
 from agejax.data.faces import Faces
+from agejax.files import replacing, within
 from agejax.inference.predict import load
 from agejax.inference.prediction import Prediction
 from agejax.labels import GENDERS
@@ -28,7 +29,7 @@ def picture_of_run(config: ConfigDict, workdir: Path, faces: int = 24) -> Path:
     jpegs = some.read(some.rows[rows])
     predictions = predictor.predict(np.stack([decode(jpeg, predictor.size) for jpeg in jpegs]))
     truth = [_truth(some, i) for i in rows]
-    file = Path(workdir, "eval", f"{config.eval.split}.png")
+    file = within(Path(workdir), "eval", *f"{config.eval.split}.png".split("/"))
     draw_predictions(file, [decode(jpeg, 160) for jpeg in jpegs], predictions, truth)
     return file
 
@@ -76,8 +77,8 @@ def draw_predictions(
             draw.ellipse([at(ages[0]) - 3, line - 3, at(ages[1]) + 3, line + 3], _TRUE)
     legend = "blue: predicted age and its 90% interval, on 0 to 100 years; orange: the truth"
     draw.text((12, sheet.height - 26), legend, _INK, fonts[1])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(file)
+    with replacing(file) as beside:
+        sheet.save(beside, "PNG")
 
 
 def _truth(faces: Faces, i: int) -> Truth:

@@ -22,7 +22,6 @@ import numpy as np
 
 from agejax.data.crop_margin import CropMargin
 from agejax.errors import UserError, first_line
-from agejax.junk import is_junk
 from agejax.runtime import manifest
 from agejax.runtime.cluster import first_alone, is_first, wait_for_all
 from agejax.runtime.durable import write_text
@@ -181,11 +180,8 @@ class Checkpoints:
         self._check_whole(step, "weights")
         written = to._folders.being_written(step)
         try:
-            shutil.copytree(
-                self._folders / step / "weights",
-                written / "weights",
-                ignore=lambda _, names: {name for name in names if is_junk(name)},
-            )
+            here = self._folders / step / "weights"
+            shutil.copytree(here, written / "weights", True, _unlisted(here))  # links are links
             to._finish(written, config, validation_mae, calibration)
             to._folders.publish(written, step)
         except OSError as error:
@@ -391,6 +387,14 @@ class Checkpoints:
             raise  # the second: another process is lost, or the devices are full
         except Exception as error:  # whatever Orbax raises on metadata that somebody made up
             raise UserError(f"{folder}: cannot be restored ({first_line(error)})") from error
+
+
+def _unlisted(item: Path) -> Callable[[str, list[str]], set[str]]:
+    """For `shutil.copytree`: what a checkpoint's manifest does not list, as links beside it."""
+    names = [n for n in manifest.listed(item.parent) if n.startswith(f"{item.name}/")]
+    files = {item.parent / name for name in names}
+    known = files.union(*(file.parents for file in files))
+    return lambda folder, names: {name for name in names if Path(folder, name) not in known}
 
 
 def check_same_model(where: str, like: Tree, theirs: Shapes) -> None:

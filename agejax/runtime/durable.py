@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from agejax.files import replacing
+
 
 def write_text(path: Path, text: str) -> None:
     """As `write_bytes`, in UTF-8."""
@@ -17,16 +19,11 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
       OSError: the system refuses; its `filename` says what.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with naming(path):
+    with naming(path):
+        with replacing(path) as beside:
             beside.write_bytes(data)
             sync_file(beside)
-            beside.replace(path)
         sync_folder(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def sync_file(path: Path) -> None:

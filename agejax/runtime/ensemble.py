@@ -20,7 +20,7 @@ from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import reader_of, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
 from agejax.runtime.provenance import read_sessions, weights_sha256
-from agejax.runtime.runs import Shipped, of_the_run, read_checkpoint
+from agejax.runtime.runs import Shipped, of_the_run, read_checkpoint, recorded
 from agejax.runtime.same_data import check_same_data
 from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
 from agejax.types import Weights
@@ -71,8 +71,8 @@ def ensemble(
             "an ensemble is of two runs or more, each of them named once: no two of the same "
             "weights"
         )
-    own = _of_all(of_the_run(first.run, {}), members)
-    check(own)
+    check(_of_all(of_the_run(first.run, {}), members))
+    own = _of_all(recorded(first.run), members)
     table = changes_for(faces, places)
     # Before the data: whether they can be read shows now.
     readers = [reader_of(of_the_run(m.run, table), m.shipped.weights) for m in members]

@@ -26,6 +26,8 @@ from agejax.data.attributes import read_attributes
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
+from agejax.files import within
+from agejax.names import check_split
 from agejax.paths import expanded
 from agejax.printable import printable
 from agejax.runtime.checkpoint import check_same_model
@@ -42,6 +44,7 @@ from agejax.runtime.mesh import (
     put_whole,
 )
 from agejax.runtime.model import abstract_model
+from agejax.runtime.own_data import remember
 from agejax.runtime.runs import config_of, open_checkpoints
 from agejax.runtime.same_data import check_same_data
 from agejax.runtime.steps import predict_step_of
@@ -59,6 +62,7 @@ def open_split(config: ConfigDict, split: str) -> Faces:
     Raises:
       UserError: there is no such split, or nothing that a task could be learnt from.
     """
+    check_split(split)
     args = source_args(config)
     return labelled(source_of(config)(split, **args), tasks.read(config.tasks))
 
@@ -170,6 +174,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     split = config.eval.split
     with first_alone("data"):
         faces = open_split(config, split)
+    remember(config)
     train, own = _trained_on(config, theirs)
     everybody = len(faces)
     if split != "train" and train is not None:
@@ -205,6 +210,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     if not is_first():
         return figures
     folder = Path(workdir, "eval")
+    within(folder.parent, "eval", *split.split("/")[:-1])
     write_text(folder / f"{split}.json", json.dumps(figures, indent=2) + "\n")
     evaluated = np.array([str(step), *(f"{part}={of}" for part, of in identity.items())])
     arrays = {"path": faces.path, "checkpoint": evaluated}

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from agejax.errors import UserError
+from agejax.files import check_no_links, no_link, within
 
 NAME = ".lock"
+# What a run writes to in place, and where it makes files.
+_FILES = ("metrics.jsonl", "refused.jsonl", "export", "wandb")
+_FOLDERS = ("checkpoints", "eval", "profile", "tensorboard")
 _UNSUPPORTED = {errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 
 
@@ -25,11 +29,12 @@ def one_run(workdir: Path) -> Iterator[None]:
     run has left is simply taken over. On a file system without locks the owner's name decides.
 
     Raises:
-      UserError: another run holds it.
+      UserError: another run holds it, or there is a symbolic link in it where it is written to.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     file = workdir / NAME
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    _check_links(workdir)
+    descriptor = no_link(str(file), os.O_RDWR | os.O_CREAT)
     try:
         if not _taken(descriptor):
             raise UserError(_refusal(workdir, file))
@@ -44,6 +49,14 @@ def one_run(workdir: Path) -> Iterator[None]:
                 os.truncate(descriptor, 0)  # not removed: others have opened this very file
     finally:
         os.close(descriptor)
+
+
+def _check_links(workdir: Path) -> None:
+    """Raises a `UserError` for a symbolic link through which a run would write elsewhere."""
+    for name in _FILES:
+        within(workdir, name)
+    for name in _FOLDERS:
+        check_no_links(workdir / name)
 
 
 def _taken(descriptor: int) -> bool:

@@ -40,6 +40,7 @@ from agejax.runtime.mesh import (
     whole,
 )
 from agejax.runtime.model import make_model
+from agejax.runtime.own_data import remember
 from agejax.runtime.pretrained import start_from_pretrained
 from agejax.runtime.profile import Trace
 from agejax.runtime.progress import Progress
@@ -100,6 +101,7 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     checkpoints = Checkpoints(workdir)
     checkpoints.check_not_lost()
     _check_same_run(config, checkpoints)
+    remember(config)
     saved = checkpoints.latest()
     graph, weights = _first_model(config, fresh=saved is None)
     with first_alone("data"):

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 import xxhash
 
 from agejax.junk import is_junk
+from agejax.names import is_inside
 from agejax.runtime.durable import sync_file, sync_folder, write_text
 
 NAME = "MANIFEST.json"
@@ -62,6 +63,8 @@ def problems(folder: Path, step: int, items: Collection[str] | None = None) -> l
       step: which one it is said to be.
       items: the parts to look at, such as "weights"; None for all, and for files that were added.
     """
+    if folder.is_symlink():
+        return ["it is a symbolic link, which is not followed"]
     try:
         text = (folder / NAME).read_bytes()
     except FileNotFoundError:
@@ -72,6 +75,8 @@ def problems(folder: Path, step: int, items: Collection[str] | None = None) -> l
         body = json.loads(text)
         their_step = int(body["step"])
         files = {name: (int(size), str(own)) for name, (size, own) in body["files"].items()}
+        if not all(map(is_inside, files)):
+            return [f"its {NAME} names files outside it"]
         if text.decode() != _text(their_step, files):
             return [f"its {NAME} is damaged"]
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
@@ -88,7 +93,7 @@ def problems(folder: Path, step: int, items: Collection[str] | None = None) -> l
         added = set()
         files = {n: e for n, e in files.items() if "/" not in n or n.partition("/")[0] in items}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda file: _compared(folder / file, files[file]), sorted(files))
+        found = pool.map(lambda file: _compared(folder, file, files[file]), sorted(files))
         wrong = [f"{file} {what}" for file, what in zip(sorted(files), found, strict=True) if what]
     return wrong + [f"{file} does not belong to it" for file in sorted(added)]
 
@@ -124,9 +129,11 @@ def _entry(file: Path) -> _Entry:
     return size, digest.hexdigest()
 
 
-def _compared(file: Path, entry: _Entry) -> str:
+def _compared(folder: Path, name: str, entry: _Entry) -> str:
+    file = folder / name
     try:
-        if file.is_symlink() or not file.is_file():
+        above = (folder / part for part in Path(name).parents)
+        if file.is_symlink() or any(map(Path.is_symlink, above)) or not file.is_file():
             return "is missing"
         if (size := file.stat().st_size) != entry[0]:  # cheaper than reading it
             return f"has {size:,} bytes in place of {entry[0]:,}"

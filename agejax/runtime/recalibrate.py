@@ -17,7 +17,7 @@ from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.evaluate import reader_of, training_faces
 from agejax.runtime.figures import evaluation_figures, selection_error, validation_figures
 from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import config_of, of_the_run, open_checkpoints
+from agejax.runtime.runs import config_of, of_the_run, open_checkpoints, recorded
 from agejax.runtime.same_data import check_same_data
 from agejax.runtime.teaching import changes_for, check_out, check_split, teachers_of, write_run
 from agejax.train.calibration import Calibration
@@ -61,8 +61,9 @@ def recalibrate(
             raise UserError(f"config.{key} is for training; only how faces are read can change")
     check_split(faces, split)
     check_out(out)
-    own = of_the_run(workdir, settings)
-    check(own)
+    check(of_the_run(workdir, settings))
+    own = recorded(workdir)
+    update(own, settings)
     checkpoints = open_checkpoints(workdir)
     step, shipped, old, weights = checkpoints.read(
         checkpoint,

@@ -10,13 +10,14 @@ import numpy as np
 
 from agejax import checks
 from agejax import config as configs
+from agejax.data import withheld
 from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.runtime.evaluate import open_split
 from agejax.runtime.loop import train
 from agejax.runtime.model import abstract_model
 from agejax.runtime.provenance import data_of, differing, read_sessions, surroundings
-from agejax.runtime.runs import of_the_run, open_checkpoints
+from agejax.runtime.runs import of_the_run, open_checkpoints, recorded
 
 
 def repeat(
@@ -36,10 +37,12 @@ def repeat(
     Raises:
       UserError: there is no finished run, or a change would make it another run.
     """
-    recorded = of_the_run(run, {})
-    checks.check_trainable(recorded)
+    was = recorded(run)
+    checks.check_trainable(was)
     config = of_the_run(run, changes)
-    if changed := list(configs.differences(config, recorded)):
+    if config.data.source is withheld.faces:
+        withheld.faces("train")  # which says why
+    if changed := list(configs.differences(config, was)):
         raise UserError(f"this would be another run, and not a repetition: {'; '.join(changed)}")
     theirs = open_checkpoints(run)
     if theirs.latest() != config.train.steps:

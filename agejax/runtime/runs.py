@@ -15,6 +15,7 @@ from agejax.errors import UserError
 from agejax.junk import is_junk
 from agejax.models.structure import Structure
 from agejax.paths import expanded
+from agejax.runtime import own_data
 from agejax.runtime.checkpoint import Checkpoints
 from agejax.runtime.model import abstract_model
 from agejax.train.calibration import Calibration
@@ -96,15 +97,18 @@ def read_checkpoint(
 
 
 def config_of(checkpoints: Checkpoints, step: int, trust: Collection[str] = ()) -> ConfigDict:
-    """The config of a checkpoint; `trust` as of `of_the_run`.
+    """The config of a checkpoint, less what the user has not said; see `own_data.own`.
+
+    `trust` is as of `of_the_run`.
 
     Raises:
-      UserError: it holds what cannot be meant, or what this version does not know.
+      UserError: it holds what cannot be meant, what this version does not know, or code that is
+        not to be run.
     """
     where = f"{checkpoints.folder}/{step}"
     config = from_json(checkpoints.config(step), where, trust)
     _check(config, where)
-    return config
+    return own_data.own(config, checkpoints.folder.parent)
 
 
 def _check(config: ConfigDict, where: str) -> None:
@@ -151,11 +155,34 @@ def licence_of(run: Path) -> str | None:
 
 
 def of_the_run(
-    workdir: Path, changes: Mapping[str, Any], trust: Collection[str] = ()
+    workdir: Path,
+    changes: Mapping[str, Any],
+    trust: Collection[str] = (),
+    instead: ConfigDict | None = None,
 ) -> ConfigDict:
     """The config that a run was trained with, but for `{"section.key": value}`.
 
-    `trust` are modules whose code it may name; see `agejax.callables.check_trusted`.
+    Args:
+      workdir: the run.
+      changes: what the user has otherwise.
+      trust: modules whose code it may name; see `agejax.callables.trusted`.
+      instead: a config of the user's own, whose data are taken where those that the run names are
+        not known here to be the user's; see `agejax.runtime.own_data`. Without it, they are not
+        opened.
+
+    Raises:
+      UserError: there is no such run, or its config is none of this version.
+    """
+    config = own_data.own(recorded(workdir, trust), workdir, changes, instead)
+    update(config, changes)
+    return config
+
+
+def recorded(workdir: Path, trust: Collection[str] = ()) -> ConfigDict:
+    """The config that a run's folder has, as it is: to compare and to copy, not to open data with.
+
+    Raises:
+      UserError: as `of_the_run`.
     """
     file = Path(workdir, "config.json")
     open_checkpoints(workdir)
@@ -167,5 +194,4 @@ def of_the_run(
         raise UserError(f"{file}: not a config ({error})") from error
     config = from_json(text, str(file), trust)
     _check(config, str(file))
-    update(config, changes)
     return config

@@ -1,5 +1,7 @@
 """The folder of a run's checkpoints: which there are, which are whole, which are kept."""
 
+import contextlib
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -82,7 +84,7 @@ class StepFolders:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         for folder in self._unfinished():
-            shutil.rmtree(folder, ignore_errors=True)  # a file that is open elsewhere may stay
+            _remove(folder, ignore_errors=True)  # a file that is open elsewhere may stay
         damaged = {step: wrong for step in self.steps() if (wrong := self.problems(step))}
         if len(damaged) == len(self.steps()):
             return  # none is there to go on from: nobody may have to undo more than the damage
@@ -98,7 +100,7 @@ class StepFolders:
     def give_up(self, step: int) -> None:
         """Removes what was never finished of a checkpoint, and what Orbax has put beside it."""
         for folder in self._unfinished(step, "partial"):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder, ignore_errors=True)
 
     def publish(self, written: Path, step: int) -> None:
         """Gives what was written its manifest and, once on the disk, its name.
@@ -113,11 +115,11 @@ class StepFolders:
     def remove(self, step: int) -> None:
         """Removes a checkpoint; one that a kill leaves half removed does not look damaged."""
         for folder in self._unfinished(step, "removed"):
-            shutil.rmtree(folder, ignore_errors=True)
-        if (self / step).exists():
+            _remove(folder, ignore_errors=True)
+        if os.path.lexists(self / step):
             removed = self._free_name(f"{step}.removed", "")
             (self / step).rename(removed)
-            shutil.rmtree(removed, ignore_errors=True)
+            _remove(removed, ignore_errors=True)
 
     def _folders(self) -> Iterator[Path]:
         there = entries(self.path) if self.path.is_dir() else []
@@ -140,6 +142,15 @@ class StepFolders:
 
 def _is_step(name: str) -> bool:
     return name.isascii() and name.isdecimal()
+
+
+def _remove(folder: Path, ignore_errors: bool = False) -> None:
+    """Removes a folder with all that is in it; of a link, or a file, that alone."""
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors)
+    else:
+        with contextlib.suppress(*([OSError] if ignore_errors else [FileNotFoundError])):
+            folder.unlink()
 
 
 def told(folder: Path, wrong: list[str]) -> str:

@@ -23,6 +23,7 @@ from ml_collections import ConfigDict
 from agejax import checks
 from agejax import config as configs
 from agejax.errors import UserError
+from agejax.files import no_link
 from agejax.program import ended_in_order
 from agejax.runtime.runs import other_than_evaluated
 from agejax.sweeps import folder_of
@@ -151,9 +152,10 @@ def _ending(at_work: Mapping[str, tuple[subprocess.Popen, float]]) -> Iterator[N
 def _start(command: Sequence[str], folder: Path, name: str, jobs: int) -> subprocess.Popen:
     workdir = folder_of(folder, name)
     workdir.mkdir(parents=True, exist_ok=True)
+    output_file = workdir / "output.txt"
     share = {"XLA_PYTHON_CLIENT_MEM_FRACTION": f"{0.9 / jobs:.2f}"} if jobs > 1 else {}
     environment = share | os.environ | {_PARENT: str(os.getpid()), "TQDM_DISABLE": "1"}
-    with (workdir / "output.txt").open("a", encoding="utf-8") as output:
+    with open(output_file, "a", encoding="utf-8", opener=no_link) as output:
         return subprocess.Popen(
             [*command, f"--run={name}"],
             stdin=subprocess.DEVNULL,

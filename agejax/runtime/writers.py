@@ -10,6 +10,7 @@ from typing import IO, Any, Protocol
 from ml_collections import ConfigDict
 
 from agejax import config as configs
+from agejax.files import no_link
 from agejax.runtime.cluster import is_first
 from agejax.runtime.durable import naming, write_text
 
@@ -63,7 +64,7 @@ class MetricsLog:
         """Appends a line; `step` is among the numbers."""
         with naming(self._path):
             if self._file is None:
-                self._file = self._path.open("a", encoding="utf-8")
+                self._file = open(self._path, "a", encoding="utf-8", opener=no_link)  # noqa: SIM115
             self._file.write(json.dumps(numbers) + "\n")
             self._file.flush()
         step = numbers.pop("step")

@@ -30,7 +30,12 @@ GOOD = {"read", "done", "refused", "quarantined", "contained"}
 def test_each_is_read_or_told_in_a_line(tmp_path, request, kind, n):
     name, needs = KINDS[kind]
     args = [str(request.getfixturevalue(fixture)) for fixture in needs]
-    command = [sys.executable, "-m", "tests.battery.fuzz", kind, str(n), str(tmp_path), *args]
+    survive(kind, name, n, [str(tmp_path), *args])
+
+
+def survive(kind, name, n, args):
+    """Has a process read `n` inputs of a kind, and tells what came of them."""
+    command = [sys.executable, "-m", "tests.battery.fuzz", kind, str(n), *args]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace")
     *lines, last = done.stdout.splitlines() or [""]
     assert done.returncode == 0, f"at case {last}: {done.returncode}; {done.stderr[-4000:]}"

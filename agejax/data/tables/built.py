@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
+from agejax.data.faces import Faces
 from agejax.data.imdb_wiki import of_folder
 from agejax.data.tables.imports import Imported
 from agejax.errors import UserError
+from agejax.files import write_new
 from agejax.labels import GENDER_NAMES
+from agejax.names import is_inside
 from tfds_imdb_wiki.rows import SPLITS
 
 
@@ -21,19 +24,21 @@ def from_built(folder: Path, images: Path) -> Iterator[Imported]:
       images: a folder that is made.
 
     Raises:
-      UserError: there is no built data set, or something in the place of `images`.
+      UserError: there is no built data set, something in the place of `images`, or a face whose
+        path would lead out of it.
     """
     if images.exists() and (not images.is_dir() or any(images.iterdir())):
         raise UserError(f"{images} is not empty; name a new folder with --images")
-    for split in SPLITS:
-        faces = of_folder(folder, split)
+    of_splits = {split: of_folder(folder, split) for split in SPLITS}
+    for faces in of_splits.values():
+        _check_paths(folder, faces)
+    for split, faces in of_splits.items():
         person = np.full(len(faces), "") if faces.person is None else faces.person
         pieces = np.array_split(faces.rows, max(1, len(faces) // 64))
         for rows in tqdm(pieces, desc=f"writing {split}", delay=2, leave=False):
             for row, image in zip(rows, faces.read(rows), strict=True):
                 file = images / faces.path[row]
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(image)
+                write_new(file, image)
                 cells = {
                     "path": str(file),
                     "age": str(faces.labels["age"][row]),
@@ -42,3 +47,9 @@ def from_built(folder: Path, images: Path) -> Iterator[Imported]:
                     "split": split,
                 }
                 yield Imported(str(file), cells)
+
+
+def _check_paths(folder: Path, faces: Faces) -> None:
+    for path in faces.path.astype(str).tolist():
+        if not is_inside(path):
+            raise UserError(f"{folder}: a face is called {path!r}, which leads out of a folder")

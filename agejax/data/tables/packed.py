@@ -12,6 +12,8 @@ from agejax.data.faces import Faces
 from agejax.data.npz import read_npz
 from agejax.data.records import Records, write_records
 from agejax.errors import UserError
+from agejax.files import within
+from agejax.names import check_plain
 
 _IMAGES, _COLUMNS = "faces.array_record", "faces.npz"
 
@@ -56,7 +58,8 @@ def open_packed(folder: Path) -> tuple[Faces, np.ndarray]:
     Raises:
       UserError: the folder is not one of these, or damaged.
     """
-    file = folder / _COLUMNS
+    file = within(folder, _COLUMNS)
+    within(folder, _IMAGES)
     if not file.is_file():
         raise UserError(f"{folder}: a folder, but not one that `agejax pack` wrote; name a table")
     try:
@@ -78,6 +81,8 @@ def open_packed(folder: Path) -> tuple[Faces, np.ndarray]:
             upto=of("upto"),
             attributes=of("attributes"),
         )
+        for split in np.unique(columns["split"]).tolist():
+            check_plain(split, f"{file}: a split")
         return faces, columns["split"]
     except UserError:
         raise

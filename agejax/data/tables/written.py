@@ -1,12 +1,12 @@
 """A text file that is written whole or not at all, or stdout."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from agejax.files import replacing
 from agejax.streams import check_stdout
 
 
@@ -17,11 +17,5 @@ def written(out: Path | None) -> Iterator[TextIO]:
         check_stdout()
         yield sys.stdout
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(out) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        yield file

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from agejax.config import from_json, update
 from agejax.data.npz import read_npz
 from agejax.errors import UserError
 from agejax.labels import median_age
+from agejax.names import check_split
+from agejax.runtime import own_data
 from agejax.runtime.evaluate import evaluate
 from agejax.runtime.predictions import evaluated_checkpoint
 from agejax.runtime.runs import of_the_run, open_checkpoints, other_than_evaluated
@@ -69,6 +72,7 @@ def open_evaluation(
     Raises:
       UserError: there is no run, or it cannot be evaluated.
     """
+    check_split(split, "--split")
     checkpoints = open_checkpoints(workdir)
     saved = _saved(workdir, split)
     changes: dict[str, Any] = {"eval.split": split}
@@ -91,7 +95,7 @@ def open_evaluation(
             fresh = False
         if fresh:
             return _of(workdir, *saved)
-    config = _config(saved[0]) if saved else of_the_run(workdir, {})
+    config = _config(workdir, saved[0], changes) if saved else of_the_run(workdir, {})
     update(config, changes)
     if not evaluate(config, workdir)["age"]["n"]:
         raise UserError(f"{workdir}: no age of {split} is known; there is nothing to report")
@@ -103,11 +107,13 @@ def open_evaluation(
 
 def _of(workdir: Path, figures: dict[str, Any], arrays: dict[str, np.ndarray]) -> Evaluation:
     log = _lines(workdir / "metrics.jsonl")
-    return Evaluation(Path(os.path.realpath(workdir)).name, figures, arrays, log, _config(figures))
+    name, config = Path(os.path.realpath(workdir)).name, _config(workdir, figures)
+    return Evaluation(name, figures, arrays, log, config)
 
 
-def _config(figures: dict[str, Any]) -> ConfigDict:
-    return from_json(json.dumps(figures["config"]), f"eval/{figures['split']}.json")
+def _config(workdir: Path, figures: dict[str, Any], changes: Collection[str] = ()) -> ConfigDict:
+    config = from_json(json.dumps(figures["config"]), f"eval/{figures['split']}.json")
+    return own_data.own(config, workdir, changes)
 
 
 def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
@@ -115,7 +121,7 @@ def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndar
     try:
         figures = json.loads(Path(workdir, "eval", f"{split}.json").read_text(encoding="utf-8"))
         arrays = read_npz(Path(workdir, "eval", f"{split}.npz"))
-        _config(figures)
+        _config(workdir, figures)
         known = arrays["age_known"]
         p = arrays["age_probabilities"][known].astype(np.float64)
         last = _last_age(arrays)[known]

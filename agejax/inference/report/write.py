@@ -8,6 +8,7 @@ import numpy as np
 
 from agejax.config import network
 from agejax.errors import UserError, first_line
+from agejax.files import within
 from agejax.inference.markup import Markup, el
 from agejax.inference.plots import STYLE
 from agejax.inference.report import sections, tasks
@@ -50,7 +51,7 @@ def write_report(
         shown = np.concatenate([*worth_a_look(evaluation, faces).values()])
         data = open_split(evaluation.config, split)
         pictures = thumbnails(data, np.unique(evaluation.arrays["path"][shown]))
-    out = out or Path(workdir, "eval", f"{split}.html")
+    out = out or within(Path(workdir), "eval", *f"{split}.html".split("/"))
     try:
         html = page(evaluation, pictures, faces)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
