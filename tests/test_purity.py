@@ -65,7 +65,7 @@ def test_a_floor_imports_only_what_stands_below(floor):
         ("simplejpeg", ["data/decode"]),
         ("cv2", ["data/decode", "inference/faces"]),
         ("python_multipart", ["inference/forms"]),
-        ("uvicorn", ["inference/service"]),
+        ("uvicorn", ["inference/connections"]),
         ("prometheus_client", ["inference/metrics"]),
         ("starlette", ["inference/intake", "inference/service"]),
         ("array_record", ["data/records"]),

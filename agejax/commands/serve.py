@@ -5,18 +5,22 @@ import importlib.util
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from agejax.errors import UserError
 from agejax.inference.limits import Limits
 
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # each is compiled at the start
+_PORTS = {"http": 80, "https": 443}
 _LIMITS = {
     "mib": "MiB of a request's body",
     "images": "images in a request",
     "megapixels": "million pixels of an image",
-    "seconds": "seconds for a request to come in, and for its answer",
+    "request_megapixels": "million pixels of all images of a request together",
+    "seconds": "seconds for a request to come in, for its answer, and for that to be read",
     "requests": "requests at the same time",
-    "held_mib": "MiB of the bodies of all these",
+    "held_mib": "MiB of the bodies of all these, and of those that still come in",
+    "connections": "open connections",
 }
 
 
@@ -30,6 +34,9 @@ def add(commands: Any) -> None:
     command.add_argument("--port", type=int, default=8000, help=text)
     command.add_argument("--margin", type=float, help="as for `predict`")
     command.add_argument("--decoding", default="median", help="as for `predict`")
+    text = "an origin whose web pages may read the answers, such as https://example.org; may be "
+    text += "given several times; '*' for all (none)"
+    command.add_argument("--cors", action="append", default=[], metavar="ORIGIN", help=text)
     for limit in dataclasses.fields(Limits):
         option, kind = f"--max-{limit.name.replace('_', '-')}", type(limit.default)
         text = f"{_LIMITS[limit.name]} ({limit.default})"
@@ -38,14 +45,21 @@ def add(commands: Any) -> None:
 
 
 def run(
-    checkpoint: Path, host: str, port: int, margin: float | None, decoding: str, **limits: float
+    checkpoint: Path,
+    host: str,
+    port: int,
+    margin: float | None,
+    decoding: str,
+    cors: list[str],
+    **limits: float,
 ) -> int:
     """Serves until it is told to stop.
 
     Raises:
-      UserError: the extra `serve` is missing, the address cannot be had, a limit is not above 0, or
-        there is no such checkpoint.
+      UserError: the extra `serve` is missing, the address cannot be had, a limit is not above 0, an
+        origin is none, or there is no such checkpoint.
     """
+    cors = [_origin(given) for given in cors]
     limits = {name.removeprefix("max_"): value for name, value in limits.items()}
     for name, value in limits.items():
         if not value > 0:
@@ -53,6 +67,7 @@ def run(
     if importlib.util.find_spec("uvicorn") is None:
         raise UserError("serving needs the extra 'serve': pip install 'agejax[serve]'")
     with _listening(host, port) as listener:
+        from agejax.inference.connections import allow
         from agejax.inference.predict import load
         from agejax.inference.service import Service, serve
         from agejax.runtime.compiled import keep_compiled
@@ -60,11 +75,34 @@ def run(
 
         keep_compiled()
         keep_freed_memory()
+        allow(int(limits["connections"]))
         predictor = load(checkpoint, batch_size=_BATCH_SIZES, margin=margin, decoding=decoding)
-        service = Service(predictor, Limits(**limits))  # type: ignore[arg-type]
+        service = Service(predictor, Limits(**limits), cors)  # type: ignore[arg-type]
         print(f"serving on http://{_name(listener)}", flush=True)
         serve(service, listener)
     return 0
+
+
+def _origin(given: str) -> str:
+    """An origin as browsers name it: in lower case, without the port that its scheme implies.
+
+    Raises:
+      UserError: it is none.
+    """
+    if given == "*":
+        return given
+    try:
+        url = urlsplit(given.lower())
+        name, port = url.hostname, url.port
+    except ValueError:  # an odd port or address
+        name = None
+    if not name or url.netloc.count("@") or given.lower() != f"{url.scheme}://{url.netloc}":
+        raise UserError(
+            f"--cors {given!r} is no origin; it is a scheme, a host and perhaps a port, such as "
+            "https://example.org, without a path or a '/' at the end; or '*'"
+        )
+    implied = f":{_PORTS.get(url.scheme)}"
+    return given.lower().removesuffix(implied) if port else given.lower()
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -11,6 +11,7 @@ import simplejpeg
 from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from agejax.data.exif import jpeg_orientation, orientation, upright
+from agejax.data.image_chunks import too_many_chunks
 
 MAX_SIDE = 512  # pixels; what is larger is stored, and seen, scaled down to it
 PIXELS_VERSION = "2"  # to be raised when `canonical` or `decode` gives other pixels than before
@@ -162,6 +163,8 @@ def _resized(pixels: np.ndarray, size: int, out: np.ndarray | None = None) -> np
 
 
 def _jpeg_header(data: bytes) -> tuple[int, int, str]:
+    if too_many_chunks(data):
+        raise BadImage("a JPEG of too many segments")
     try:
         height, width, colour, _ = simplejpeg.decode_jpeg_header(data, strict=True)
     except ValueError as error:
@@ -183,6 +186,8 @@ def _check_pixels(height: int, width: int, most: int) -> None:
 
 def _opened(data: bytes) -> Image.Image:
     """The image with its header read, and no more."""
+    if too_many_chunks(data):
+        raise BadImage("an image of too many chunks")
     for magic, reader in _READERS.items():
         if data.startswith(magic):
             try:

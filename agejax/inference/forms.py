@@ -1,15 +1,26 @@
 """The files of a multipart/form-data body, in memory: an error leaves no temporary file behind."""
 
 import logging
+import time
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every odd form
 
+_MAX_BOUNDARY = 70  # bytes: RFC 2046, 5.1.1
+_MAX_HEADER = 2048  # bytes of a line in a part's head; a file's name has 255 characters at most
+_OTHERS = 100  # fields that are no files
+_PIECE = 65_536  # bytes, after each of which the time is looked at
+_SECONDS = 1.0  # of a processor for a form: the largest ones that are not made to be slow need 0.1
+
 
 class BadForm(ValueError):
     """The body is no form as its content type says; says why."""
+
+
+class LargeForm(ValueError):
+    """A form takes more to read than it may; says what."""
 
 
 def files_of(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes]]:
@@ -19,10 +30,11 @@ def files_of(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes
 
     Raises:
       BadForm: there is no boundary, or the body is malformed or cut off.
+      LargeForm: it has more parts, or takes longer to read, than any form of `most` files does.
     """
-    boundary = parse_options_header(content_type)[1].get(b"boundary")
-    if not boundary:
-        raise BadForm("its content type names no boundary")
+    boundary = _boundary(content_type)
+    if body.count(b"\r\n--" + boundary) > most + _OTHERS:
+        raise LargeForm(f"over {most + _OTHERS} parts; give each image as a file, and little else")
     form = _Form(most)
     try:
         parser = MultipartParser(
@@ -37,8 +49,9 @@ def files_of(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes
                 "on_part_end": form.part_end,
                 "on_end": form.end,
             },
+            max_header_size=_MAX_HEADER,
         )
-        parser.write(body)
+        _parse(parser, memoryview(body))
     except _Enough:
         return form.files
     except FormParserError as error:
@@ -46,6 +59,26 @@ def files_of(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes
     if not form.ended:
         raise BadForm("it ends before its last boundary")
     return form.files
+
+
+def _boundary(content_type: str) -> bytes:
+    if len(content_type) > _MAX_HEADER:
+        raise BadForm(f"its content type has over {_MAX_HEADER} characters")
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    if not boundary:
+        raise BadForm("its content type names no boundary")
+    if len(boundary) > _MAX_BOUNDARY:
+        raise BadForm(f"its boundary has over {_MAX_BOUNDARY} bytes")
+    return boundary
+
+
+def _parse(parser: MultipartParser, body: memoryview) -> None:
+    """Parses in pieces; what makes any of them slow, it ends."""
+    end = time.thread_time() + _SECONDS
+    for start in range(0, len(body), _PIECE):
+        parser.write(bytes(body[start : start + _PIECE]))
+        if time.thread_time() > end:
+            raise LargeForm(f"parts that take over {_SECONDS:g} s to tell from one another")
 
 
 class _Enough(Exception):
