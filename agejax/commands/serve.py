@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -76,6 +77,7 @@ def run(
         keep_compiled()
         keep_freed_memory()
         allow(int(limits["connections"]))
+        sys.setswitchinterval(0.001)  # seconds: the event loop waits so long for other threads
         predictor = load(checkpoint, batch_size=_BATCH_SIZES, margin=margin, decoding=decoding)
         service = Service(predictor, Limits(**limits), cors)  # type: ignore[arg-type]
         print(f"serving on http://{_name(listener)}", flush=True)

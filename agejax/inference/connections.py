@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from agejax.inference.limits import Limits
 
 _READ = 16_384  # bytes at a time, so that connections take turns in the event loop
-_MOST_HEAD = 65_536  # bytes of a request that are none of its body, between two pieces of that
+_MOST_HEAD = 16_384  # bytes of a request that are none of its body, between two pieces of that
 _PIPELINE = 64  # requests that may be sent before the first of them is answered
 _PIECES, _SMALL = 4_096, 16  # a body may have so many pieces of fewer bytes on average
 _OTHER_FILES = 128  # that a process has open

@@ -12,7 +12,9 @@ _MAX_BOUNDARY = 70  # bytes: RFC 2046, 5.1.1
 _MAX_HEADER = 2048  # bytes of a line in a part's head; a file's name has 255 characters at most
 _OTHERS = 100  # fields that are no files
 _PIECE = 65_536  # bytes, after each of which the time is looked at
-_SECONDS = 1.0  # of a processor for a form: the largest ones that are not made to be slow need 0.1
+_SECONDS = 0.5  # of a processor for a form: the largest that are not made to be slow need 0.1
+_OPTIONS = 16  # of a part's disposition
+_PADDING = 16  # blanks between a boundary and the end of its line
 
 
 class BadForm(ValueError):
@@ -33,8 +35,7 @@ def files_of(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes
       LargeForm: it has more parts, or takes longer to read, than any form of `most` files does.
     """
     boundary = _boundary(content_type)
-    if body.count(b"\r\n--" + boundary) > most + _OTHERS:
-        raise LargeForm(f"over {most + _OTHERS} parts; give each image as a file, and little else")
+    _check_boundaries(b"--" + boundary, body, most + _OTHERS)
     form = _Form(most)
     try:
         parser = MultipartParser(
@@ -70,6 +71,20 @@ def _boundary(content_type: str) -> bytes:
     if len(boundary) > _MAX_BOUNDARY:
         raise BadForm(f"its boundary has over {_MAX_BOUNDARY} bytes")
     return boundary
+
+
+def _check_boundaries(delimiter: bytes, body: bytes, most: int) -> None:
+    """Refuses at once what the parser, byte by byte, would take long for."""
+    line = b"\r\n" + delimiter
+    start = body.find(delimiter)
+    for _ in range(most + 1):
+        if start < 0:
+            return
+        end = body.find(delimiter, start) + len(delimiter)
+        if not body[end : end + _PADDING].strip(b" \t") and len(body) > end + _PADDING:
+            raise LargeForm(f"over {_PADDING} blanks behind a boundary")
+        start = body.find(line, end)
+    raise LargeForm(f"over {most} parts; give each image as a file, and little else")
 
 
 def _parse(parser: MultipartParser, body: memoryview) -> None:
@@ -110,6 +125,8 @@ class _Form:
         self._field = self._value = b""
 
     def headers_finished(self) -> None:
+        if self._disposition.count(b";") > _OPTIONS:
+            raise LargeForm(f"over {_OPTIONS} options of a part")
         name = parse_options_header(self._disposition)[1].get(b"filename")
         self._file = None if name is None else name.decode("utf-8", "replace")
 
