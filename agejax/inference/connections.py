@@ -138,6 +138,7 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
             self.waiting.pop(self._address, None)
 
     def _abort(self) -> None:
+        self._leave()
         self._forget()
         self.transport.abort()  # to close it would wait until what is unread is read
 
