@@ -66,7 +66,7 @@ def test_a_floor_imports_only_what_stands_below(floor):
         ("simplejpeg", ["data/decode"]),
         ("cv2", ["data/decode", "data/face_detection"]),
         ("python_multipart", ["inference/forms"]),
-        ("uvicorn", ["inference/service"]),
+        ("uvicorn", ["inference/connections"]),
         ("prometheus_client", ["inference/metrics"]),
         ("starlette", ["inference/intake", "inference/service"]),
         ("array_record", ["data/records"]),

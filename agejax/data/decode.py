@@ -11,6 +11,7 @@ from PIL import Image
 from agejax.data import formats
 from agejax.data.exif import jpeg_orientation, upright
 from agejax.data.formats import BadImage
+from agejax.data.image_chunks import too_many_chunks
 from agejax.data.jpeg_end import scans_and_end
 
 MAX_SIDE = 512  # pixels; what is larger is stored, and seen, scaled down to it
@@ -157,6 +158,8 @@ def _resized(pixels: np.ndarray, size: int, out: np.ndarray | None = None) -> np
 
 
 def _jpeg_header(data: bytes) -> tuple[int, int, str]:
+    if too_many_chunks(data):
+        raise BadImage("a JPEG of too many segments")
     try:
         height, width, colour, _ = simplejpeg.decode_jpeg_header(data, strict=True)
     except ValueError as error:

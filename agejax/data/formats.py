@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from agejax.data.exif import orientation, upright
+from agejax.data.image_chunks import too_many_chunks
 
 FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 HEAD = 32  # bytes of a file that tell its format
@@ -76,6 +77,8 @@ def header(data: bytes) -> Image.Image:
     except ImportError as error:
         needs = f"{name} images need the extra 'heic': pip install 'agejax[heic]'"
         raise BadImage(needs) from error
+    if too_many_chunks(data):
+        raise BadImage("an image of too many chunks")
     if name == "TIFF":
         _silence_libtiff()
     if name == "GIF" and _blocks_before_pixels(data) > _MAX_BLOCKS:

@@ -15,7 +15,8 @@ def openapi(limits: Limits) -> dict[str, Any]:
     body = {
         "required": True,
         "description": f"An image, or a form of up to {limits.images} files; up to "
-        f"{limits.mib:g} MiB, each image up to {limits.megapixels:g} million pixels.",
+        f"{limits.mib:g} MiB, each image up to {limits.megapixels:g} million pixels, all "
+        f"together up to {limits.request_megapixels:g} million.",
         "content": {
             "image/jpeg": {"schema": image},
             "image/png": {"schema": image},
@@ -27,7 +28,7 @@ def openapi(limits: Limits) -> dict[str, Any]:
     refusals = {
         "400": "Nothing was sent, or a malformed form or parameter.",
         "408": f"The request took over {limits.seconds:g} s to come in.",
-        "413": "Too large, or too many images.",
+        "413": "Too large, too many images, or too many pixels in all.",
         "422": "None of the images can be read.",
         "429": "Too much is being worked on; try again after a while.",
         "503": f"No answer within {limits.seconds:g} s.",

@@ -14,15 +14,16 @@ def serving(run):
     import socket
 
     import agejax
+    from agejax.inference.connections import server_of
     from agejax.inference.limits import Limits
-    from agejax.inference.service import Service, server_of
+    from agejax.inference.service import Service
 
     @contextlib.contextmanager
-    def start(**limits):
+    def start(cors=(), **limits):
         predictor = agejax.load(run, batch_size=(1, 16), margin=0.34)
-        service = Service(predictor, Limits(**limits))
+        service = Service(predictor, Limits(**limits), cors)
         with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
-            server = server_of(service)
+            server = server_of(service.app, service.limits)
             thread = threading.Thread(target=server.run, args=([listener],))
             thread.start()
             try:

@@ -11,7 +11,8 @@ async def ask(port, method="POST", path="/predict", body=b"", kind="image/jpeg",
     head += f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     try:
         writer.write(head.encode() + body if raw is None else raw)
-        answer = await asyncio.wait_for(reader.read(), 60)
+        async with asyncio.timeout(60):  # `wait_for` may lose a cancellation before Python 3.12
+            answer = await reader.read()
     finally:
         writer.close()
     status_line, _, rest = answer.partition(b"\r\n")

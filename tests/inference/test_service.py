@@ -7,7 +7,6 @@ import struct
 import time
 import zlib
 
-import numpy as np
 import pytest
 
 import agejax
@@ -241,17 +240,19 @@ def test_a_batch_waits_for_nobody_and_gathers_what_comes_meanwhile():
         return [2 * item for item in items]
 
     batcher = Batcher(work, most=4)
-    first = batcher.submit(1)
+    submit = lambda item: batcher.submit("client", [item], [1])
+    first = submit(1)
     time.sleep(0.05)  # it is taken, alone
-    rest = [batcher.submit(i) for i in range(10, 16)]
-    given_up = batcher.submit(99)
+    rest = [submit(i) for i in range(10, 16)]
+    given_up = submit(99)
     assert given_up.cancel()
     go.set()
-    assert first.result(10) == 2
-    assert [future.result(10) for future in rest] == [2 * i for i in range(10, 16)]
+    assert first.result(10) == [2]
+    assert [future.result(10) for future in rest] == [[2 * i] for i in range(10, 16)]
     assert seen == [1, 4, 2]
     with pytest.raises(ValueError, match="three"):
-        batcher.submit(3).result(10)
-    assert batcher.submit(4).result(10) == 8
+        submit(3).result(10)
+    assert batcher.submit("client", [4, 5], [1, 4]).result(10) == [8, 10]
+    assert batcher.submit("client", [], []).result(10) == []
     batcher.close()
-    assert np.sum(seen) == 9
+    assert seen == [1, 4, 2, 1, 1, 1]
