@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from agejax.program import end_quietly_on_interrupt, interrupt_as_usual, program
+from agejax.utils.program import end_quietly_on_interrupt, interrupt_as_usual, program
 
 if __name__ == "__main__":
     end_quietly_on_interrupt()  # the imports below take seconds
@@ -25,18 +25,18 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from agejax import config as configs
-from agejax import sweeps
+from agejax.checkpoints.run_dir import of_the_run
+from agejax.config import sweeps
+from agejax.distributed.cluster_env import find_place
+from agejax.distributed.initialize import is_first, joined
 from agejax.errors import UserError, place
-from agejax.inference.picture import picture_of_run
-from agejax.paths import expanded
-from agejax.runtime.cluster import is_first, joined
-from agejax.runtime.compiled import keep_compiled
-from agejax.runtime.evaluate import evaluate
-from agejax.runtime.loop import train
-from agejax.runtime.place import find_place
-from agejax.runtime.runs import of_the_run
-from agejax.runtime.sweep import end_with_parent, run_sweep
-from agejax.runtime.table import table
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.table import table
+from agejax.experiments.sweep import end_with_parent, run_sweep
+from agejax.report.contact_sheet import picture_of_run
+from agejax.training.compilation_cache import keep_compiled
+from agejax.training.loop import train
+from agejax.utils.paths import expanded
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "The experiment: a file of configs/.")

@@ -11,7 +11,7 @@ __version__ = _version("agejax")
 
 
 def load(path, checkpoint="best", **settings):
-    """A `Predictor` from a run or checkpoint folder; see `agejax.inference.predict.load`."""
-    from agejax.inference.predict import load  # keeps `import agejax` free of JAX
+    """A `Predictor` from a run or checkpoint folder; see `agejax.inference.predictor.load`."""
+    from agejax.inference.predictor import load  # keeps `import agejax` free of JAX
 
     return load(path, checkpoint, **settings)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from agejax.printable import printable
+from agejax.utils.printable import printable
 
 
 class UserError(Exception):

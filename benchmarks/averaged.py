@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from agejax.errors import UserError
-from agejax.runtime.predictions import predictions_file, read_predictions
+from agejax.evaluation.predictions import predictions_file, read_predictions
 
 
 def main():

@@ -23,8 +23,8 @@ STEPS = 8
 
 
 def agejax(folder):
-    from agejax.runtime.checkpoint import Checkpoints
-    from agejax.runtime.saving import Saving
+    from agejax.checkpoints.async_save import Saving
+    from agejax.checkpoints.checkpoint import Checkpoints
 
     saving = Saving(Checkpoints(folder))
     return lambda state: saving.save(state, "{}", 5.0), saving.wait
@@ -33,7 +33,7 @@ def agejax(folder):
 def orbax(folder):
     import orbax.checkpoint as ocp
 
-    from agejax.runtime.checkpoint import _items
+    from agejax.checkpoints.checkpoint import _items
 
     handlers = {name: ocp.StandardCheckpointHandler() for name in ("weights", "training")}
     checkpointer = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler(**handlers))

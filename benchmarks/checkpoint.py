@@ -28,10 +28,10 @@ def prepare(trunk):
     import jax.numpy as jnp
 
     from agejax import config as configs
-    from agejax.runtime.mesh import make_mesh, replicated
-    from agejax.runtime.model import make_model
-    from agejax.runtime.steps import train_step_of
-    from agejax.train.step import init_state
+    from agejax.distributed.mesh import make_mesh, replicated
+    from agejax.steps.model_factory import make_model
+    from agejax.steps.step import init_state
+    from agejax.steps.step_factory import train_step_of
 
     config = configs.default()
     configs.update(config, {"model.trunk": trunk})
@@ -46,15 +46,15 @@ def prepare(trunk):
 
 
 def agejax(folder, state, config):
-    from agejax.runtime import durable
-    from agejax.runtime.checkpoint import Checkpoints
+    from agejax.checkpoints.checkpoint import Checkpoints
+    from agejax.utils import atomic_write
 
-    sync = durable._sync
+    sync = atomic_write._sync
 
     def save_unsynced():
-        durable._sync = lambda path, flags: None
+        atomic_write._sync = lambda path, flags: None
         save()
-        durable._sync = sync
+        atomic_write._sync = sync
 
     def save():
         Checkpoints(folder).save(state, config, 5.0)
@@ -70,7 +70,7 @@ def orbax(folder, state, config):
     import jax
     import orbax.checkpoint as ocp
 
-    from agejax.runtime.checkpoint import _items
+    from agejax.checkpoints.checkpoint import _items
 
     parts = _items(state)
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, parts)

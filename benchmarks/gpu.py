@@ -63,7 +63,7 @@ def tutorial(rounds, smoke, dtype):
 def cost(name, size, batch_size, dtype):
     """FLOPs of a step, and FLOP/s of a matrix product; in a child, for the GPU is the peers'."""
     code = (
-        "from agejax.runtime.describe import cost, peak; from steps_agejax import prepare; "
+        "from agejax.experiments.describe import cost, peak; from steps_agejax import prepare; "
         f"step, *args = prepare({name!r}, {size}, {batch_size}, {dtype!r}); "
         f"print(cost(step, *args, None)['flops'], peak({dtype!r}))"
     )

@@ -8,7 +8,7 @@ from turns import serve
 
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.stream import Loader, eval_batches, train_batches
-from agejax.runtime.cpu import keep_freed_memory
+from agejax.kernels.cpu import keep_freed_memory
 
 BATCH, THREADS = 64, 2
 

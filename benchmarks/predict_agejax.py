@@ -8,11 +8,11 @@ from pathlib import Path
 from turns import serve
 
 from agejax.config import from_file
-from agejax.inference.predict import Predictor
+from agejax.inference.predictor import Predictor
 from agejax.inference.show import as_lines
-from agejax.runtime.cpu import keep_freed_memory
-from agejax.runtime.model import make_model
-from agejax.train.calibration import Calibration
+from agejax.kernels.cpu import keep_freed_memory
+from agejax.metrics.calibration import Calibration
+from agejax.steps.model_factory import make_model
 
 
 def predictor(config, batch_size):

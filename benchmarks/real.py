@@ -19,8 +19,8 @@ from turns import ratio
 
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.stream import Loader
-from agejax.runtime.feed import feed
-from agejax.runtime.mesh import make_mesh, replicated
+from agejax.distributed.mesh import make_mesh, replicated
+from agejax.training.prefetch import feed
 
 BLOCK = 5
 NAMES = ("tutorial_cnn", "small_cnn", "resnet18", "efficientnet_lite0")

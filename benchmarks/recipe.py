@@ -12,14 +12,14 @@ import time
 from pathlib import Path
 
 from agejax import config as configs
-from agejax.inference.crops import crop_lines, under_crops
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.table import table
+from agejax.losses.balance import smoothed_inverse
+from agejax.losses.row_losses import expected_label_distribution
 from agejax.models.efficientnet_lite import EfficientNetLite2
-from agejax.runtime.compiled import keep_compiled
-from agejax.runtime.evaluate import evaluate
-from agejax.runtime.loop import train
-from agejax.runtime.table import table
-from agejax.train.balance import smoothed_inverse
-from agejax.train.losses import expected_label_distribution
+from agejax.report.crop_robustness import crop_lines, under_crops
+from agejax.training.compilation_cache import keep_compiled
+from agejax.training.loop import train
 
 EPOCH = 192  # steps
 CONFIG = Path(__file__).parent.parent / "configs" / "efficientnet_lite0.py"
@@ -76,7 +76,7 @@ def larger(config):
     """EfficientNet-Lite2 (extra `pretrained-large`), half as much work again; more loose crops."""
     config.augment.pad = 0.25
     config.model.trunk = EfficientNetLite2
-    config.model.pretrained = "agejax.runtime.pretrained:efficientnet_lite2_imagenet"
+    config.model.pretrained = "agejax.pretrained.start_from:efficientnet_lite2_imagenet"
 
 
 def expected(config):

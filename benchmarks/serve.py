@@ -27,8 +27,8 @@ A_REQUEST = 32  # images
 def child(config):
     from predict_agejax import predictor
 
-    from agejax.inference.limits import Limits
-    from agejax.inference.service import Service, serve
+    from agejax.serve.app import Service, serve
+    from agejax.serve.limits import Limits
 
     service = Service(predictor(config, [2**i for i in range(7)]), Limits())
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:

@@ -8,11 +8,11 @@ from networks import NETWORKS, faces
 from turns import serve
 
 from agejax import config as configs
-from agejax.runtime.cpu import keep_freed_memory
-from agejax.runtime.model import make_model
-from agejax.runtime.steps import train_step_of
-from agejax.train.optim import constant
-from agejax.train.step import init_state
+from agejax.kernels.cpu import keep_freed_memory
+from agejax.optim import constant
+from agejax.steps.model_factory import make_model
+from agejax.steps.step import init_state
+from agejax.steps.step_factory import train_step_of
 
 
 def prepare(name, size, batch_size, dtype="float32", steps_per_call=1):

@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 from agejax.data.decode import decode
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.labels import median_age
-from agejax.runtime.pretrained import efficientnet_lite0_imagenet
+from agejax.pretrained.start_from import efficientnet_lite0_imagenet
 
 SIZE, CROP, BATCH = 124, 112, 64
 

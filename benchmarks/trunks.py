@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from agejax import config as configs
+from agejax.experiments.describe import cost
 from agejax.models.convnext import ConvNeXtT
 from agejax.models.efficientnet_lite import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2
 from agejax.models.face_resnet import FaceResNet
 from agejax.models.resnet import ResNet18, ResNet50
 from agejax.models.vgg import VGG16
 from agejax.models.vit import ViTS16
-from agejax.runtime.describe import cost
-from agejax.runtime.model import abstract_model
-from agejax.train.step import make_predict_step
+from agejax.steps.model_factory import abstract_model
+from agejax.steps.step import make_predict_step
 
 
 def main():

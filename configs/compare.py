@@ -11,9 +11,9 @@ them alone, `--list` names them, and what was stopped goes on with the same comm
 from pathlib import Path
 
 from agejax import config as configs
+from agejax.config.sweeps import with_seeds
 from agejax.models.multitask import imagenet
 from agejax.models.resnet import ResNet18
-from agejax.sweeps import with_seeds
 
 
 def get_config():

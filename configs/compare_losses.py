@@ -1,28 +1,31 @@
 """The losses of ages, each with the head that it is for, on one small network, three seeds each.
 
     python launch.py --config configs/compare_losses.py --config.data.manual_dir=DIR
-    agejax compare runs/compare_losses --markdown --svg losses.svg
+    agejax compare runs/compare_losses --markdown --svg row_losses.svg
 
 About 70 seconds of training a run on 2 cores, with nothing else on them: half an hour in all.
 """
 
 from agejax import config as configs
+from agejax.config.sweeps import with_seeds
+from agejax.losses import row_losses
 from agejax.models.heads import Coral, OrdinalCNN, Regression
-from agejax.sweeps import with_seeds
-from agejax.train import losses
 
 # Those that count in years or in 100 thresholds start ten times as large as those that count in
 # nats; as much as that, gender would weigh less in them.
 _LARGE = 0.1
 _AGES = {
-    "cross_entropy": {"loss": losses.cross_entropy},
-    "label_distribution": {"loss": losses.label_distribution},
-    "expected_label_distribution": {"loss": losses.expected_label_distribution, "weight": _LARGE},
-    "mean_variance": {"loss": losses.mean_variance, "weight": _LARGE},
-    "sord": {"loss": losses.sord},
-    "ordinal_cnn": {"head": OrdinalCNN, "loss": losses.ordinal, "weight": _LARGE},
-    "coral": {"head": Coral, "loss": losses.ordinal, "weight": _LARGE},
-    "l1": {"head": Regression, "loss": losses.l1, "weight": _LARGE},
+    "cross_entropy": {"loss": row_losses.cross_entropy},
+    "label_distribution": {"loss": row_losses.label_distribution},
+    "expected_label_distribution": {
+        "loss": row_losses.expected_label_distribution,
+        "weight": _LARGE,
+    },
+    "mean_variance": {"loss": row_losses.mean_variance, "weight": _LARGE},
+    "sord": {"loss": row_losses.sord},
+    "ordinal_cnn": {"head": OrdinalCNN, "loss": row_losses.ordinal, "weight": _LARGE},
+    "coral": {"head": Coral, "loss": row_losses.ordinal, "weight": _LARGE},
+    "l1": {"head": Regression, "loss": row_losses.l1, "weight": _LARGE},
 }
 
 

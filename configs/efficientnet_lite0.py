@@ -9,9 +9,9 @@ benchmarks/recipe.py` trains it, and what it is to be chosen from.
 """
 
 from agejax import config as configs
+from agejax.losses.row_losses import label_distribution
 from agejax.models.efficientnet_lite import EfficientNetLite0
-from agejax.train.losses import label_distribution
-from agejax.train.optim import cosine
+from agejax.optim import cosine
 
 _EPOCH = 192  # steps, of 12,279 faces
 
@@ -23,7 +23,7 @@ def get_config():
     config.model.update(trunk=EfficientNetLite0, flip=True, flip_cut=0.06)
     with config.unlocked():
         config.model.args = {"dropout": 0.2}
-    config.model.pretrained = "agejax.runtime.pretrained:efficientnet_lite0_imagenet"
+    config.model.pretrained = "agejax.pretrained.start_from:efficientnet_lite0_imagenet"
     config.tasks.age.loss = label_distribution  # of deviation 2
     config.augment.update(shift=0.05, zoom=0.08, stretch=0.05)
     config.augment.update(crop=0.35, pad=0.1, crop_share=0.4)  # many are tight

@@ -9,9 +9,9 @@ of the two runs, come further: 4.42 (4.15 to 4.67), 94.2%.
 """
 
 from agejax import config as configs
+from agejax.losses.row_losses import label_distribution
 from agejax.models.face_resnet import FaceResNet, to_face
-from agejax.train.losses import label_distribution
-from agejax.train.optim import cosine
+from agejax.optim import cosine
 
 _EPOCH = 192  # steps, of 12,279 faces
 
@@ -23,7 +23,7 @@ def get_config():
     config.model.update(trunk=FaceResNet, normalise=to_face, flip=True, flip_cut=0.06)
     with config.unlocked():
         config.model.args = {"dropout": 0.3}
-    config.model.pretrained = "agejax.runtime.pretrained:dlib_faces"
+    config.model.pretrained = "agejax.pretrained.start_from:dlib_faces"
     config.tasks.age.loss = label_distribution  # of deviation 2
     config.augment.update(shift=0.05, zoom=0.08, stretch=0.05)
     config.augment.update(crop=0.35, pad=0.25, crop_share=0.4)  # many are tight, or loose

@@ -16,7 +16,7 @@ from agejax import config as configs
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.mixture import mixture
 from agejax.data.own_faces import own_faces
-from agejax.train.optim import cosine
+from agejax.optim import cosine
 
 
 def get_config():

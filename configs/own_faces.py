@@ -8,7 +8,7 @@ it. How many steps are right depends on how many faces there are: 3,000 are 16 e
 
 from agejax import config as configs
 from agejax.data.own_faces import own_faces
-from agejax.train.optim import cosine
+from agejax.optim import cosine
 
 
 def get_config():

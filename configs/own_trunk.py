@@ -7,7 +7,7 @@ run remembers it by that name. An example and no recipe: it was not tuned, and h
 """
 
 from agejax import config as configs
-from agejax.train.optim import cosine
+from agejax.optim import cosine
 from examples.mixer import Mixer
 
 

@@ -7,7 +7,7 @@ picture of predictions is `runs/quickstart/eval/test.png`.
 """
 
 from agejax import config as configs
-from agejax.train.optim import cosine
+from agejax.optim import cosine
 
 
 def get_config():

@@ -7,7 +7,7 @@ gender 91.4%. For the official IMDB, ten times as large, add `--config.train.ste
 """
 
 from agejax import config as configs
-from agejax.train.optim import cosine
+from agejax.optim import cosine
 
 
 def get_config():

@@ -12,7 +12,7 @@ Painted faces, no download. Six runs of about a minute each on 2 cores. A random
 from pathlib import Path
 
 from agejax import config as configs
-from agejax.sweeps import grid, with_seeds
+from agejax.config.sweeps import grid, with_seeds
 
 
 def get_config():

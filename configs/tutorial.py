@@ -12,7 +12,7 @@ it takes 17 minutes. On the development set that gave a test MAE of 7.49 years, 
 from agejax import config as configs
 from agejax.models.cnn import TutorialCNN
 from agejax.models.multitask import per_image
-from agejax.train.optim import constant
+from agejax.optim import constant
 
 
 def get_config():

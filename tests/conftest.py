@@ -75,7 +75,7 @@ def tiny(archives, built):
 @pytest.fixture(scope="session")
 def run(archives, built, tmp_path_factory) -> Path:
     """The folder of a finished tiny run."""
-    from agejax.runtime.loop import train
+    from agejax.training.loop import train
     from tests.tiny import get_config
 
     config = get_config()

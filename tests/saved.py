@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from agejax.runtime.checkpoint import Checkpoints
+from agejax.checkpoints.checkpoint import Checkpoints
 
 CONFIG = '{"seed": 0}'
 

@@ -1,6 +1,6 @@
 """A sweep of two runs of seconds."""
 
-from agejax.sweeps import grid, with_seeds
+from agejax.config.sweeps import grid, with_seeds
 from tests.tiny import get_config as tiny
 
 

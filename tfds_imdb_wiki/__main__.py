@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agejax.commands.options import Parser, text_path
-from agejax.program import program
+from agejax.cli.options import Parser, text_path
+from agejax.utils.program import program
 
 
 @program()

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from tqdm.auto import tqdm
 
 from agejax.errors import UserError, first_line
-from agejax.paths import home
+from agejax.utils.paths import home
 from tfds_imdb_wiki.archive import find_archive, fingerprint
 from tfds_imdb_wiki.summary import summary
 from tfds_imdb_wiki.tfds_imdb_wiki_dataset_builder import ImdbWiki

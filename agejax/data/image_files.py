@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agejax.data.formats import BadImage
 from agejax.errors import UserError
-from agejax.printable import printable
+from agejax.utils.printable import printable
 
 _HEIC = (".heic", ".heif", ".hif")
 SUFFIXES = (

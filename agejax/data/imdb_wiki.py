@@ -12,7 +12,7 @@ from agejax.data.faces import Faces
 from agejax.data.npz import read_npz
 from agejax.data.records import Records, shards_of
 from agejax.errors import NoSuchSplit, UserError, first_line
-from agejax.names import check_split
+from agejax.utils.plain_names import check_split
 
 _TITLES = {"imdb": "IMDB", "wiki": "Wikipedia", "imdb_wiki": "IMDB and Wikipedia"}
 

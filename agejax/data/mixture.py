@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from agejax.callables import resolve
 from agejax.data.faces import UNKNOWN, Faces
 from agejax.errors import NoSuchSplit, UserError
+from agejax.utils.import_by_name import resolve
 
 
 def mixture(split: str, *, sets: Mapping[str, Mapping[str, Any]]) -> Faces:

@@ -17,8 +17,8 @@ from agejax.data.faces import UNKNOWN, Faces
 from agejax.data.formats import FORMATS, format_of
 from agejax.data.image_files import read_whole
 from agejax.data.parallel import in_order
-from agejax.data.tables.cells import BadRow
 from agejax.data.tables.packed import modified, open_packed
+from agejax.data.tables.parsing import BadRow
 from agejax.data.tables.rows import Face, faces_of, root_of
 from agejax.data.tables.spellings import file_of
 from agejax.data.tables.splits import assign

@@ -16,8 +16,8 @@ from tqdm.auto import tqdm
 from agejax.data.decode import PIXELS_VERSION
 from agejax.data.faces import Faces
 from agejax.errors import UserError, first_line
-from agejax.files import no_link
-from agejax.printable import printable
+from agejax.utils.files import no_link
+from agejax.utils.printable import printable
 
 _HASH = 16  # bytes, of each face's pixels
 

@@ -1,6 +1,6 @@
 """What stands in the config of a foreign run in place of the data that it names.
 
-`agejax.runtime.own_data` puts it there. It opens nothing, and says why.
+`agejax.checkpoints.own_data` puts it there. It opens nothing, and says why.
 """
 
 from typing import Any, NoReturn

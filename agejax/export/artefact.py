@@ -12,17 +12,17 @@ import numpy as np
 from ml_collections import ConfigDict
 
 import agejax
-from agejax.callables import name_of
+from agejax.checkpoints.run_dir import licence_of
 from agejax.data.decode import decode
 from agejax.errors import UserError
+from agejax.evaluation.evaluate import open_split
 from agejax.export.function import Readings, Trained, read
-from agejax.files import replacing
 from agejax.labels import GENDERS
-from agejax.runtime.evaluate import open_split
-from agejax.runtime.runs import licence_of
-from agejax.runtime.steps import predict_step_of
-from agejax.runtime.writers import write_text
-from agejax.train.calibration import LEVEL, calibrated
+from agejax.metrics.calibration import LEVEL, calibrated
+from agejax.steps.step_factory import predict_step_of
+from agejax.training.loggers.writers import write_text
+from agejax.utils.files import replacing
+from agejax.utils.import_by_name import name_of
 
 TOLERANCE = 1e-4  # of a probability
 _YEARS = 0.01  # by which an age may differ from that of its own distribution

@@ -10,13 +10,13 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from agejax.checkpoints.run_dir import read_checkpoint
 from agejax.data.crop_margin import CropMargin, of_config
 from agejax.errors import UserError
-from agejax.models import library
+from agejax.kernels import dispatch
+from agejax.metrics.calibration import Calibration, age_interval, calibrated
 from agejax.models.structure import Structure
-from agejax.runtime.runs import read_checkpoint
-from agejax.runtime.steps import predict_step_of
-from agejax.train.calibration import Calibration, age_interval, calibrated
+from agejax.steps.step_factory import predict_step_of
 from agejax.types import Weights
 
 Readings = dict[str, Any]  # {output: array [B, ...]}
@@ -105,7 +105,7 @@ def readings_of(trained: Trained) -> Callable[[Weights, jax.Array], Readings]:
     calibration = trained.calibration
 
     def readings(weights: Weights, image: jax.Array) -> Readings:
-        with library.portable(), jax.numpy_dtype_promotion("standard"):
+        with dispatch.portable(), jax.numpy_dtype_promotion("standard"):
             try:
                 p = calibrated(step(weights, image), calibration)
             except TypeError as error:

@@ -18,8 +18,8 @@ from pathlib import Path
 from agejax.errors import UserError
 from agejax.export import artefact, onnx_file
 from agejax.export.function import Trained
-from agejax.junk import entries
-from agejax.paths import home
+from agejax.utils.paths import home
+from agejax.utils.system_files import entries
 
 ORT = "1.30.0"  # of onnxruntime-web; the last that the page was tried with
 _ORT_FILES = (

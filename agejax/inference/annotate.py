@@ -7,9 +7,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from agejax.data.decode import photo
 from agejax.errors import UserError
-from agejax.files import replacing
-from agejax.inference.opening import PHOTO_SIDE
+from agejax.inference.image_loading import PHOTO_SIDE
 from agejax.inference.prediction import Prediction, Reading
+from agejax.utils.files import replacing
 
 _INK, _SURE, _UNSURE = "#ffffff", "#1f6fb2", "#6b7280"  # legible for any kind of colour vision
 _LEAST = 320  # pixels of the longer side of what is drawn: a label must fit

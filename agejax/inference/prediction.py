@@ -8,7 +8,7 @@ import numpy as np
 
 from agejax.data.face_detection import Box
 from agejax.errors import UserError, told
-from agejax.printable import printable
+from agejax.utils.printable import printable
 
 UNSURE_GENDER = 0.75  # below this probability one in four and more would be wrong
 UNSURE_YEARS = 40.0  # an age interval as wide as this could be anybody's

@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 from agejax.data.decode import BadImage, as_pixels
 from agejax.data.image_files import MAX_BYTES, SUFFIXES, Found, find_images
 from agejax.errors import UserError
-from agejax.printable import printable
+from agejax.utils.printable import printable
 
 Image = str | os.PathLike[str] | bytes | np.ndarray | UserError
 

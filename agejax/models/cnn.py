@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models.conv_norm import RELU, conv_norm
+from agejax.kernels.conv_norm import RELU, conv_norm
 from agejax.models.layers import Conv, Dropout, Key, batch_norm, max_pool_2x2, split_key
 
 

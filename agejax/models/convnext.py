@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from agejax.models.layers import Conv, Key, Make, StochasticDepth, layer_norm, split_key
-from agejax.models.pretrained import Published, expand
+from agejax.models.weight_mapping import Published, expand
 
 _WIDTHS = (96, 192, 384, 768)
 _DEPTHS = (3, 3, 9, 3)

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models.conv_norm import RELU6, conv_norm
+from agejax.kernels.conv_norm import RELU6, conv_norm
 from agejax.models.layers import Conv, Dropout, Key, Make, StochasticDepth, batch_norm, split_key
-from agejax.models.pretrained import Published, expand
+from agejax.models.weight_mapping import Published, expand
 
 # expansion, width, depth, stride, kernel of each stage of inverted residuals, in Lite0
 _STAGES = (

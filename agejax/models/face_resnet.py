@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models.conv_norm import RELU, conv_bias
+from agejax.kernels.conv_norm import RELU, conv_bias
 from agejax.models.layers import Dropout, Key, avg_pool_2x2, max_pool_3x3
-from agejax.models.pretrained import Published
+from agejax.models.weight_mapping import Published
 
 _STAGES = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))  # filters and blocks
 
@@ -71,7 +71,7 @@ class FaceResNet(nnx.Module):
 
     @classmethod
     def published(cls) -> list[Published]:
-        """The names that `agejax.runtime.dlib_files` gives to what is in dlib's file."""
+        """The names that `agejax.pretrained.dlib` gives to what is in dlib's file."""
         names = {"stem": "con.0"}
         for i in range(sum(depth for _, depth in _STAGES)):
             names |= {

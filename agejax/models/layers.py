@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models import conv
-from agejax.models.norm import BatchNorm
+from agejax.kernels import conv
+from agejax.kernels.norm import BatchNorm
 
 Key = jax.Array | None  # a PRNG key in training, None at inference
 Make = Callable[..., Any]  # a layer's class with some of its settings given

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from agejax.models.conv_norm import RELU, conv_norm
+from agejax.kernels.conv_norm import RELU, conv_norm
 from agejax.models.layers import Conv, Key, batch_norm, max_pool_3x3
-from agejax.models.pretrained import Published, expand
+from agejax.models.weight_mapping import Published, expand
 
 _BLOCK = {  # ours: torchvision's
     "blocks.{i}.convs.0": "layer{next}.{j}.conv1",

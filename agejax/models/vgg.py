@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from agejax.models.layers import Conv, Dropout, Key, Make, max_pool_2x2, split_key
-from agejax.models.pretrained import Published
+from agejax.models.weight_mapping import Published
 
 _WIDTHS = (64, 128, 256, 512, 512)  # of each stage
 _DEPTHS = (2, 2, 3, 3, 3)

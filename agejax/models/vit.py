@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from agejax.models.layers import Conv, Key, StochasticDepth, layer_norm, split_key
-from agejax.models.pretrained import Published, expand
+from agejax.models.weight_mapping import Published, expand
 
 _WIDTH, _DEPTH, _HEADS, _PATCH = 384, 12, 6, 16
 _BLOCK = {  # ours: timm's

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from agejax.runtime.checkpoint import _items
+from agejax.checkpoints.checkpoint import _items
 from tests.saved import same, state
 
 

@@ -9,8 +9,8 @@ import itertools
 
 from PIL import Image
 
-from tests.inference.http import form
 from tests.photos import backdrop, encoded
+from tests.serve.http import form
 
 CROP = encoded(backdrop(60, 60))
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\n"

@@ -25,7 +25,7 @@ from tests.exits import exit_code
 
 def main() -> None:
     warnings.simplefilter("ignore")  # JAX warns of forks; here it has not started yet
-    import agejax.runtime.loop  # noqa: F401
+    import agejax.training.loop  # noqa: F401
     from agejax import config as configs
 
     config = configs.from_json(Path(sys.argv[1]).read_text(), sys.argv[1])
@@ -39,7 +39,7 @@ def main() -> None:
 
 def child(config, workdir, fault=None, clock=False) -> None:
     """Trains as `launch.py` would, and leaves with its exit code."""
-    from agejax.runtime.loop import train
+    from agejax.training.loop import train
 
     said = os.open(f"{workdir}.said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     os.dup2(said, 1), os.dup2(said, 2)
@@ -57,9 +57,9 @@ def child(config, workdir, fault=None, clock=False) -> None:
 
 def trace(file: Path) -> None:
     """Has steps and saves leave their bytes there."""
-    from agejax.runtime.checkpoint import Checkpoints
-    from agejax.runtime.progress import Progress
-    from agejax.runtime.saving import Saving
+    from agejax.checkpoints.async_save import Saving
+    from agejax.checkpoints.checkpoint import Checkpoints
+    from agejax.training.progress import Progress
 
     opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     step, begin, save = Progress.step, Saving.save, Checkpoints.save

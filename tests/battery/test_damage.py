@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from agejax.checkpoints.checkpoint import Checkpoints
 from agejax.errors import UserError
-from agejax.runtime.checkpoint import Checkpoints
 from tests.battery.counts import counts, tell
 from tests.conftest import ROOT
 from tests.saved import KINDS, damaged, same, save, state

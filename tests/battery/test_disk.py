@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from agejax.runtime.checkpoint import Checkpoints
+from agejax.checkpoints.checkpoint import Checkpoints
 from tests.battery.counts import counts, tell
 from tests.battery.trainings import STEPS
 from tests.runs import assert_identical, metrics

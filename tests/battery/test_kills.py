@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from agejax.runtime.checkpoint import Checkpoints
+from agejax.checkpoints.checkpoint import Checkpoints
 from tests.battery.counts import counts, tell
 from tests.battery.trainings import EVERY, STEPS
 from tests.runs import assert_identical, metrics

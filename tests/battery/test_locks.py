@@ -9,8 +9,8 @@ import time
 
 import pytest
 
+from agejax.checkpoints.lock import one_run
 from agejax.errors import UserError
-from agejax.runtime.lock import one_run
 from tests.battery.counts import counts, tell
 from tests.conftest import ROOT
 from tests.saved import contents, save

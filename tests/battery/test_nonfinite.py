@@ -7,15 +7,15 @@ import jax
 import numpy as np
 import pytest
 
+from agejax.losses.row_losses import cross_entropy
 from agejax.models.structure import split_model
-from agejax.runtime.refusals import Refusals
-from agejax.train.losses import cross_entropy
-from agejax.train.optim import make_optimizer
-from agejax.train.step import init_state, make_train_step
+from agejax.optim import make_optimizer
+from agejax.steps.step import init_state, make_train_step
+from agejax.training.nonfinite_log import Refusals
 from tests.battery.counts import counts, tell
-from tests.runtime.test_refusals import AGE, KINDS, poison
 from tests.saved import same
-from tests.train.test_step import TASKS, batch, small_model
+from tests.steps.test_step import TASKS, batch, small_model
+from tests.training.test_nonfinite_log import AGE, KINDS, poison
 
 
 class Lines:

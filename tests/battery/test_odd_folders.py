@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import agejax.cli
-from agejax.inference import predict
+from agejax.inference import predictor
 from tests.battery.counts import counts, tell
 from tests.battery.fuzz.mutate import damaged
 from tests.photos import backdrop, encoded
@@ -100,7 +100,7 @@ def bound(file):
 @pytest.mark.parametrize("n", counts(500, smoke=8))
 def test_each_entry_costs_itself_alone(run, tmp_path, monkeypatch, capsys, n):
     model = agejax.load(run, batch_size=8)
-    monkeypatch.setattr(predict, "load", lambda *args, **kwargs: model)
+    monkeypatch.setattr(predictor, "load", lambda *args, **kwargs: model)
     monkeypatch.chdir(tmp_path)
     photos = errors = 0
     for i in range(n):

@@ -9,8 +9,8 @@ import pytest
 from agejax.data.decode import BadImage
 from agejax.data.image_files import find_images, read_whole
 from agejax.data.own_faces import image_of
-from agejax.data.tables.cells import BadRow
-from agejax.data.tables.imports import from_names
+from agejax.data.tables.importers import from_names
+from agejax.data.tables.parsing import BadRow
 
 
 def names(folder, found):

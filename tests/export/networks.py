@@ -9,11 +9,12 @@ from flax import nnx
 
 from agejax.data.decode import BadImage, canonical, decode
 from agejax.export.function import Trained
-from agejax.models import convnext, efficientnet_lite, face_resnet, library, vgg, vit
+from agejax.kernels import dispatch
+from agejax.metrics.calibration import Calibration
+from agejax.models import convnext, efficientnet_lite, face_resnet, vgg, vit
 from agejax.models.resnet import ResNet18, ResNet50
-from agejax.runtime.model import abstract_model
-from agejax.runtime.pretrained import start_from_pretrained
-from agejax.train.calibration import Calibration
+from agejax.pretrained.start_from import start_from_pretrained
+from agejax.steps.model_factory import abstract_model
 from tests.conftest import SHARED
 from tfds_imdb_wiki.paint.face import paint_face
 
@@ -81,7 +82,7 @@ def settled(config, faces: np.ndarray, calibration: Calibration = TAUGHT) -> Tra
             model(faces, jax.random.key(0))
         return nnx.to_pure_dict(nnx.state(model, nnx.BatchStat)), model(faces)
 
-    with library.portable(), jax.numpy_dtype_promotion("standard"):
+    with dispatch.portable(), jax.numpy_dtype_promotion("standard"):
         stats, logits = settle(weights["params"], weights["stats"], faces)
     weights = jax.tree.map(np.array, {"params": weights["params"], "stats": stats})
     for task, rows in logits.items():

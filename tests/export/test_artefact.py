@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import agejax
+from agejax.checkpoints.manifest import seal
+from agejax.checkpoints.run_dir import of_the_run
 from agejax.data.decode import decode
-from agejax.runtime.evaluate import open_split
-from agejax.runtime.manifest import seal
-from agejax.runtime.runs import of_the_run
-from tests.test_commands import agejax_command
+from agejax.evaluation.evaluate import open_split
+from tests.cli.test_commands import agejax_command
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnx", reason="needs the extra onnx")

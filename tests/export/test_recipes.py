@@ -13,7 +13,7 @@ pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("flatbuffers", reason="needs the extra stablehlo")
 
 from agejax import config as configs
-from agejax import sweeps
+from agejax.config import sweeps
 from agejax.errors import UserError
 from agejax.export import artefact, onnx_file, stablehlo, web
 from agejax.models import convnext, efficientnet_lite, resnet, vgg, vit

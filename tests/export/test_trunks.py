@@ -14,14 +14,14 @@ pytest.importorskip("flatbuffers", reason="needs the extra stablehlo")
 from agejax import config as configs
 from agejax.export import artefact, onnx_file, stablehlo
 from agejax.export.function import Trained, readings_of
+from agejax.metrics.calibration import Calibration
 from agejax.models import convnext, efficientnet_lite, heads, vgg, vit
 from agejax.models.cnn import SmallCNN, TutorialCNN
 from agejax.models.efficientnet_lite import EfficientNetLite0
 from agejax.models.face_resnet import FaceResNet, to_face
 from agejax.models.multitask import imagenet, per_image, to_unit
 from agejax.models.resnet import ResNet18, ResNet50
-from agejax.runtime.model import abstract_model
-from agejax.train.calibration import Calibration
+from agejax.steps.model_factory import abstract_model
 
 _OFFSET = {"age": np.linspace(0, 1, 101).tolist()}
 TAUGHT = Calibration({"age": 1.4, "gender": 0.7}, {"age": 0.2}, 100, _OFFSET)

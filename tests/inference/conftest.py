@@ -1,36 +1,3 @@
-"""A service on a free port of this machine."""
+"""What the tests of predictions share with those of the service."""
 
-import contextlib
-import threading
-
-import pytest
-
-
-@pytest.fixture(scope="session")
-def serving(run):
-    """A context: `with serving(**limits) as port`."""
-    pytest.importorskip("starlette", reason="needs the extra 'serve'")
-    pytest.importorskip("uvicorn", reason="needs the extra 'serve'")
-    import socket
-
-    import agejax
-    from agejax.inference.connections import server_of
-    from agejax.inference.limits import Limits
-    from agejax.inference.service import Service
-
-    @contextlib.contextmanager
-    def start(cors=(), **limits):
-        predictor = agejax.load(run, batch_size=(1, 16), margin=0.34)
-        service = Service(predictor, Limits(**limits), cors)
-        with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
-            server = server_of(service.app, service.limits)
-            thread = threading.Thread(target=server.run, args=([listener],))
-            thread.start()
-            try:
-                yield listener.getsockname()[1]
-            finally:
-                server.should_exit = True
-                thread.join()
-                service.close()
-
-    return start
+from tests.serve.conftest import serving  # noqa: F401

@@ -14,8 +14,8 @@ import agejax
 from agejax.inference.prediction import Reading
 from tests.battery.counts import counts, tell
 from tests.battery.fuzz.mutate import damaged
-from tests.inference.http import ask, form
 from tests.photos import backdrop, encoded, group_photo, turned
+from tests.serve.http import ask, form
 
 SIZES = counts(5000, smoke=50)
 

@@ -9,15 +9,17 @@ import pytest
 from PIL import Image
 
 import agejax
+from agejax.checkpoints.manifest import seal
 from agejax.data import crop_margin
 from agejax.data.crop_margin import CropMargin, measure, of_config, summary
 from agejax.data.faces import Faces
 from agejax.errors import UserError
+from agejax.experiments import ensemble
 from agejax.export import artefact
 from agejax.export.function import Trained
-from agejax.inference import service, show
-from agejax.runtime import ensemble, loop
-from agejax.runtime.manifest import seal
+from agejax.inference import show
+from agejax.serve import app
+from agejax.training import loop
 from tests.photos import group_photo
 from tests.runs import assert_identical
 from tests.tiny import get_config
@@ -181,7 +183,7 @@ def test_every_photo_of_an_older_run_says_that_it_is_not_known(old, run):
     for written in (show.as_json, show.as_csv):
         written(out := io.StringIO())(reading)
         assert out.getvalue().count(DOUBT) == len(reading.faces)
-    assert DOUBT in service._shown(reading, False)["note"]
+    assert DOUBT in app._shown(reading, False)["note"]
     doubt = artefact.description(Trained.load(old))["crop"]["margin_doubt"]
     assert doubt
     assert doubt in DOUBT

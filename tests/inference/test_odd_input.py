@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import agejax.cli
-from agejax.inference import predict
+from agejax.inference import predictor
 from tests.photos import backdrop, encoded
 
 JPEG = encoded(backdrop(40, 40))
@@ -21,7 +21,7 @@ def model(run):
 @pytest.fixture
 def predicted(model, monkeypatch, capsys):
     """`agejax predict ARGS`: exit code, stdout, stderr."""
-    monkeypatch.setattr(predict, "load", lambda *args, **kwargs: model)
+    monkeypatch.setattr(predictor, "load", lambda *args, **kwargs: model)
 
     def call(*args, stdin=b""):
         monkeypatch.setattr(

@@ -9,7 +9,7 @@ import pytest
 import agejax
 from agejax.data.image_files import MAX_BYTES
 from agejax.errors import UserError
-from agejax.inference.opening import Opener, looks_like_crop
+from agejax.inference.image_loading import Opener, looks_like_crop
 from agejax.inference.prediction import Prediction, Reading
 from tests.photos import backdrop, encoded, group_photo, turned
 
@@ -127,7 +127,7 @@ def test_the_faces_of_a_photo_are_read_where_they_are(model):
 @needs_detector
 def test_a_face_in_a_photo_is_read_as_its_crop_is(model):
     from agejax.data.decode import squeezed
-    from agejax.inference.faces import crop
+    from agejax.inference.face_crop import crop
 
     photo = np.asarray(group_photo())
     (reading,) = model.read(photo)

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from agejax.errors import UserError
-from agejax.inference.opening import Opener
+from agejax.inference.image_loading import Opener
 from agejax.inference.path_list import paths_in
 from agejax.inference.sources import images_of
-from agejax.printable import printable
+from agejax.utils.printable import printable
 from tests.photos import backdrop, encoded, turned
 
 JPEG = encoded(backdrop(60, 60))

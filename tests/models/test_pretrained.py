@@ -11,11 +11,11 @@ from agejax.errors import UserError
 from agejax.models.convnext import ConvNeXtT
 from agejax.models.efficientnet_lite import EfficientNetLite0
 from agejax.models.face_resnet import FaceResNet
-from agejax.models.pretrained import load_pretrained, resample_positions
 from agejax.models.resnet import ResNet18
 from agejax.models.vgg import VGG16
 from agejax.models.vit import ViTS16
-from agejax.runtime.model import abstract_model
+from agejax.models.weight_mapping import load_pretrained, resample_positions
+from agejax.steps.model_factory import abstract_model
 
 LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
 

@@ -19,8 +19,8 @@ import numpy as np
 from agejax.data.decode import BadImage, canonical, verify
 from agejax.data.own_faces import image_of
 from agejax.data.parallel import in_order
-from agejax.data.tables.cells import OWN, BadRow
-from agejax.data.tables.findings import Findings
+from agejax.data.tables.issues import Findings
+from agejax.data.tables.parsing import OWN, BadRow
 from agejax.data.tables.rows import Face, faces_of, root_of
 from agejax.data.tables.table import Table
 

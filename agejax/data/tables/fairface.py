@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from agejax.data.tables.cells import BadRow, image_path
-from agejax.data.tables.imports import Imported, Meaning, from_table
+from agejax.data.tables.importers import Imported, Meaning, from_table
+from agejax.data.tables.parsing import BadRow, image_path
 from agejax.data.tables.spellings import file_of
 from agejax.errors import UserError
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agejax.data.tables.cells import BadRow
+from agejax.data.tables.parsing import BadRow
 from agejax.errors import UserError
 
 

@@ -12,8 +12,8 @@ from agejax.data.faces import Faces
 from agejax.data.npz import read_npz
 from agejax.data.records import Records, write_records
 from agejax.errors import UserError
-from agejax.files import within
-from agejax.names import check_plain
+from agejax.utils.files import within
+from agejax.utils.plain_names import check_plain
 
 _IMAGES, _COLUMNS = "faces.array_record", "faces.npz"
 

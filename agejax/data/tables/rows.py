@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from agejax.data.tables.cells import (
+from agejax.data.tables.parsing import (
     OWN,
     BadRow,
     age_range,
@@ -14,7 +14,7 @@ from agejax.data.tables.cells import (
     split_name,
 )
 from agejax.data.tables.table import Cells, Table
-from agejax.paths import expanded
+from agejax.utils.paths import expanded
 
 
 class Face(NamedTuple):

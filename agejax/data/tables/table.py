@@ -5,9 +5,9 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agejax.data.tables.cells import OWN, BadRow, decimal_point
 from agejax.data.tables.csv_cells import unescaped
 from agejax.data.tables.json_rows import JsonRows, text_of
+from agejax.data.tables.parsing import OWN, BadRow, decimal_point
 from agejax.errors import UserError
 
 Cells = dict[str, str]  # by column, in lower case

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from agejax.files import replacing
-from agejax.streams import check_stdout
+from agejax.utils.files import replacing
+from agejax.utils.streams import check_stdout
 
 
 @contextlib.contextmanager

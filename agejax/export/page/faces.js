@@ -1,4 +1,4 @@
-// Faces in photos, by MTCNN (Zhang et al., IEEE SPL 2016): agejax/inference/faces.py, line by line.
+// Faces in photos, by MTCNN (Zhang et al., IEEE SPL 2016): agejax/inference/face_crop.py, line by line.
 
 import { blank, resizeArea, round } from "./pixels.js";
 

@@ -1,4 +1,4 @@
-// Pixels as agejax/data/decode.py and agejax/inference/faces.py make them, which OpenCV resizes.
+// Pixels as agejax/data/decode.py and agejax/inference/face_crop.py make them, which OpenCV resizes.
 // An image is {width, height, data}, with three bytes a pixel, RGB.
 
 export const blank = (width, height) =>

@@ -7,11 +7,11 @@ import shutil
 import sys
 
 import agejax.cli
-import agejax.inference.service
-from agejax import checks
+import agejax.serve.app
 from agejax import config as configs
+from agejax.config import validation
 from agejax.errors import one_line
-from agejax.runtime.evaluate import open_split
+from agejax.evaluation.evaluate import open_split
 from tests.battery.fuzz.forked import forked
 from tests.battery.fuzz.mutate import odd, one_of
 from tests.conftest import ROOT
@@ -22,12 +22,16 @@ import launch
 
 # What commands import once they are called; no fork should have to.
 LAZY = (
-    *("agejax.data.tables.check", "agejax.data.tables.built", "agejax.data.tables.imports"),
-    *("agejax.data.tables.packed", "agejax.data.tables.report", "agejax.data.tables.good"),
-    *("agejax.runtime.compare", "agejax.runtime.comparison_table", "agejax.runtime.repeat"),
-    *("agejax.inference.crops", "agejax.data.face_detection", "agejax.inference.predict"),
-    *("agejax.inference.report.write", "agejax.export.web", "agejax.export.artefact"),
-    *("agejax.export.stablehlo", "agejax.runtime.describe", "tfds_imdb_wiki.build"),
+    *("agejax.data.tables.check", "agejax.data.tables.from_tfds", "agejax.data.tables.importers"),
+    *("agejax.data.tables.packed", "agejax.data.tables.report", "agejax.data.tables.usable_rows"),
+    *(
+        "agejax.experiments.compare",
+        "agejax.experiments.comparison_table",
+        "agejax.experiments.reproduce",
+    ),
+    *("agejax.report.crop_robustness", "agejax.data.face_detection", "agejax.inference.predictor"),
+    *("agejax.report.write", "agejax.export.web", "agejax.export.artefact"),
+    *("agejax.export.stablehlo", "agejax.experiments.describe", "tfds_imdb_wiki.build"),
 )
 BAD_CONFIGS = {
     "raises.py": "def get_config():\n    return 1 / 0\n",
@@ -48,7 +52,7 @@ def prepare(folder, run, archives, built):
     paths = make_paths(folder, run)
     os.chdir(folder)
     os.environ |= {"PATH": "", "HOME": str(folder)}  # no npm: nothing is fetched
-    agejax.inference.service.serve = lambda *args: None  # which would not end
+    agejax.serve.app.serve = lambda *args: None  # which would not end
     launch.train = lambda config, workdir: begun(config)
     launch.evaluate = lambda config, workdir: begun(config)
     launch.table = launch.picture_of_run = lambda *args: ""
@@ -80,8 +84,8 @@ def launch_main():
 
 def begun(config):
     """What training does before it takes time."""
-    checks.check(config)
-    checks.check_source(config)
+    validation.check(config)
+    validation.check_source(config)
     open_split(config, "train")
     return {}
 

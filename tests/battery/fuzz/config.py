@@ -3,11 +3,11 @@
 import copy
 import json
 
-from agejax import checks
 from agejax import config as configs
-from agejax.runtime.model import abstract_model
-from agejax.runtime.runs import of_the_run
-from agejax.runtime.steps import train_step_of
+from agejax.checkpoints.run_dir import of_the_run
+from agejax.config import validation
+from agejax.steps.model_factory import abstract_model
+from agejax.steps.step_factory import train_step_of
 from tests.battery.fuzz.mutate import damaged, odd, one_of
 from tests.tiny import get_config
 
@@ -29,7 +29,15 @@ VALUES = (
         [],
         {},
     ),
-    *([1], [[1]], [None], {"a": 1}, ["x"], "agejax.models.cnn:SmallCNN", "agejax.train.losses:l1"),
+    *(
+        [1],
+        [[1]],
+        [None],
+        {"a": 1},
+        ["x"],
+        "agejax.models.cnn:SmallCNN",
+        "agejax.losses.row_losses:l1",
+    ),
 )
 
 
@@ -46,8 +54,8 @@ def prepare(folder):
             data = damaged(data, rng, head=len(data))
         (folder / "config.json").write_bytes(data)
         config = of_the_run(folder, {})
-        checks.check(config)
-        checks.check_source(config)
+        validation.check(config)
+        validation.check_source(config)
         configs.to_json(config)
         if rng.random() < 0.1:
             graph, _ = abstract_model(config)

@@ -15,27 +15,35 @@ import shutil
 import sys
 from pathlib import Path
 
-from agejax import checks
-from agejax.callables import ALLOWED
+from agejax.checkpoints import manifest, own_data
+from agejax.checkpoints.run_dir import of_the_run
+from agejax.config import validation
 from agejax.errors import UserError
+from agejax.evaluation.evaluate import evaluate, open_split, training_faces
+from agejax.experiments.recalibrate import recalibrate
+from agejax.experiments.reproduce import repeat
 from agejax.export.artefact import faces_of
 from agejax.export.function import Trained
-from agejax.inference.predict import load
-from agejax.inference.report.evaluation import open_evaluation
-from agejax.runtime import manifest, own_data
-from agejax.runtime.evaluate import evaluate, open_split, training_faces
-from agejax.runtime.recalibrate import recalibrate
-from agejax.runtime.repeat import repeat
-from agejax.runtime.runs import of_the_run
+from agejax.inference.predictor import load
+from agejax.report.evaluation import open_evaluation
+from agejax.utils.import_by_name import ALLOWED
 from tests.battery.fuzz.config import distort
 from tests.battery.fuzz.mutate import one_of
 from tests.photos import encoded, group_photo
 
 CODE = (
     *("helper:it", "helper:run", "os:system", "subprocess:run", "builtins:exec", "this:s", "x:y"),
-    *("agejax.data.mixture:resolve", "agejax.data.records:write_records", "agejax.tasks:resolve"),
-    *("agejax.runtime.durable:write_text", "agejax.data.imdb_wiki:of_folder", "agejax:load"),
-    *("tfds_imdb_wiki.build:build", "agejax.data.own_faces:open_table", "agejax.callables:resolve"),
+    *(
+        "agejax.data.mixture:resolve",
+        "agejax.data.records:write_records",
+        "agejax.config.tasks:resolve",
+    ),
+    *("agejax.utils.atomic_write:write_text", "agejax.data.imdb_wiki:of_folder", "agejax:load"),
+    *(
+        "tfds_imdb_wiki.build:build",
+        "agejax.data.own_faces:open_table",
+        "agejax.utils.import_by_name:resolve",
+    ),
     *(name for names in ALLOWED.values() for name in names),
 )
 IMPORTS = {"helper", "this", "x", "antigravity"}
@@ -144,8 +152,8 @@ def actions(foreign):
     """What commands do with a run."""
 
     def check(config):
-        checks.check(config)
-        checks.check_source(config)
+        validation.check(config)
+        validation.check_source(config)
 
     return (
         check,

@@ -8,10 +8,10 @@ import resource
 import time
 
 from agejax.errors import UserError
-from agejax.runtime.weight_files import read_weights
+from agejax.pretrained.readers import read_weights
 from tests.battery.fuzz.mutate import damaged, one_of
-from tests.runtime.test_dlib_files import network
-from tests.runtime.test_weight_files import KINDS, literal, torch_legacy, torch_zip
+from tests.pretrained.test_dlib import network
+from tests.pretrained.test_readers import KINDS, literal, torch_legacy, torch_zip
 
 SECONDS, PER_BYTE = 1.0, 20e-6  # of the processor's, for any file, and for each of its bytes
 MIB = 64  # more than before; the files have a few KiB

@@ -1,6 +1,6 @@
 import pytest
 
-from agejax.data.tables.cells import BadRow, age_range, gender_code, image_path, split_name
+from agejax.data.tables.parsing import BadRow, age_range, gender_code, image_path, split_name
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from agejax.data.tables.csv_cells import CsvWriter, escaped, unescaped
 from agejax.data.tables.table import Table
 from agejax.errors import one_line
-from agejax.printable import printable
+from agejax.utils.printable import printable
+from tests.cli.test_commands import agejax_command
 from tests.data.tables.conftest import jpeg
-from tests.test_commands import agejax_command
 
 HOSTILE = ["=1+1", "+x", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "'=1", "''@x", "＝1"]
 HARMLESS = ["a.jpg", "", "'", "'a", "-1.5", "+3", "-1e-5", " -7 ", "'-1.5", "a=b", "20-29", -1.5, 3]

@@ -8,12 +8,12 @@ import pytest
 
 from agejax.data.attributes import read_attributes
 from agejax.data.own_faces import own_faces
-from agejax.data.tables.cells import BadRow, age_range
+from agejax.data.tables.parsing import BadRow, age_range
 from agejax.data.tables.rows import faces_of
 from agejax.data.tables.table import Table
 from agejax.errors import UserError
+from tests.cli.test_commands import agejax_command
 from tests.data.tables.conftest import jpeg
-from tests.test_commands import agejax_command
 
 
 def faces(file):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from agejax.data.tables.cells import BadRow
+from agejax.data.tables.parsing import BadRow
 from agejax.data.tables.rows import faces_of
 from agejax.data.tables.table import Table
 from agejax.errors import UserError

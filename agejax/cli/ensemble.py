@@ -1,0 +1,51 @@
+"""`agejax ensemble`: several runs as one, their probabilities averaged."""
+
+from pathlib import Path
+from typing import Any
+
+from agejax.cli import options
+
+
+def add(commands: Any) -> None:
+    """Declares the command."""
+    text = "make one run of several, whose probabilities are averaged"
+    command = commands.add_parser("ensemble", help=text)
+    text = "two runs or more, trained on the same data at the same size"
+    command.add_argument("runs", metavar="RUN", type=Path, nargs="+", help=text)
+    command.add_argument("-o", "--out", type=Path, required=True, help="the folder of the new run")
+    options.add_teachers(command, "the first run")
+    options.add_places(command, "the first run")
+    command.set_defaults(run=run)
+
+
+def run(
+    runs: list[Path],
+    out: Path,
+    faces: str | None,
+    split: str,
+    checkpoint: str,
+    manual_dir: str | None,
+    data_dir: str | None,
+) -> int:
+    """Writes the new run, and prints how each reads the faces that taught it, and all together.
+
+    Raises:
+      UserError: a run is not there, or cannot be averaged with the first, or `out` is taken.
+    """
+    from agejax.experiments.ensemble import ensemble, ensemble_lines
+    from agejax.training.compilation_cache import keep_compiled
+
+    keep_compiled()
+    each, together = ensemble(
+        runs,
+        out,
+        faces=faces,
+        split=split,
+        checkpoint=checkpoint,
+        places=options.places(manual_dir, data_dir),
+    )
+    for line in ensemble_lines(runs, each, together):
+        print(line)
+    taught = together["calibration"]["n"]
+    print(f"{out} reads by all {len(runs)}, calibrated by {taught:,} faces")
+    return 0

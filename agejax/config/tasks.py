@@ -1,0 +1,264 @@
+"""What a model learns to read: the tasks of a config, each with its head, loss and balance."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from ml_collections import FieldReference
+
+from agejax.errors import UserError
+from agejax.labels import GENDER_NAMES
+from agejax.losses.balance import logit_offset
+from agejax.losses.row_losses import RowLoss, cross_entropy, with_ranges
+from agejax.models.heads import Softmax
+from agejax.utils.import_by_name import resolve
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One task. A config gives `classes`, and of the rest what it wants otherwise.
+
+    Attributes:
+      classes: how many there are; labels are 0 to classes - 1.
+      weight: in the loss, relative to the other tasks'.
+      head: an nnx.Module class, of agejax.models.heads.
+      loss: (logits [B, ...], label [B], **loss_args) -> [B], of agejax.losses.row_losses.
+      loss_args: its settings.
+      balance: None, or (counts [classes], **balance_args) -> weights [classes], of
+        agejax.losses.balance.
+      balance_args: its settings.
+      logit_adjustment: how far predictions are moved towards rare classes, once trained: 0 not at
+        all, 1 as if all were equally frequent; see agejax.losses.balance.logit_offset.
+      names: of the classes, in their order; a column of a table of faces holds these. With them
+        `classes` can be left out. Without: female and male of gender, else 0, 1, 2, ...
+    """
+
+    classes: int
+    weight: float = 1.0
+    head: Any = Softmax
+    loss: Any = cross_entropy
+    loss_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    balance: Any = None
+    balance_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    logit_adjustment: float = 0.0
+    names: tuple[str, ...] = ()
+
+    @property
+    def row_loss(self) -> RowLoss:
+        """(logits, label) -> [B], its settings given; also (logits, first, last), of ranges."""
+        loss = functools.partial(self.loss, **self.loss_args)
+        of_range = getattr(self.loss, "of_range", None)
+        return with_ranges(loss, of_range) if of_range else loss
+
+
+_CALLABLE = ("head", "loss", "balance")
+_MOST = 100_000  # classes
+# What else stands beside tasks in logs and evaluations.
+_TAKEN = (
+    *("step", "loss", "refused", "images_per_second", "input_wait", "validation", "n", "split"),
+    *("left_out", "unreadable", "baseline", "data", "config", "versions", "uncalibrated"),
+    *("calibration", "groups", "worst_to_mean", "interval_over", "persons", "curves"),
+)
+_AGE_SIGMA = 3.0  # years, over which the shares of ages are smoothed
+
+
+def read(tasks: Mapping[str, Any]) -> dict[str, Task]:
+    """{name: Task} of `config.tasks`; callables may be given as "module:name".
+
+    Raises:
+      UserError: a task has no `classes`, or a key that there is not.
+    """
+    return {name: _read(name, task) for name, task in tasks.items()}
+
+
+def _read(name: str, given: Mapping[str, Any]) -> Task:
+    settings = dict(given.items())
+    for key in _CALLABLE:
+        if isinstance(settings.get(key), str):
+            settings[key] = resolve(settings[key])
+    for key in ("loss_args", "balance_args"):
+        settings[key] = dict(settings.get(key, {}))
+    settings["names"] = names = tuple(settings.get("names", ()))
+    if names:
+        settings.setdefault("classes", len(names))
+    try:
+        return Task(**settings)
+    except TypeError as error:
+        keys = ", ".join(field.name for field in dataclasses.fields(Task))
+        raise UserError(f"config.tasks.{name} takes {keys}, of which classes is needed") from error
+
+
+def class_names(name: str, task: Task) -> tuple[str, ...]:
+    """How the classes of a task are called: the config's names, or what its numbers mean."""
+    if task.names:
+        return task.names
+    return GENDER_NAMES if name == "gender" else tuple(map(str, range(task.classes)))
+
+
+def plain(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`config.tasks` with everything said that they leave to defaults."""
+    return {
+        name: {field.name: getattr(task, field.name) for field in dataclasses.fields(Task)}
+        for name, task in read(tasks).items()
+    }
+
+
+def settable(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """`plain`, for a ConfigDict whose callables a command line may name."""
+    whole = plain(tasks)
+    for task in whole.values():
+        for key in _CALLABLE:  # of `object`: what absl's flags of ml_collections take strings for
+            task[key] = FieldReference(task[key], field_type=object)
+    return whole
+
+
+def check(tasks: Mapping[str, Any]) -> None:
+    """Raises a `UserError` for a task that cannot be meant, or whose parts do not suit."""
+    for name in ("age", "gender"):  # what predictions and reports are made of
+        if name not in tasks:
+            raise UserError(
+                f"config.tasks has no {name}; to train without it, set config.tasks.{name}.weight=0"
+            )
+    for name, task in read(tasks).items():
+        where = f"config.tasks.{name}"
+        if name in _TAKEN:
+            raise UserError(f"{where}: figures have a {name!r} of another kind; rename the column")
+        if not (isinstance(task.classes, int) and 2 <= task.classes <= _MOST):
+            raise UserError(f"{where}.classes is {task.classes!r}; it must be from 2 to {_MOST:,}")
+        if not all(isinstance(of, str) for of in task.names):
+            raise UserError(f"{where}.names are {list(task.names)!r:.80}; they must be words")
+        if task.names and len(set(task.names)) != task.classes:
+            raise UserError(f"{where}: {task.classes} classes, but the names {list(task.names)}")
+        if not (isinstance(task.weight, int | float) and 0 <= task.weight < math.inf):
+            raise UserError(f"{where}.weight is {task.weight!r}; it must be at least 0")
+        if not (isinstance(task.head, type) and issubclass(task.head, nnx.Module)):
+            raise UserError(f"{where}.head is {task.head!r}; it must be an nnx.Module class")
+        if not callable(task.loss):
+            raise UserError(f"{where}.loss is {task.loss!r}; it must be a function")
+        if not (task.balance is None or callable(task.balance)):
+            raise UserError(f"{where}.balance is {task.balance!r}; it must be None or a function")
+        if not (isinstance(by := task.logit_adjustment, int | float) and 0 <= by <= 1):
+            raise UserError(f"{where}.logit_adjustment is {by!r}; it must be from 0 to 1")
+        _check_loss(where, task)
+        if task.balance:
+            _weights(where, task, np.ones(task.classes, int))
+    if not sum(task.weight for task in read(tasks).values()) > 0:
+        raise UserError("config.tasks: no task has a weight above 0")
+
+
+def _check_loss(where: str, task: Task) -> None:
+    loss, head = (getattr(x, "__name__", repr(x)) for x in (task.loss, task.head))
+    if (heads := getattr(task.loss, "heads", None)) and not issubclass(task.head, heads):
+        suited = " or ".join(x.__name__ for x in heads)
+        raise UserError(f"{where}: the loss {loss} suits a head {suited}, not {head}")
+
+    def rows() -> jax.Array:
+        made = task.head(1, task.classes, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        return task.row_loss(made(jnp.zeros((3, 1))), jnp.zeros(3, jnp.int32))
+
+    try:
+        shape = jax.eval_shape(rows).shape  # tried on nothing: it costs milliseconds
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
+        line = str(error).partition("\n")[0]
+        raise UserError(
+            f"{where}: the loss {loss}, with its loss_args, does not suit {head}: {line}"
+        ) from error
+    if shape != (3,):
+        raise UserError(f"{where}: the loss {loss} gives {shape} for 3 faces, not one for each")
+
+
+def check_faces(
+    tasks: Mapping[str, Task], known: Mapping[str, np.ndarray], upto: Mapping[str, np.ndarray]
+) -> None:
+    """Raises a `UserError` for a task that training faces, {task: [N]}, cannot teach."""
+    for name, task in tasks.items():
+        if task.weight and not known[name].any():
+            raise UserError(
+                f"no training face has a known {name}; to train without it, set "
+                f"config.tasks.{name}.weight=0"
+            )
+        if name in upto and not getattr(task.loss, "of_range", None):
+            raise UserError(
+                f"config.tasks.{name}.loss: {getattr(task.loss, '__name__', task.loss)} knows no "
+                f"labels that are ranges, which some faces have; see agejax.losses.row_losses.suits"
+            )
+
+
+def class_weights(
+    tasks: Mapping[str, Task],
+    labels: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
+    upto: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, np.ndarray]:
+    """{task: float32 [classes]} of the tasks that are balanced.
+
+    Args:
+      tasks: as `read` gives them.
+      labels: {task: int [N]} of the training faces.
+      known: {task: bool [N]}; the others are not counted.
+      upto: {task: int [N]}, the last class of labels that are ranges, which are counted in equal
+        parts for each class within.
+
+    Raises:
+      UserError: the balance does not take its settings or these counts.
+    """
+    return {
+        name: _weights(
+            f"config.tasks.{name}",
+            task,
+            _counts(task.classes, labels[name], (upto or {}).get(name), known[name]),
+        )
+        for name, task in tasks.items()
+        if task.balance
+    }
+
+
+def logit_offsets(
+    tasks: Mapping[str, Task],
+    labels: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
+    upto: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, list[float]]:
+    """{task: [classes] nats} of the tasks whose logits are to be adjusted; as `class_weights`."""
+    return {
+        name: logit_offset(
+            _counts(task.classes, labels[name], (upto or {}).get(name), known[name]),
+            task.logit_adjustment,
+            _AGE_SIGMA if name == "age" else 0.0,
+        ).tolist()
+        for name, task in tasks.items()
+        if task.logit_adjustment
+    }
+
+
+def _counts(
+    classes: int, label: np.ndarray, last: np.ndarray | None, known: np.ndarray
+) -> np.ndarray:
+    first = label[known]
+    if last is None:
+        return np.bincount(first, minlength=classes)
+    end = last[known] + 1
+    share = 1 / (end - first)
+    starts = np.bincount(first, share, minlength=classes + 1)
+    counts = (starts - np.bincount(end, share, minlength=classes + 1)).cumsum()[:classes]
+    return counts.round(6)  # what rounding leaves of nothing is nothing
+
+
+def _weights(where: str, task: Task, counts: np.ndarray) -> np.ndarray:
+    balance: Callable[..., np.ndarray] = task.balance
+    try:
+        weights = np.asarray(balance(counts, **task.balance_args), np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{where}: the balance {getattr(balance, '__name__', balance)!r}, with its "
+            f"balance_args, fails: {error}"
+        ) from error
+    if weights.shape != counts.shape or not np.isfinite(weights).all() or (weights < 0).any():
+        raise UserError(f"{where}: the balance gives no finite weight for each class")
+    return weights

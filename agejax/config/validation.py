@@ -1,0 +1,156 @@
+"""Whether a config can be meant: each value by itself, and those that have to agree."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from agejax import config as configs
+from agejax.config import get, tasks
+from agejax.data.crop_margin import LARGEST
+from agejax.errors import UserError
+from agejax.models.ensemble import Ensemble
+from agejax.utils.plain_names import check_plain, check_split
+
+_TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "eval_every")
+_COUNTS = ("data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
+_MOST = 2**31 - 1  # steps are counted in 32 bits
+_LARGEST = 4096  # pixels a side
+# Of model.args, by which a model is built before anything of it can be compared.
+_LARGEST_ARG, _LONGEST_ARG, _DEEPEST_ARG = 1 << 16, 1000, 10
+_NOT_NEGATIVE = (
+    *("optim.learning_rate", "optim.warmup_steps", "optim.weight_decay", "optim.clip_norm"),
+    *("optim.trunk_rate", "optim.frozen_steps", "optim.eps"),
+    *("train.skip_nonfinite", "data.painted", "data.cache_mib", "augment.mixup"),
+)
+_RANGES = (
+    *((key, lambda x: x >= 1, "at least 1") for key in _COUNTS),
+    *((key, lambda x: x <= _MOST, f"at most {_MOST:,}") for key in _COUNTS),
+    ("data.size", lambda x: 1 <= x <= _LARGEST, f"from 1 to {_LARGEST:,}"),
+    ("model.head_width", lambda x: 0 <= x <= _LARGEST_ARG, f"from 0 to {_LARGEST_ARG:,}"),
+    ("mode", lambda x: x in ("train", "eval"), "'train' or 'eval'"),
+    ("model.dtype", lambda x: x in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
+    ("augment.crop", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
+    ("augment.pad", lambda x: x is None or x >= 0, "0 or above"),
+    ("model.flip_cut", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
+    ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
+    ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
+    ("data.margin", lambda x: x is None or 0 <= x <= LARGEST, f"from 0 to {LARGEST:g}"),
+    ("train.fsdp_above", lambda x: x is None or x >= 0, "0 or above"),
+    *((key, lambda x: 0 <= x < 1, "in [0, 1)") for key in ("train.ema", "optim.b1", "optim.b2")),
+    *((key, lambda x: x >= 0, "0 or above") for key in _NOT_NEGATIVE),
+    ("seed", lambda x: 0 <= x < 2**32, f"from 0 to {2**32 - 1}"),
+)
+
+
+def check(config: ConfigDict) -> None:
+    """Raises a `UserError` for a value that cannot be meant, or a file that is not there."""
+    check_values(config)
+    if config.eval.attributes and not Path(config.eval.attributes).is_file():
+        raise UserError(
+            f"config.eval.attributes is {config.eval.attributes}; there is no such file"
+        )
+    configs.writers(config)
+
+
+def check_values(config: ConfigDict) -> None:
+    """Raises a `UserError` for a value that cannot be meant, wherever the config is read."""
+    _check_numbers(config)
+    check_split(config.eval.split, "config.eval.split")
+    for key, fits, wanted in _RANGES:
+        if not fits(get(config, key)):
+            raise UserError(f"config.{key} is {f'{get(config, key)!r:.60}'}; it must be {wanted}")
+    if config.train.batch_size % config.train.accumulate:
+        raise UserError(
+            f"config.train.batch_size, {config.train.batch_size}, does not divide into "
+            f"config.train.accumulate, {config.train.accumulate}, equal parts"
+        )
+    for key in ("train.steps", "train.log_every", "train.eval_every"):
+        if get(config, key) % config.train.steps_per_call:
+            raise UserError(
+                f"config.{key} is {get(config, key)}, no multiple of config.train.steps_per_call, "
+                f"{config.train.steps_per_call}"
+            )
+    _check_stages(config)
+    if config.model.flip_cut and not config.model.flip:
+        raise UserError("config.model.flip_cut cuts the mirror image; set config.model.flip, too")
+    if (config.model.trunk is Ensemble) != bool(config.model.members):
+        raise UserError("config.model.members is for, and needed by, the trunk Ensemble")
+    for part in (config.model, *config.model.members.values()):
+        _check_args(part["args"], deep=0)
+    for kind, names in {"task": config.tasks, "set of faces": config.data.sets}.items():
+        for name in names:
+            check_plain(name, f"a {kind}")
+    tasks.check(config.tasks)
+
+
+def _check_args(value: Any, deep: int) -> None:
+    """What sizes a network is made of may be anybody's."""
+    if isinstance(value, Mapping | ConfigDict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        if len(value) > _LONGEST_ARG or deep > _DEEPEST_ARG:
+            raise UserError("config.model.args holds more values than describe a network")
+        for inner in value:
+            _check_args(inner, deep + 1)
+    elif isinstance(value, int) and abs(value) > _LARGEST_ARG:
+        raise UserError(
+            f"config.model.args holds a number over {_LARGEST_ARG:,}; no network has so many"
+        )
+
+
+def _check_numbers(config: ConfigDict) -> None:
+    """Nothing may be None or infinite that is not so by itself."""
+    usual = dict(configs.flat(configs.default().to_dict()))
+    for key, value in configs.flat(config.to_dict()):
+        if value is None and usual.get(key) is not None:
+            raise UserError(f"config.{key} is None; it must be set, such as {usual[key]!r}")
+        if isinstance(value, bool) != isinstance(usual.get(key, value), bool):
+            raise UserError(f"config.{key} is {value!r}; it must be such as {usual[key]!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"config.{key} is {value}; it must be a finite number")
+
+
+def check_trainable(config: ConfigDict) -> None:
+    """Raises a `UserError` for an ensemble, whose members are trained, each by itself."""
+    if config.model.members:
+        raise UserError(
+            "an ensemble is not trained: train its members, then `agejax ensemble` them"
+        )
+
+
+def check_source(config: ConfigDict) -> None:
+    """Raises a `UserError` where `config.data` is given what says nothing to its source."""
+    args, rest = configs.split_source_args(config)
+    usual = configs.default().data.to_dict()
+    for key, value in rest.items():
+        if value != usual.get(key):
+            source, takes = configs.source_of(config).__name__, ", ".join(args)
+            raise UserError(f"config.data.{key} is {value!r}, but {source} takes {takes}")
+
+
+def _check_stages(config: ConfigDict) -> None:
+    given, most = config.train.stages, config.data.size
+    for pair in given:
+        if not (
+            isinstance(pair, tuple | list)
+            and len(pair) == 2
+            and all(type(n) is int and n > 0 for n in pair)
+            and pair[0] <= most
+        ):
+            raise UserError(
+                f"config.train.stages holds {pair!r}; it must hold pairs of (pixels a side, up to "
+                f"config.data.size, {most}; steps)"
+            )
+        if pair[1] % config.train.steps_per_call:
+            raise UserError(
+                f"config.train.stages holds {pair!r}, whose steps are no multiple of "
+                f"config.train.steps_per_call, {config.train.steps_per_call}"
+            )
+    if (before := sum(steps for _, steps in given)) >= config.train.steps:
+        raise UserError(
+            f"config.train.stages take {before} steps of config.train.steps, "
+            f"{config.train.steps}: none is left at {most} pixels"
+        )

@@ -1,0 +1,38 @@
+"""The rows of a table that can be used, as a table."""
+
+import os
+from pathlib import Path
+
+from agejax.data.tables.check import Checked
+from agejax.data.tables.csv_cells import CsvWriter
+from agejax.data.tables.parsing import BadRow, image_path
+from agejax.data.tables.rows import root_of
+from agejax.data.tables.written import written
+from agejax.errors import UserError
+
+
+def write_good(checked: Checked, root: str | None, out: Path) -> int:
+    """Writes the usable rows as CSV, their paths as they are from `out`; how many there are.
+
+    Raises:
+      UserError: `out` is the table itself, or names another kind of table.
+    """
+    table = checked.table
+    if out.suffix.lower() != ".csv":
+        raise UserError(f"--good {out}: it must end in .csv")
+    if out.exists() and out.samefile(table.file):
+        raise UserError(f"--good {out}: that is the table itself; name another file")
+    folder, home = Path(os.path.abspath(root_of(table.file, root))), out.absolute().parent
+    usable = set(checked.columns["number"].tolist())
+    n = 0
+    with written(out) as file:
+        writer = CsvWriter(file, table.columns)
+        writer.writeheader()
+        for number, cells in table:
+            if number in usable and not isinstance(cells, BadRow):
+                image = Path(os.path.normpath(folder / image_path(cells["path"])))
+                near = image.is_relative_to(home)
+                path = image.relative_to(home) if near else image
+                writer.writerow(table.with_points(cells) | {"path": path.as_posix()})
+                n += 1
+    return n

@@ -1,0 +1,1 @@
+"""Processes, their mesh, and how arrays are split over it."""

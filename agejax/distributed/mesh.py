@@ -1,0 +1,125 @@
+"""One mesh over all devices of all processes, and how arrays get onto it and back."""
+
+from collections import deque
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from agejax.distributed.initialize import wait_for_all
+from agejax.distributed.sharding import Layout
+from agejax.errors import UserError
+from agejax.types import Tree
+
+_AHEAD = 2  # calls of the train step that the host may be ahead of the devices
+
+
+def make_mesh() -> Mesh:
+    """All devices along one axis, "data", those of a process beside one another.
+
+    All processes have to call it.
+    """
+    if jax.process_count() > 1:  # CPUs set their collectives up within 30 seconds, or not at all
+        wait_for_all("mesh")
+        multihost_utils.sync_global_devices("mesh")
+    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    return Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Every device holds the whole array."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def own_shard() -> tuple[int, int]:
+    """(i, k): the slice of every batch that this process reads is the i-th of k."""
+    return jax.process_index(), jax.process_count()
+
+
+def put_batch(mesh: Mesh, batch: Any, stacked: bool = False) -> Any:
+    """This process's rows of a batch, or of a stack of batches -> global arrays, split by row."""
+    rows = NamedSharding(mesh, PartitionSpec(None, "data") if stacked else PartitionSpec("data"))
+    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(rows, x), batch)
+
+
+def put(tree: Tree, shardings: Any) -> Tree:
+    """Arrays that all processes have alike -> global arrays.
+
+    `shardings` is one, or one for each array.
+    """
+    if jax.process_count() == 1:
+        return jax.device_put(tree, shardings)
+    if isinstance(shardings, NamedSharding):
+        shardings = jax.tree.map(lambda x: shardings, tree)
+
+    def globally(x: Any, sharding: NamedSharding) -> jax.Array:
+        x = np.asarray(x)
+        return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])
+
+    return jax.tree.map(globally, tree, shardings)
+
+
+def put_whole(mesh: Mesh, tree: Tree) -> Tree:
+    """As `put`, whole on every device."""
+    return put(tree, replicated(mesh))
+
+
+def whole(mesh: Mesh, tree: Tree) -> Tree:
+    """Global arrays, however they are split -> whole on every device."""
+    return jax.jit(_same, out_shardings=replicated(mesh))(tree)
+
+
+def _same(tree: Tree) -> Tree:
+    return tree
+
+
+def layout_of(mesh: Mesh, fsdp_above: float | None) -> Layout | None:
+    """How the devices of a mesh keep the state; None for one device, where nothing is to be said.
+
+    `fsdp_above` is in MiB.
+    """
+    if mesh.size == 1:
+        return None
+    return Layout(mesh, None if fsdp_above is None else fsdp_above * 2**20)
+
+
+def fetch(tree: Tree) -> Tree:
+    """Global arrays -> NumPy arrays, whole in every process; all processes have to call it."""
+    if jax.process_count() == 1:
+        return jax.device_get(tree)
+    return multihost_utils.process_allgather(tree, tiled=True)
+
+
+class Highest:
+    """Tells all processes the highest of the numbers that they bring, at the same call of it.
+
+    With several processes, what it tells was brought two calls before, so that nobody waits.
+    """
+
+    def __init__(self, mesh: Mesh):
+        """For the processes of a mesh."""
+        self._mesh = mesh
+        self._highest = jax.jit(jnp.max, out_shardings=replicated(mesh))
+        self._under_way: deque[jax.Array] = deque()
+
+    def __call__(self, number: int) -> int:
+        """Brings a number, and gives the highest."""
+        if jax.process_count() == 1:
+            return number
+        mine = np.full(jax.local_device_count(), number, np.int32)
+        self._under_way.append(self._highest(put_batch(self._mesh, mine)))
+        return int(self._under_way.popleft()) if len(self._under_way) > _AHEAD else 0
+
+
+def check_batch_size(mesh: Mesh, key: str, batch_size: int, parts: int = 1) -> None:
+    """Raises a `UserError` where `parts` of a batch cannot be shared equally by all devices."""
+    unit = mesh.size * parts
+    if batch_size % unit:
+        raise UserError(
+            f"config.{key} is {batch_size}, which {mesh.size} devices cannot share equally"
+            f"{f' in {parts} parts' if parts > 1 else ''}; "
+            f"{max(unit, round(batch_size / unit) * unit)} would do"
+        )

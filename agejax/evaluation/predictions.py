@@ -1,0 +1,108 @@
+"""What was predicted for each face of a split: the `.npz` files that evaluations write.
+
+Other tools may write such files, too: see `agejax.evaluation.evaluate.evaluate`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from agejax.data.npz import read_npz
+from agejax.errors import UserError, first_line
+from agejax.labels import median_age
+from agejax.metrics.masked_sums import off
+
+TASKS = ("age", "gender")
+_ARRAYS = ("label", "upto", "known", "probabilities")
+
+
+def losses(task: str, one: dict[str, np.ndarray]) -> np.ndarray:
+    """[N]: the error of the median age in years (of a range: outside it), or a class is right."""
+    p, label = one[f"{task}_probabilities"], one[f"{task}_label"]
+    if task == "age":
+        return np.abs(off(median_age(p.astype(np.float64)), label, one[f"{task}_upto"]))
+    return (p.argmax(-1) == label).astype(np.float64)
+
+
+def predictions_file(path: Path, split: str) -> Path:
+    """Where the predictions of a run on a split are; a `.npz` file is itself.
+
+    Raises:
+      UserError: there is no such file.
+    """
+    if path.suffix == ".npz":
+        if not path.is_file():
+            raise UserError(f"{path}: there is no such file")
+        return path
+    file = path / "eval" / f"{split}.npz"
+    if not file.is_file():
+        raise UserError(
+            f"{file}: there is no such file; evaluate the run first "
+            f"(launch.py --config.mode=eval --config.eval.split={split})"
+        )
+    return file
+
+
+def evaluated_checkpoint(arrays: dict[str, np.ndarray]) -> tuple[int, dict[str, str]] | None:
+    """The step and the identity of the checkpoint that a file is of; None where it tells none.
+
+    See `agejax.checkpoints.checkpoint.Checkpoints.identity`.
+    """
+    words = arrays.get("checkpoint", np.array(0))
+    if words.ndim != 1 or words.dtype.kind != "U" or not len(words):
+        return None
+    step, *parts = words.tolist()
+    if not (step.isascii() and step.isdecimal() and len(step) < 20):
+        return None
+    return int(step), {part: of for part, _, of in (word.partition("=") for word in parts)}
+
+
+def read_predictions(file: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, sorted by path, and `checkpoint` where it tells that.
+
+    Raises:
+      UserError: it is not of the form that `agejax.evaluation.evaluate` writes.
+    """
+    try:
+        arrays = read_npz(file)
+    except Exception as error:  # zipfile, zlib and NumPy each have their own
+        raise UserError(f"{file}: cannot be read ({first_line(error)})") from error
+    path = arrays.get("path", np.array([]))
+    if path.ndim != 1 or path.dtype.kind not in "US" or not len(path):
+        raise UserError(f"{file}: it has no array `path` of names")
+    tasks = [task for task in TASKS if f"{task}_probabilities" in arrays]
+    for task in tasks:
+        p, label = arrays[f"{task}_probabilities"], arrays.get(f"{task}_label", np.array(0))
+        arrays.setdefault(f"{task}_known", np.ones(len(path), bool))
+        arrays.setdefault(f"{task}_upto", label)
+        known, last = arrays[f"{task}_known"], arrays[f"{task}_upto"]
+        if known.shape != path.shape or known.dtype.kind != "b":
+            raise UserError(f"{file}: {task}_known does not say of each face whether it is")
+        if label.shape != path.shape or label.dtype.kind not in "iu":
+            raise UserError(f"{file}: it has no whole {task}_label for each of its faces")
+        if last.shape != path.shape or last.dtype.kind not in "iu":
+            raise UserError(f"{file}: it has no whole {task}_upto for each of its faces")
+        if p.ndim != 2 or len(p) != len(path) or p.dtype.kind != "f" or not np.isfinite(p).all():
+            raise UserError(f"{file}: {task}_probabilities are not finite numbers of each face")
+    order = np.argsort(path)
+    kept = ["path", *(["person"] if "person" in arrays else [])]
+    kept += [f"{task}_{what}" for task in tasks for what in _ARRAYS]
+    told = {name: arrays[name] for name in ("checkpoint",) if name in arrays}
+    of_faces = {name: arrays[name][order] for name in kept}
+    return of_faces | {"path": path[order].astype(str)} | told
+
+
+def check_same_faces(
+    our_file: Path, ours: dict[str, np.ndarray], file: Path, theirs: dict[str, np.ndarray]
+) -> None:
+    """Raises a `UserError` where two files are not of the same faces with the same labels."""
+    differ = np.setxor1d(ours["path"], theirs["path"])
+    if len(differ) or len(ours["path"]) != len(theirs["path"]):
+        example = f", {differ[0]} for one" if len(differ) else ""
+        raise UserError(f"{our_file} and {file} are not of the same faces{example}")
+    for name in (f"{task}_{what}" for task in TASKS for what in ("label", "known")):
+        if name in ours and name in theirs and (wrong := ours[name] != theirs[name]).any():
+            raise UserError(
+                f"{our_file} and {file} differ in {name} of {wrong.sum():,} faces, "
+                f"{ours['path'][wrong.argmax()]} for one"
+            )

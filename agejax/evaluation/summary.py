@@ -1,0 +1,224 @@
+"""What an evaluation tells: figures from probabilities and labels, as JSON and as a table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from agejax.data.faces import Faces
+from agejax.labels import GENDERS, median_age
+from agejax.metrics import calibration as calibrations
+from agejax.metrics import curves
+from agejax.metrics.calibration import Calibration, age_interval
+from agejax.metrics.groups import Measure, by_group, decades, worst_to_mean
+from agejax.metrics.masked_sums import compute, metric_sums, off
+from agejax.metrics.reliability import expected_calibration_error, inside, risk_when_set_aside
+
+Probabilities = Mapping[str, np.ndarray]
+GROUPS = ("all", "decade", "gender")  # kinds of groups that labels form, and all faces together
+
+
+def score(probabilities: Probabilities, faces: Faces) -> dict[str, dict[str, Any]]:
+    """{task: metrics} of predicted faces, as `agejax.metrics.masked_sums.compute` gives them."""
+    exact = {task: p.astype(np.float64) for task, p in probabilities.items()}
+    return compute(metric_sums(exact, faces.labels, faces.known, upto=faces.upto))
+
+
+def validation_figures(
+    raw: Probabilities, faces: Faces, offset: Mapping[str, Sequence[float]] | None = None
+) -> tuple[dict[str, Any], Calibration]:
+    """`score` of validation faces, and the calibration that they were scored and will ship with.
+
+    `raw` are the model's own probabilities, `offset` as in `agejax.metrics.calibration.fit`. The
+    log gets the calibration, too, as "calibration".
+    """
+    fitted = calibrations.fit(raw, faces.labels, faces.known, upto=faces.upto, offset=offset)
+    figures: dict[str, Any] = score(calibrations.calibrated(raw, fitted), faces)
+    return figures | {"calibration": dict(vars(fitted))}, fitted
+
+
+def selection_error(figures: Mapping[str, Any]) -> float:
+    """What the best checkpoint has least of: the age MAE, or where no age is known, the NLL."""
+    if figures["age"]["n"]:
+        return figures["age"]["mae"]["median"]
+    return sum(of["nll"] for of in figures.values() if "nll" in of)
+
+
+def baseline(train: Faces | None, faces: Faces) -> dict[str, Any]:
+    """What guessing the training median age (years MAE) and majority classes (accuracy) gives.
+
+    {"age_mae", "gender_accuracy", ...}; None where nothing is known to guess, or to be right about.
+    Where there is an "age_mae", also "age_median", and "age_cumulative": the shares of faces within
+    0, 1, ... 20 years of it.
+    """
+    guesses: dict[str, Any] = {}
+    for task in faces.labels:
+        name = "age_mae" if task == "age" else f"{task}_accuracy"
+        guesses[name] = None
+        if train is None or not train.known[task].any() or not faces.known[task].any():
+            continue
+        (first, last), (low, high) = _known_range(train, task), _known_range(faces, task)
+        if task == "age":
+            # The median of both ends is least far from the ranges that they bound.
+            median = float(np.median(np.concatenate([first, last])))
+            error = off(np.full(len(low), median), low, high)
+            guesses[name] = float(np.abs(error).mean())
+            guesses["age_median"] = median
+            guesses["age_cumulative"] = curves.within(error).mean(0).tolist()
+        else:
+            guesses[name] = float((low == np.bincount(first).argmax()).mean())
+    return guesses
+
+
+def label_counts(faces: Faces) -> dict[str, Any]:
+    """{"n", "persons" (None where not known), TASK: [faces of each (first) label]}."""
+    known = {task: labels[faces.known[task]] for task, labels in faces.labels.items()}
+    return {
+        "n": len(faces),
+        "persons": None if faces.person is None else len(np.unique(faces.person)),
+        **{task: np.bincount(labels).tolist() for task, labels in known.items()},
+    }
+
+
+def _known_range(faces: Faces, task: str) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last class of each known label; the same where it is exact."""
+    known, label = faces.known[task], faces.labels[task]
+    return label[known], faces.upto.get(task, label)[known]
+
+
+def evaluation_figures(
+    raw: Probabilities,
+    calibration: Calibration,
+    faces: Faces,
+    attributes: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """All figures of an evaluation; `agejax.evaluation.evaluate.evaluate` lists them.
+
+    Args:
+      raw: {task: float32 [N, classes]}, the model's own.
+      calibration: the checkpoint's; an empty one where it has none.
+      faces: the N faces.
+      attributes: {kind: str [N]}, for figures by group.
+    """
+    p = calibrations.calibrated(raw, calibration)
+    measures = _measures(p, calibration, faces)
+    by_face = faces.person is None
+    people = np.arange(len(faces)) if faces.person is None else faces.person
+    age = faces.labels["age"]
+    kinds = {
+        "all": np.full(len(faces), "all"),
+        "decade": decades(age, faces.known["age"], faces.upto.get("age", age)),
+    }
+    if "gender" in faces.labels:
+        names = np.array(GENDERS)[faces.labels["gender"]]
+        kinds["gender"] = np.where(faces.known["gender"], names, "unknown")
+    groups = by_group(measures, kinds | dict(attributes or {}), people)
+    whole = groups.pop("all")["all"]
+    figures: dict[str, Any] = score(p, faces)
+    uncalibrated = score(raw, faces)
+    for task, numbers in figures.items():
+        numbers |= _reliability(task, p, calibration, faces)
+        uncalibrated[task] |= _reliability(task, raw, Calibration(), faces)
+    of_age = figures["age"]
+    if of_age["n"]:
+        of_age |= {
+            key: whole[key] for key in ("mae_interval", "bias", "bias_interval", "cs5_interval")
+        }
+        of_age["interval"]["coverage_interval"] = whole["coverage_interval"]
+    for task in (task for task in figures.keys() - {"age"} if figures[task]["n"]):
+        figures[task]["accuracy_interval"] = whole[f"{task}_accuracy_interval"]
+    return {
+        **figures,
+        "uncalibrated": uncalibrated,
+        "calibration": dict(vars(calibration)),
+        "groups": groups,
+        "worst_to_mean": {
+            kind: worst_to_mean(of, whole["mae"] or 0.0) for kind, of in groups.items()
+        },
+        "interval_over": "faces" if by_face else "persons",
+        "persons": None if by_face else len(np.unique(people)),
+        "curves": {
+            **_curves(p, calibration, faces, people),
+            "uncalibrated": _honesty(raw, faces, people),
+        },
+    }
+
+
+def _measures(p: Probabilities, calibration: Calibration, faces: Faces) -> dict[str, Measure]:
+    """What is averaged over groups: of ages in years and shares, of other tasks the accuracy."""
+    age, known = faces.labels["age"], faces.known["age"]
+    last = faces.upto.get("age", age)
+    low, median, high = age_interval(p["age"], calibration.widening.get("age", 0.0))
+    error = off(median, age, last)
+    values = {
+        "mae": np.abs(error),
+        "bias": error,
+        "cs5": np.abs(error) <= 5 + 1e-3,  # as in agejax.metrics.masked_sums
+    }
+    measures = {name: (value.astype(np.float64), known) for name, value in values.items()}
+    # Of a range of ages it cannot be said.
+    measures["coverage"] = inside(low, high, age).astype(np.float64), known & (age == last)
+    for task in p.keys() - {"age"}:
+        right = p[task].argmax(-1) == faces.labels[task]
+        measures[f"{task}_accuracy"] = right.astype(np.float64), faces.known[task]
+    return measures
+
+
+def _curves(
+    p: Probabilities, calibration: Calibration, faces: Faces, people: np.ndarray
+) -> dict[str, dict[str, curves.Curve]]:
+    """{task: {name: curve}}, of tasks with a known label."""
+    found = _honesty(p, faces, people)
+    for task in found:
+        rows = faces.known[task]
+        exact, label, who = p[task][rows].astype(np.float64), faces.labels[task][rows], people[rows]
+        if task == "age":
+            low, median, high = age_interval(exact, calibration.widening.get("age", 0.0))
+            error, uncertainty = off(median, *_known_range(faces, task)), high - low
+            found[task]["by_age"] = curves.error_by_age(error, label, who)
+            found[task]["cumulative"] = curves.cumulative_score(error, who)
+            loss = np.abs(error)
+        else:
+            loss, uncertainty = (exact.argmax(-1) != label).astype(np.float64), -exact.max(-1)
+        found[task]["risk"] = curves.risk_by_coverage(loss, uncertainty, who)
+    return found
+
+
+def _honesty(
+    p: Probabilities, faces: Faces, people: np.ndarray
+) -> dict[str, dict[str, curves.Curve]]:
+    """The curves that calibration is to straighten."""
+    found = {}
+    for task, of in p.items():
+        label = faces.labels[task]
+        # Of a range of ages it cannot be said whether an interval has the truth.
+        if (rows := faces.known[task] & (label == faces.upto.get(task, label))).any():
+            args = of[rows].astype(np.float64), label[rows], people[rows]
+            found[task] = (
+                {"coverage": curves.coverage_by_level(*args)}
+                if task == "age"
+                else {"reliability": curves.reliability(*args)}
+            )
+    return found
+
+
+def _reliability(
+    task: str, p: Probabilities, calibration: Calibration, faces: Faces
+) -> dict[str, Any]:
+    p_task = p[task][faces.known[task]]
+    label, last = _known_range(faces, task)
+    if not len(label):
+        return {}
+    if task != "age":
+        return {"ece": expected_calibration_error(p_task, label)}
+    low, _, high = age_interval(p_task, calibration.widening.get("age", 0.0))
+    error = np.abs(off(median_age(p_task.astype(np.float64)), label, last))
+    exact = label == last
+    return {
+        "interval": {
+            "level": calibrations.LEVEL,
+            "coverage": float(inside(low, high, label)[exact].mean()) if exact.any() else None,
+            "width": float((high - low).mean()),
+        },
+        "mae_when_set_aside": risk_when_set_aside(error, high - low),
+    }

@@ -1,0 +1,79 @@
+"""The labels of a config's tasks: those that faces come with, and those that a column becomes."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from agejax.config.tasks import Task, class_names
+from agejax.data.faces import UNKNOWN, Faces
+from agejax.errors import UserError
+from agejax.evaluation.summary import GROUPS
+from agejax.utils.printable import printable
+
+_MOST_GROUPS = 30  # that a column of attributes may form; one of more is an id, a date, a number
+
+
+def labelled(faces: Faces, tasks: Mapping[str, Task]) -> Faces:
+    """Faces with the labels of these tasks and of no others.
+
+    A task that faces have no labels of takes them from the attribute of its name, whose values are
+    the names of its classes.
+
+    Raises:
+      UserError: there is neither, or the attribute has other values than the task's names.
+    """
+    labels, known = dict(faces.labels), dict(faces.known)
+    for name, task in tasks.items():
+        if name in labels:
+            continue
+        if name not in faces.attributes:
+            there = ", ".join(sorted({*faces.labels, *faces.attributes}))
+            raise UserError(
+                f"config.tasks are {', '.join(sorted(tasks))}, but of {name} the faces tell "
+                f"nothing; they tell {there}"
+            )
+        labels[name], known[name] = _classes(name, task, faces.attributes[name])
+    return dataclasses.replace(
+        faces,
+        labels={name: labels[name] for name in tasks},
+        known={name: known[name] for name in tasks},
+        upto={name: last for name, last in faces.upto.items() if name in tasks},
+    )
+
+
+def groups_of(faces: Faces, more: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+    """The attributes that form groups: those of at most 30 values, and more than one.
+
+    Args:
+      faces: whose own attributes they are.
+      more: {name: str [N]} of a table of attributes; one of more than 30 values is left out with
+        a line.
+
+    Returns:
+      {name: str [N]}; what has the name of another group gets one of its own.
+    """
+    found: dict[str, np.ndarray] = {}
+    for name, values in faces.attributes.items():
+        if 1 < len(np.unique(values)) <= _MOST_GROUPS:
+            found[f"{name} (column)" if name in GROUPS else name] = values
+    for name, values in (more or {}).items():
+        if (n := len(np.unique(values))) > _MOST_GROUPS:
+            print(printable(f"no figures by {name}: {n:,} values are more than {_MOST_GROUPS}"))
+            continue
+        found[f"{name} (attributes)" if name in found or name in GROUPS else name] = values
+    return found
+
+
+def _classes(name: str, task: Task, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    names = class_names(name, task)
+    found, where = np.unique(values, return_inverse=True)
+    number = {value: i for i, value in enumerate(names)}
+    if strange := [str(value) for value in found if value not in number and value != UNKNOWN]:
+        raise UserError(
+            f"the faces' {name} is {', '.join(strange[:5])}{' ...' if len(strange) > 5 else ''}, "
+            f"but the classes of config.tasks.{name} are {', '.join(names)}; its names must be "
+            f"those of the column"
+        )
+    classes = np.array([number.get(value, -1) for value in found], np.int32)[where]
+    return np.maximum(classes, 0), classes >= 0

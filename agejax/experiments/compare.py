@@ -1,0 +1,203 @@
+"""Several ways of training on the same faces: which is better, and what was luck?
+
+Read from what evaluations wrote, so that other tools can be compared, too.
+"""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agejax.checkpoints.run_dir import other_than_evaluated
+from agejax.errors import UserError
+from agejax.evaluation.predictions import (
+    TASKS,
+    check_same_faces,
+    evaluated_checkpoint,
+    losses,
+    predictions_file,
+    read_predictions,
+)
+from agejax.metrics.bootstrap import intervals, ratio_draws
+from agejax.metrics.significance import Difference, difference, holm, pooled_deviation
+
+_LARGEST = 1e6  # of a figure that is one
+_LEVEL = 0.05  # of chance, for all comparisons of a task together
+
+
+def compare(
+    sides: Mapping[str, Sequence[Path]], split: str = "test", against: str | None = None
+) -> dict[str, Any]:
+    """The figures of several sides, and how each differs from one of them.
+
+    A face counts with its mean error over a side's runs, so that several seeds speak for one way of
+    training. All sides are drawn together, person by person: what is hard about a face costs all.
+    Where a side has several runs, the spread of seeds counts, too; see
+    `agejax.metrics.significance.difference`.
+
+    Args:
+      sides: the runs of each, or the `.npz` files of another tool; see `agejax.evaluation.evaluate`
+        for their form, of which `person` and `TASK_known` can be missing, and a task.
+      split: whose `eval/SPLIT.npz` is read of runs.
+      against: the side that the others are compared with; the one with the lowest age MAE (or the
+        highest accuracy) if None. As that is chosen by these very figures, every pair then counts
+        as a comparison.
+
+    Returns:
+      {"split", "n", "persons" (None where unknown), "interval_over": "persons" or "faces",
+       "against", "chosen" (whether by these figures), "comparisons",
+       "tasks": {"age" (MAE of the median, years) | "gender" (accuracy):
+         {"n", "seed_deviation" (None where no side has two runs), "seed_degrees",
+          "constant" (what guessing the median, or the majority, has; None where unknown)}},
+       "sides": {name: {"files": [...],
+         "age" | "gender": {"value", "interval" (95%, other faces), "runs" (each one's value),
+           "difference" (this less `against`), "difference_interval" (95%), "p",
+           "p_holm", "verdict": "better", "worse", "noise", "reference" or "unknown"}}}},
+      for the tasks that all files have. Intervals and p are None where they are not known.
+
+    Raises:
+      UserError: a file is missing or of another form, the faces differ, or there are not two sides.
+    """
+    if len(sides) < 2:
+        raise UserError("two sides at least are needed for a comparison")
+    files = {name: [predictions_file(path, split) for path in runs] for name, runs in sides.items()}
+    read = {name: [read_predictions(file) for file in of] for name, of in files.items()}
+    every_file, everyone = (list(itertools.chain(*x.values())) for x in (files, read))
+    first = everyone[0]
+    for file, other in zip(every_file, everyone, strict=True):
+        _check_current(file, other, split)
+        check_same_faces(every_file[0], first, file, other)
+    tasks = [task for task in TASKS if all(f"{task}_probabilities" in one for one in everyone)]
+    if not tasks:
+        raise UserError(f"{every_file[0]} and {every_file[-1]} have no task in common")
+    person = next((one["person"] for one in everyone if "person" in one), None)
+    n = len(first["path"])
+    people = np.arange(n) if person is None else person
+    tables = {
+        task: {name: np.stack([losses(task, one) for one in of]) for name, of in read.items()}
+        for task in tasks
+    }
+    reference = _best(tasks[0], tables[tasks[0]], first) if against is None else against
+    if reference not in sides:
+        raise UserError(f"there is no side {reference!r}; there are {', '.join(sides)}")
+    k = len(sides)
+    figures: dict[str, Any] = {
+        "split": split,
+        "n": n,
+        "persons": None if person is None else len(np.unique(person)),
+        "interval_over": "faces" if person is None else "persons",
+        "against": reference,
+        "chosen": against is None,
+        "comparisons": k * (k - 1) // 2 if against is None else k - 1,
+        "tasks": {},
+        "sides": {name: {"files": [str(file) for file in of]} for name, of in files.items()},
+    }
+    constant = _constant(every_file)
+    for task in tasks:
+        of_sides, about = _task(task, tables[task], first, people, figures)
+        figures["tasks"][task] = about | {"constant": constant.get(task)}
+        for name, numbers in of_sides.items():
+            figures["sides"][name][task] = numbers
+    return figures
+
+
+def _check_current(file: Path, arrays: dict[str, np.ndarray], split: str) -> None:
+    """Raises a `UserError` where a run's predictions are not by the weights that it has now."""
+    run = file.parent.parent
+    evaluated = evaluated_checkpoint(arrays)
+    if file.parent.name == "eval" and evaluated is not None:
+        step, identity = evaluated
+        if differs := other_than_evaluated(run, step, identity):
+            raise UserError(
+                f"{file} is of {differs}; evaluate again (launch.py --config.mode=eval "
+                f"--config.eval.split={split} --workdir={run})"
+            )
+
+
+def _task(
+    task: str,
+    tables: Mapping[str, np.ndarray],
+    first: Mapping[str, np.ndarray],
+    people: np.ndarray,
+    figures: Mapping[str, Any],
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The figures of all sides in a task, and what holds for all of them."""
+    known = first[f"{task}_known"]
+    if not known.any():
+        raise UserError(f"no {task} of the faces is known: there is nothing to compare")
+    runs = {name: table[:, known].mean(1) for name, table in tables.items()}
+    columns = np.stack([table[:, known].mean(0) for table in tables.values()], axis=1)
+    draws = ratio_draws(columns, np.ones_like(columns), people[known])
+    spread, free = pooled_deviation(list(runs.values()))
+    names, reference = list(tables), figures["against"]
+    at = names.index(reference)
+    apart = {
+        name: difference(
+            float(columns[:, i].mean() - columns[:, at].mean()),
+            draws[:, i] - draws[:, at],
+            (len(runs[name]), len(runs[reference])),
+            spread,
+            free,
+        )
+        for i, name in enumerate(names)
+        if name != reference
+    }
+    p = holm(np.array([d.p for d in apart.values()]), figures["comparisons"])
+    adjusted = dict(zip(apart, p, strict=True))
+    of_sides = {}
+    for i, (name, interval) in enumerate(zip(names, intervals(draws), strict=True)):
+        of_sides[name] = {
+            "value": float(columns[:, i].mean()),
+            "interval": _known(*interval),
+            "runs": runs[name].tolist(),
+        }
+        d = apart.get(name, Difference(0.0, (0.0, 0.0), 1.0))
+        of_sides[name] |= {
+            "difference": d.value,
+            "difference_interval": _known(*d.interval),
+            "p": None if np.isnan(d.p) else d.p,
+            "p_holm": None if np.isnan(d.p) else float(adjusted.get(name, 1.0)),
+            "verdict": _verdict(task, d, adjusted[name]) if name in apart else "reference",
+        }
+    about = {
+        "n": int(known.sum()),
+        "seed_deviation": spread if free else None,
+        "seed_degrees": free,
+    }
+    return of_sides, about
+
+
+def _best(task: str, tables: Mapping[str, np.ndarray], first: Mapping[str, np.ndarray]) -> str:
+    known = first[f"{task}_known"]
+    means = {name: float(table[:, known].mean()) for name, table in tables.items()}
+    return min(means, key=lambda name: means[name] if task == "age" else -means[name])
+
+
+def _verdict(task: str, d: Difference, p: float) -> str:
+    if np.isnan(p):
+        return "unknown"
+    if p > _LEVEL:
+        return "noise"
+    return "better" if (d.value < 0) == (task == "age") else "worse"
+
+
+def _known(*ends: float) -> list[float] | None:
+    return None if np.isnan(ends).any() else [float(end) for end in ends]
+
+
+def _constant(files: Sequence[Path]) -> dict[str, float]:
+    """The baseline of the first evaluation that has one; all are of the same faces."""
+    for file in files:
+        beside = file.with_suffix(".json")
+        if beside.is_file():
+            try:
+                base = json.loads(beside.read_text(encoding="utf-8"))["baseline"]
+                found = {"age": base["age_mae"], "gender": base["gender_accuracy"]}
+            except (OSError, ValueError, LookupError, TypeError, RecursionError):
+                continue
+            if all(type(x) in (int, float) and abs(x) < _LARGEST for x in found.values()):
+                return {task: float(x) for task, x in found.items()}
+    return {}

@@ -1,0 +1,1 @@
+"""How a layer is lowered on each platform."""

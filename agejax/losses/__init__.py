@@ -1,0 +1,1 @@
+"""What is minimised: losses of rows, their balance, labels that are ranges."""

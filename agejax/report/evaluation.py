@@ -1,0 +1,169 @@
+"""What a report is made of: what an evaluation wrote, and the run's log."""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from agejax.checkpoints import own_data
+from agejax.checkpoints.run_dir import of_the_run, open_checkpoints, other_than_evaluated
+from agejax.config import from_json, update
+from agejax.data.npz import read_npz
+from agejax.errors import UserError
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.predictions import evaluated_checkpoint
+from agejax.labels import median_age
+from agejax.metrics.calibration import age_interval
+from agejax.metrics.masked_sums import off
+from agejax.utils.plain_names import check_split
+
+_LARGEST = 1e15  # that is drawn
+_NEEDED = {"calibration", "groups", "worst_to_mean", "curves", "baseline", "data", "versions"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """An evaluation of N faces.
+
+    Attributes:
+      name: of the run.
+      figures: as `agejax.evaluation.evaluate.evaluate` gives them.
+      arrays: each face's, as it writes them.
+      log: the lines of `metrics.jsonl`.
+      config: what was evaluated, and how.
+    """
+
+    name: str
+    figures: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    log: list[dict[str, Any]]
+    config: ConfigDict
+
+    @property
+    def ages(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Low, median and high of each face, float64 [N] years; they depend on nothing else."""
+        widening = self.figures["calibration"]["widening"].get("age", 0.0)
+        return age_interval(self.arrays["age_probabilities"], widening)
+
+    @property
+    def last_age(self) -> np.ndarray:
+        """Of labels that are ranges the last year, int [N]; of exact ones the label."""
+        return _last_age(self.arrays)
+
+
+def open_evaluation(
+    workdir: Path,
+    split: str = "test",
+    checkpoint: str | None = None,
+    attributes: Path | None = None,
+) -> Evaluation:
+    """What `mode=eval` wrote of a split, evaluated first where that is needed.
+
+    It is, where there is no evaluation yet, or one of another checkpoint than is asked for, of one
+    that is gone or of which the weights or the calibration are others now, or of another version;
+    and where attributes are named.
+
+    Raises:
+      UserError: there is no run, or it cannot be evaluated.
+    """
+    check_split(split, "--split")
+    checkpoints = open_checkpoints(workdir)
+    saved = _saved(workdir, split)
+    changes: dict[str, Any] = {"eval.split": split}
+    if checkpoint is not None:
+        changes["eval.checkpoint"] = checkpoint
+    if attributes is not None:
+        changes["eval.attributes"] = str(attributes)
+    if saved and attributes is None:
+        asked = str(saved[0]["step"]) if checkpoint is None else checkpoint
+        try:
+            fresh = checkpoints.find(asked) == saved[0]["step"]
+        except UserError:
+            if checkpoint is not None:
+                raise
+            fresh, changes["eval.checkpoint"] = False, "best"  # training went on, and kept others
+        of = saved[0]["step"], saved[0].get("checkpoint")
+        if fresh and (differs := other_than_evaluated(workdir, *of)):
+            file = Path(workdir, "eval", f"{split}.json")
+            print(f"{file} is of {differs}: evaluated again", file=sys.stderr)
+            fresh = False
+        if fresh:
+            return _of(workdir, *saved)
+    config = _config(workdir, saved[0], changes) if saved else of_the_run(workdir, {})
+    update(config, changes)
+    if not evaluate(config, workdir)["age"]["n"]:
+        raise UserError(f"{workdir}: no age of {split} is known; there is nothing to report")
+    written = _saved(workdir, split)
+    if written is None:
+        raise UserError(f"{workdir}/eval: another process writes there; try again")
+    return _of(workdir, *written)
+
+
+def _of(workdir: Path, figures: dict[str, Any], arrays: dict[str, np.ndarray]) -> Evaluation:
+    log = _lines(workdir / "metrics.jsonl")
+    name, config = Path(os.path.realpath(workdir)).name, _config(workdir, figures)
+    return Evaluation(name, figures, arrays, log, config)
+
+
+def _config(workdir: Path, figures: dict[str, Any], changes: Collection[str] = ()) -> ConfigDict:
+    config = from_json(json.dumps(figures["config"]), f"eval/{figures['split']}.json")
+    return own_data.own(config, workdir, changes)
+
+
+def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """The figures and arrays of an evaluation by this version; None where there is none."""
+    try:
+        figures = json.loads(Path(workdir, "eval", f"{split}.json").read_text(encoding="utf-8"))
+        arrays = read_npz(Path(workdir, "eval", f"{split}.npz"))
+        _config(workdir, figures)
+        known = arrays["age_known"]
+        p = arrays["age_probabilities"][known].astype(np.float64)
+        last = _last_age(arrays)[known]
+        if "checkpoint" in figures:  # not so of an older version
+            told = figures["step"], figures["checkpoint"]
+            if evaluated_checkpoint(arrays) != told:
+                return None
+        mae = np.abs(off(median_age(p), arrays["age_label"][known], last)).mean()
+        # Both files are of one evaluation, and it is not one that was interrupted between them.
+        same = len(known) == figures["n"] and abs(mae - figures["age"]["mae"]["median"]) < 1e-6
+        return (figures, arrays) if same and figures.keys() >= _NEEDED else None
+    except Exception:  # missing, damaged, or of a version that wrote something else
+        return None
+
+
+def _last_age(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    return arrays["age_upto"] if "age_upto" in arrays else arrays["age_label"]
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log; the last may still be written."""
+    if not file.exists():
+        return []
+    lines = []
+    for text in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(line, dict) and _is_number(line.get("step")):
+            lines.append(_numbers(line))
+    return lines
+
+
+def _numbers(tree: dict[str, Any]) -> dict[str, Any]:
+    """What of a line can be drawn."""
+    return {
+        name: _numbers(of) if isinstance(of, dict) else of
+        for name, of in tree.items()
+        if isinstance(of, dict) or _is_number(of)
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < _LARGEST

@@ -1,0 +1,120 @@
+"""Tables of groups, each row with its interval drawn."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agejax.report.markup import Markup, el
+from agejax.report.plots import axis_around
+from agejax.report.strip import strip
+
+_COLUMNS = {
+    "bias": ("bias, years", "{:+.2f}"),
+    "cs5": ("CS@5", "{:.1%}"),
+    "coverage": ("inside 90%", "{:.1%}"),
+}
+
+
+def group_table(
+    kind: str, groups: Mapping[str, Mapping[str, Any]], ratio: float | None, top: float, mae: float
+) -> Markup:
+    """A table of the groups of one kind.
+
+    Args:
+      kind: "decade", "gender" or a column's name.
+      groups: {group: figures}, as an evaluation has them.
+      ratio: of the worst group's MAE to that of all; None where no group is large enough.
+      top: the MAE at the end of the scale, years.
+      mae: of all faces, years.
+    """
+    names = _COLUMNS | {
+        key: (key.replace("_accuracy", " acc."), "{:.1%}")
+        for key in next(iter(groups.values()), {})
+        if key.endswith("_accuracy")
+    }
+    scale = [el("span", f"{value:g}") for value in (0, top / 2, top)]
+    head = [
+        el("th", kind, scope="col"),
+        el("th", "faces", scope="col", class_="number"),
+        el("th", "MAE, years", scope="col", class_="number"),
+        el("th", "95% interval", scope="col", class_="number"),
+        el("th", scale, class_="scale", aria_hidden="true"),
+        *(el("th", label, scope="col", class_="number") for label, _ in names.values()),
+    ]
+    worst = (
+        f"The worst group of 30 faces or more has {ratio:.2f} times the MAE of all."
+        if ratio
+        else "No group has the 30 faces that a verdict takes."
+    )
+    return el(
+        "div",
+        el("h3", f"By {kind}"),
+        el("p", worst, class_="verdict"),
+        el(
+            "table",
+            el("thead", el("tr", head)),
+            el("tbody", (_row(name, of, names, top, mae) for name, of in groups.items())),
+            class_="groups",
+        ),
+    )
+
+
+def scale_of(kinds: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> float:
+    """The MAE, years, at the end of a scale that holds all groups' intervals."""
+    ends = [
+        (of["mae_interval"] or [0, of["mae"]])[1]
+        for groups in kinds.values()
+        for of in groups.values()
+        if of["mae"] is not None
+    ]
+    return axis_around("", ends, zero=True).high
+
+
+def _row(
+    name: str,
+    of: Mapping[str, Any],
+    names: Mapping[str, tuple[str, str]],
+    top: float,
+    mae: float,
+) -> Markup:
+    interval = of["mae_interval"]
+    ends = "{:.2f} to {:.2f}".format(*interval) if interval else "–"
+    drawn = strip(top, of["mae"], interval, reference=mae) if of["mae"] is not None else None
+    return el(
+        "tr",
+        el("th", name, scope="row"),
+        _cell("faces", f"{of['n']:,}"),
+        _cell("MAE, years", _said(of["mae"], "{:.2f}")),
+        _cell("95% interval", ends),
+        el("td", drawn, class_="strip-cell"),
+        *(_cell(label, _said(of.get(key), form)) for key, (label, form) in names.items()),
+    )
+
+
+def _cell(label: str, text: str) -> Markup:
+    return el("td", text, class_="number", data_label=label)
+
+
+def _said(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
+
+
+def table_of(curve: Mapping[str, Any], columns: Mapping[str, tuple[str, str]]) -> Markup:
+    """The numbers behind a chart, folded away: {key: (label, format)} of a curve's columns."""
+    rows = zip(*(curve[key] for key in columns), strict=True)
+    forms = [form for _, form in columns.values()]
+    return el(
+        "details",
+        el("summary", "numbers"),
+        el(
+            "table",
+            el("thead", el("tr", (el("th", label, scope="col") for label, _ in columns.values()))),
+            el("tbody", (el("tr", map(_number, row, forms)) for row in rows)),
+            class_="numbers",
+        ),
+    )
+
+
+def _number(value: Any, form: str) -> Markup:
+    if isinstance(value, list):
+        return el("td", f"{form.format(value[0])} to {form.format(value[1])}")
+    return el("td", _said(value, form))

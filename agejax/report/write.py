@@ -1,0 +1,128 @@
+"""A report, put together: one HTML file that asks the network for nothing and runs no script."""
+
+import datetime
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from agejax.config import network
+from agejax.errors import UserError, first_line
+from agejax.evaluation.evaluate import open_split
+from agejax.report import sections, tasks
+from agejax.report.card import model_card
+from agejax.report.evaluation import Evaluation, open_evaluation
+from agejax.report.faces import thumbnails, worth_a_look
+from agejax.report.markup import Markup, el
+from agejax.report.plots import STYLE
+from agejax.report.section import Section
+from agejax.training.loggers.writers import write_text
+from agejax.utils.files import within
+
+# A browser that is given this page fetches and runs nothing, whatever a file name in it may say.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def write_report(
+    workdir: Path,
+    split: str = "test",
+    *,
+    checkpoint: str | None = None,
+    attributes: Path | None = None,
+    faces: int = 12,
+    out: Path | None = None,
+) -> Path:
+    """Writes the report of a run's evaluation and returns where: by default `eval/SPLIT.html`.
+
+    Args:
+      workdir: the run.
+      split: whose evaluation.
+      checkpoint: "best", "latest" or a step; None: the one that was evaluated.
+      attributes: a table of attributes to evaluate with; None: what was evaluated with.
+      faces: how many of the best and worst are shown; 0 leaves faces out, and needs no data.
+      out: the file.
+
+    Raises:
+      UserError: there is no run, it cannot be evaluated, or its data are not there.
+    """
+    evaluation = open_evaluation(workdir, split, checkpoint, attributes)
+    pictures: dict[str, str] = {}
+    if faces:
+        shown = np.concatenate([*worth_a_look(evaluation, faces).values()])
+        data = open_split(evaluation.config, split)
+        pictures = thumbnails(data, np.unique(evaluation.arrays["path"][shown]))
+    out = out or within(Path(workdir), "eval", *f"{split}.html".split("/"))
+    try:
+        html = page(evaluation, pictures, faces)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UserError(
+            f"{Path(workdir, 'eval', split)}.json is not what an evaluation writes "
+            f"({type(error).__name__}: {first_line(error)}); evaluate again (--config.mode=eval)"
+        ) from error
+    write_text(out, html)
+    return out
+
+
+def page(evaluation: Evaluation, pictures: dict[str, str], faces: int) -> str:
+    """The HTML of a report; `pictures` as `thumbnails` gives them, of `faces` of each kind."""
+    figures = evaluation.figures
+    parts = [
+        tasks.ages(evaluation),
+        *(tasks.other_task(task, evaluation) for task in sections.other_tasks(figures)),
+        sections.groups(figures),
+        *([sections.faces(evaluation, pictures, faces)] if pictures else []),
+        sections.training(evaluation),
+        sections.data(figures),
+        Section("Model card", model_card(evaluation)),
+        sections.settings(figures),
+    ]
+    title = f"{evaluation.name}: age and gender, {figures['split']}"
+    style = files("agejax.report").joinpath("style.css").read_text(encoding="utf-8")
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("title", title),
+        el("link", rel="icon", href="data:,"),
+        el("style", Markup(STYLE + style)),
+    )
+    body = (el("section", el("h2", title), of, id=_anchor(title)) for title, of in parts)
+    header = _header(evaluation, [part.title for part in parts])
+    content = el("main", header, sections.summary(figures), body, _footer())
+    return f"<!doctype html>\n{el('html', head, el('body', content), lang='en')}\n"
+
+
+def _header(evaluation: Evaluation, titles: list[str]) -> Markup:
+    figures, config = evaluation.figures, evaluation.config
+    people = f" of {figures['persons']:,} persons" if figures["persons"] else ""
+    title = figures["data"]["about"].get("title", "")
+    return el(
+        "header",
+        el("p", "agejax report", class_="eyebrow"),
+        el("h1", evaluation.name),
+        el(
+            "p",
+            f"{network(config)} at {config.data.size} pixels, step "
+            f"{figures['step']:,}, read {figures['n']:,} faces{people} of the {figures['split']} "
+            f"split{f' of {title}' if title else ''}.",
+            class_="lead",
+        ),
+        el(
+            "p",
+            "An age read from a face is an estimate of how old it looks. It is no basis for a "
+            "decision about a person.",
+            class_="caution",
+        ),
+        el("nav", (el("a", title, href=f"#{_anchor(title)}") for title in titles)),
+    )
+
+
+def _anchor(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def _footer() -> Markup:
+    day = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    text = "The figures are those that mode=eval writes into the JSON file of the same name."
+    return el("footer", f"Written by agejax report, {day}. {text}")

@@ -1,1 +1,0 @@
-"""What touches disks, devices and clocks."""

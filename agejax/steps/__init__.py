@@ -1,0 +1,1 @@
+"""The jitted code, and what it is made of."""

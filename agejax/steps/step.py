@@ -1,0 +1,202 @@
+"""The train step and the predict step: the only code that is jitted."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from agejax.distributed.sharding import Layout
+from agejax.losses.row_losses import RowLoss, counted, multitask_loss
+from agejax.metrics.masked_sums import metric_sums
+from agejax.models.layers import products
+from agejax.models.structure import Structure, stats_of
+from agejax.steps.nonfinite import finite, taken
+from agejax.types import Batch, TrainState, Tree, Weights
+
+TrainStep = Callable[[TrainState, Batch, jax.Array | None], tuple[TrainState, jax.Array]]
+PredictStep = Callable[[Weights, Any], dict[str, jax.Array]]
+
+
+def init_state(
+    graph: Structure, weights: Weights, optimizer: optax.GradientTransformation, ema: bool
+) -> TrainState:
+    """The state before the first step."""
+    tasks = graph.merge(**weights).heads
+    flat = {task: jnp.zeros((1, head.classes)) for task, head in tasks.items()}
+    nothing = dict.fromkeys(flat, jnp.zeros(1, jnp.int32))
+    return TrainState(
+        step=jnp.int32(0),
+        params=weights["params"],
+        stats=weights["stats"],
+        opt=optimizer.init(weights["params"]),
+        ema=jax.tree.map(jnp.copy, dict(weights)) if ema else {},
+        window={
+            "loss": jnp.float32(0),
+            "refused": jnp.int32(0),
+            "tasks": metric_sums(flat, nothing, nothing),
+        },
+        refused=jnp.int32(0),
+    )
+
+
+def make_train_step(
+    graph: Structure,
+    optimizer: optax.GradientTransformation,
+    *,
+    task_weights: Mapping[str, float],
+    losses: Mapping[str, RowLoss] | None = None,
+    class_weights: Mapping[str, Any] | None = None,
+    seed: int,
+    augment: Callable[[jax.Array, jax.Array], jax.Array] = lambda key, image: image,
+    mix: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]] | None = None,
+    accumulate: int = 1,
+    ema: float = 0.0,
+    remat: bool = False,
+    steps_per_call: int = 1,
+    skip_nonfinite: int = 0,
+    layout: Layout | None = None,
+    compiler_options: dict[str, Any] | None = None,
+) -> TrainStep:
+    """A jitted step: (state, batch, pixels) -> (state, loss). The state that goes in is donated.
+
+    A batch whose loss or gradient is not finite is refused: its loss is NaN, and weights, optimiser
+    and averages stay as they are.
+
+    `pixels` are None, or uint8 [N, H, W, 3] of all faces; `batch["image"]` then holds rows of it.
+
+    Args:
+      graph: the model's structure.
+      optimizer: what turns gradients into updates.
+      task_weights: each task's weight in the loss.
+      losses: {task: (logits, label [B]) -> [B]}; the cross-entropy where there is none.
+      class_weights: {task: [classes]}, what the loss of a row of each class is multiplied by.
+      seed: with the step, the source of all randomness.
+      augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255, perhaps of another size.
+      mix: None, or (key, what `augment` gave) -> the images, each mixed with the one before it, and
+        float32 [B], how much of itself each has kept: that much of the loss asks for its own
+        label, the rest for the other's. Any loss takes this, and for those that are linear in
+        their target, as the cross-entropy, it is that of the mixed target.
+      accumulate: parts in which a batch is worked through, to save memory.
+      ema: decay of the running average of weights; 0 keeps none.
+      remat: keep only what convolutions and matrix products gave for the backward pass, and work
+        out the rest again: less memory, a little more time.
+      steps_per_call: steps that one call does, on a stack of as many batches, [steps, B, ...]; the
+        loss is then one for each. Saves small networks on accelerators the wait for the host.
+      skip_nonfinite: how many refused batches in a row are passed over. At the next one the state
+        stays as it is for good, `step` included, until `refused` is lowered.
+      layout: how several devices keep the state.
+      compiler_options: for `jax.jit`.
+    """
+
+    def loss_of(logits: Tree, batch: Batch, counts: Tree, kept: jax.Array | None) -> jax.Array:
+        loss = functools.partial(
+            multitask_loss,
+            logits,
+            weights=task_weights,
+            counts=counts,
+            losses=losses,
+            class_weights=class_weights,
+        )
+        if kept is None:
+            return loss(batch)
+        before = jax.tree.map(lambda x: jnp.roll(x, 1, axis=0), batch | {"image": ()})
+        return loss(batch, part=kept) + loss(before, part=1 - kept)
+
+    def train_step(state: TrainState, batch: Batch, pixels: jax.Array | None = None):
+        key = jax.random.fold_in(jax.random.key(seed), state["step"])
+        counts = {task: rows.sum() for task, rows in counted(batch).items()}
+
+        def loss_fn(params: Tree, stats: Tree, part: Batch, key: jax.Array):
+            augment_key, model_key, mix_key = jax.random.split(key, 3)
+            model = graph.merge(layout.gathered(params) if layout else params, stats, model_key)
+            image = augment(augment_key, part["image"] if pixels is None else pixels[part["image"]])
+            image, kept = mix(mix_key, image) if mix else (image, None)
+            logits = model(image, model_key)
+            loss = loss_of(logits, part, counts, kept)
+            probabilities = model.probabilities(jax.lax.stop_gradient(logits))
+            sums = metric_sums(probabilities, part["labels"], counted(part), upto=part.get("upto"))
+            return loss, (stats_of(model), {"loss": loss, "refused": jnp.int32(0), "tasks": sums})
+
+        def one_part(carry, part_and_key):
+            stats, grads, sums = carry
+            kept = jax.checkpoint(loss_fn, policy=products) if remat else loss_fn
+            gradient = jax.value_and_grad(kept, has_aux=True)
+            (_, (stats, part_sums)), part_grads = gradient(state["params"], stats, *part_and_key)
+            return (stats, _add(grads, part_grads), _add(sums, part_sums)), None
+
+        zeros = jax.tree.map(jnp.zeros_like, (state["params"], state["window"]))
+        carry = (state["stats"], *zeros)
+        if accumulate == 1:
+            (stats, grads, sums), _ = one_part(carry, (batch, key))
+        else:
+            parts = jax.tree.map(lambda x: _interleaved(x, accumulate), batch)
+            keys = jax.random.split(key, accumulate)
+            (stats, grads, sums), _ = jax.lax.scan(one_part, carry, (parts, keys))
+
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes dtypes of its scalars
+            updates, opt = optimizer.update(grads, state["opt"], state["params"])
+        params = optax.apply_updates(state["params"], updates)
+        new = Weights(params=params, stats=stats)
+        average = _average(state["ema"], new, ema, state["step"])
+        after = TrainState(
+            step=state["step"] + 1,
+            opt=opt,
+            ema=average,
+            window=_add(state["window"], sums),
+            refused=state["refused"],
+            **new,
+        )
+        good = finite(sums["loss"], grads, stats)
+        loss = jnp.where(good, sums["loss"], jnp.nan)
+        after = taken(state, after, good, skip_nonfinite)
+        return (layout.kept(after) if layout else after), loss
+
+    def train_steps(state: TrainState, batches: Batch, pixels: jax.Array | None = None):
+        return jax.lax.scan(lambda s, b: train_step(s, b, pixels), state, batches)
+
+    step = train_step if steps_per_call == 1 else train_steps
+    return jax.jit(step, donate_argnums=0, compiler_options=compiler_options)
+
+
+def make_predict_step(
+    graph: Structure, compiler_options: dict[str, Any] | None = None
+) -> PredictStep:
+    """A jitted (weights, image [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
+
+    The image is uint8, or float32 in 0..255 where it was resampled. Evaluation, prediction and
+    export all run this one.
+    """
+
+    def predict_step(weights: Weights, image: jax.Array) -> dict[str, jax.Array]:
+        model = graph.merge(weights["params"], weights["stats"])
+        return model.probabilities(model(image))
+
+    return jax.jit(predict_step, compiler_options=compiler_options)
+
+
+def _average(old: Tree, new: Tree, decay: float, step: jax.Array) -> Tree:
+    """The exponential moving average; faster at first, so that it forgets the initial weights.
+
+    What is no float, such as a counter among a model's variables, is kept as it is.
+    """
+    if not decay:
+        return {}
+    t = step.astype(jnp.float32)
+    d = jnp.minimum(decay, (1 + t) / (10 + t))
+
+    def moved(a: jax.Array, b: jax.Array) -> jax.Array:
+        return a * d + b * (1 - d) if jnp.issubdtype(b.dtype, jnp.floating) else b
+
+    return jax.tree.map(moved, old, new)
+
+
+def _interleaved(x: jax.Array, parts: int) -> jax.Array:
+    """[B, ...] -> [parts, B / parts, ...], each device keeping its own rows."""
+    return x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1)
+
+
+def _add(a: Tree, b: Tree) -> Tree:
+    return jax.tree.map(jnp.add, a, b)

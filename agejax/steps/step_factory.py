@@ -1,0 +1,152 @@
+"""The train step and the predict step that a config asks for."""
+
+import bisect
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+from agejax import config as configs
+from agejax.config import tasks
+from agejax.distributed.sharding import Layout
+from agejax.errors import UserError
+from agejax.kernels.cpu import compiler_options, use_onednn
+from agejax.models.structure import Structure
+from agejax.optim import make_optimizer, shares_by_depth
+from agejax.steps.augment import augment, mirrored, mixup
+from agejax.steps.model_factory import abstract_model
+from agejax.steps.step import PredictStep, TrainStep, make_predict_step, make_train_step
+from agejax.types import Weights
+
+
+def train_step_of(
+    config: ConfigDict,
+    graph: Structure,
+    class_weights: Mapping[str, Any] | None = None,
+    size: int | None = None,
+    layout: Layout | None = None,
+) -> tuple[optax.GradientTransformation, TrainStep]:
+    """The optimiser and the train step of a config.
+
+    Args:
+      config: see `agejax.config.default`.
+      graph: the structure of its model.
+      class_weights: as in `make_train_step`.
+      size: pixels a side to which faces are resampled; None for those of `config.data.size`.
+      layout: as in `make_train_step`.
+    """
+    use_onednn()
+    learnt = tasks.read(config.tasks)
+    optimizer = _optimizer_of(config)
+    changes = dict(config.augment)
+    alpha = changes.pop("mixup")
+    train_step = make_train_step(
+        graph,
+        optimizer,
+        task_weights={name: task.weight for name, task in learnt.items()},
+        losses={name: task.row_loss for name, task in learnt.items()},
+        class_weights=class_weights,
+        seed=config.seed,
+        augment=functools.partial(augment, size=size, **changes),
+        mix=functools.partial(mixup, alpha=alpha) if alpha else None,
+        accumulate=config.train.accumulate,
+        ema=config.train.ema,
+        remat=config.train.remat,
+        steps_per_call=config.train.steps_per_call,
+        skip_nonfinite=config.train.skip_nonfinite,
+        layout=layout,
+        compiler_options=compiler_options(),
+    )
+    return optimizer, train_step
+
+
+def train_steps_of(
+    config: ConfigDict,
+    graph: Structure,
+    class_weights: Mapping[str, Any] | None = None,
+    layout: Layout | None = None,
+) -> tuple[optax.GradientTransformation, Callable[[int], TrainStep]]:
+    """The optimiser, and which train step the n-th step is, n from 1 on.
+
+    Progressive resizing: a run sees small faces first, for a fraction of the work, and only its
+    last steps at full size (Howard's fast.ai, 2018; Tan and Le, EfficientNetV2, ICML 2021). Faces
+    are resampled on the device, so that a stage is one more program and nothing else.
+
+    Raises:
+      UserError: the trunk does not take faces of a stage's size.
+    """
+    stages = configs.stages(config)
+    for _, size in stages[:-1]:
+        _check_size(config, size)
+    steps = {size: train_step_of(config, graph, class_weights, size, layout) for _, size in stages}
+    starts = [start for start, _ in stages]
+
+    def at(step: int) -> TrainStep:
+        return steps[stages[bisect.bisect_left(starts, step) - 1][1]][1]
+
+    return steps[config.data.size][0], at
+
+
+def _optimizer_of(config: ConfigDict) -> optax.GradientTransformation:
+    settings: dict[str, Any] = dict(config.optim)
+    if config.optim.layer_decay != 1:
+        graph, weights = abstract_model(config)
+        trunk = graph.merge(**weights).trunk
+        if not hasattr(trunk, "by_depth"):
+            raise UserError(
+                f"config.optim.layer_decay needs to know the depth of the parts of "
+                f"{type(trunk).__name__}, which has no by_depth()"
+            )
+        settings["by_depth"] = trunk.by_depth()
+        try:
+            shares_by_depth(weights["params"], config.optim.layer_decay, settings["by_depth"])
+        except ValueError as error:
+            raise UserError(f"config.optim.layer_decay: {type(trunk).__name__}: {error}") from error
+    return make_optimizer(steps=config.train.steps, **settings)
+
+
+def _check_size(config: ConfigDict, size: int) -> None:
+    graph, weights = abstract_model(config)
+    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.uint8)
+    try:
+        jax.eval_shape(make_predict_step(graph), weights, image)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"config.train.stages: {config.model.trunk.__name__} made for {config.data.size} "
+            f"pixels does not take {size}"
+        ) from error
+
+
+def predict_step_of(
+    config: ConfigDict, graph: Structure, options: dict[str, Any] | None = None
+) -> PredictStep:
+    """(weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
+
+    One for validation, evaluation, prediction and export. With `config.model.flip`, the mean over
+    each face and its mirror image, for twice the work; that is cut by `config.model.flip_cut`.
+    `options` are the compiler's, by default those of this machine.
+    """
+    use_onednn()
+    step = make_predict_step(graph, compiler_options() if options is None else options)
+    return with_mirror(step, config.model.flip_cut) if config.model.flip else step
+
+
+def with_mirror(step: PredictStep, cut: float = 0.0) -> PredictStep:
+    """A predict step of two views; without a cut, it does not matter which way a face looks."""
+
+    def both_ways(weights: Weights, image: Any) -> dict[str, jax.Array]:
+        # Two calls of one program: without a cut, a mirrored face gives the same to the last bit.
+        image = _float32(image) if cut else image  # as the resampled view is
+        as_is, other = step(weights, image), step(weights, mirrored(image, cut=cut))
+        return jax.tree.map(lambda a, b: (a + b) / 2, as_is, other)
+
+    return both_ways
+
+
+@jax.jit
+def _float32(image: jax.Array) -> jax.Array:
+    return image.astype(jnp.float32)

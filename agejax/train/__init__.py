@@ -1,1 +1,0 @@
-"""The jitted core of learning: pure, no I/O."""
