@@ -186,8 +186,9 @@ def _called(calls: list[Callable[[], Any]]) -> list[Any]:
     return [call() for call in calls]
 
 
-async def _done(future: Future[list[Any]]) -> list[Any]:
-    return await asyncio.wrap_future(future)
+def _done(future: Future[list[Any]]) -> "asyncio.Future[list[Any]]":
+    """To wait for; no coroutine, since one that is cancelled unbegun would leave its jobs there."""
+    return asyncio.wrap_future(future)
 
 
 def _pieces(images: Sequence[Opened], most: int) -> Iterator[list[Opened]]:
