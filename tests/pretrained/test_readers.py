@@ -275,7 +275,7 @@ def test_an_npz_of_objects_or_of_false_sizes_is_refused(read):
             read(archive.getvalue())
     archive = io.BytesIO()
     np.savez_compressed(archive, a=np.zeros(10**6))
-    with pytest.raises(UserError, match="unpacks to"):
+    with pytest.raises(UserError, match="to unpack to"):
         read(archive.getvalue())
 
 
