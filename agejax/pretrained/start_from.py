@@ -93,10 +93,10 @@ def _from_run(config: ConfigDict, weights: Weights, path: Path) -> tuple[Weights
         raise UserError(f"config.model.pretrained: {where} is an ensemble; name one of its members")
     ours, others = (tasks.read(of.tasks) for of in (config, theirs))
     same = [name for name in ours.keys() & others.keys() if ours[name].head is others[name].head]
-    told = _fed(theirs)
-    if told != _fed(config):
-        told += f"; this run has {_fed(config)}"
-    return carry_over(weights, shipped.weights, same, where, told)
+    expects = _fed(theirs)
+    if expects != _fed(config):
+        expects += f"; this run has {_fed(config)}"
+    return carry_over(weights, shipped.weights, same, where, expects)
 
 
 def _fed(config: ConfigDict) -> str:
