@@ -129,7 +129,7 @@ def test_a_turned_image_is_upright(form):
     ],
 )
 def test_other_formats_are_refused_by_their_first_bytes(data):
-    with pytest.raises(BadImage, match=r"no JPEG, PNG, .* image"):
+    with pytest.raises(BadImage, match=r"not a JPEG, PNG, .* image"):
         shape_of(data)
 
 

@@ -31,9 +31,9 @@ def test_a_decimal_comma_is_no_range(table, mark):
 def test_where_commas_separate_a_comma_is_not_guessed_at(table):
     bad, good = faces(table('path,age\na.jpg,"4,25"\nb.jpg,"(4, 25)"\n'))
     assert isinstance(bad, BadRow)
-    assert "for its comma" in bad.kind
+    assert "because of its comma" in bad.kind
     assert good.age == (4, 25)
-    with pytest.raises(BadRow, match="for its comma"):
+    with pytest.raises(BadRow, match="because of its comma"):
         age_range("25, 32")
 
 
