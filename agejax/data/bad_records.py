@@ -30,10 +30,10 @@ class Unreadable:
     def of(self, split: str) -> Callable[[str, str], None]:
         """The callback of a split's loader, taking path and reason. Safe to call from threads."""
 
-        def tell(path: str, why: str) -> None:
+        def report(path: str, why: str) -> None:
             say_unreadable(path, why)
             with self._lock:
                 self._found.setdefault(split, {})[path] = why
                 write_text(self._file, json.dumps(self._found, indent=2) + "\n")
 
-        return tell
+        return report

@@ -117,7 +117,7 @@ def summary(margins: list[float], looked_at: int) -> CropMargin:
         return CropMargin(doubt=why)
     low, middle, high = np.percentile(margins, [25, 50, 75]).tolist()
     if high - low > _ALIKE:
-        why = f"as there is not one: half are between {low:.2f} and {high:.2f}, half outside"
+        why = f"as it varies: half of the crops have {low:.2f} to {high:.2f}, half do not"
         return CropMargin(doubt=why)
     return CropMargin(round(min(max(middle, 0.0), LARGEST), 3), found=n)
 

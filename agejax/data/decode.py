@@ -36,8 +36,8 @@ def canonical(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
     height, width, colour = _jpeg_header(data)
     _check_pixels(height, width, max_pixels)
     data = _of_few_scans(data)
-    odd = colour in ("Gray", "CMYK", "YCCK") or max(height, width) > MAX_SIDE
-    return _reencoded(data, max_pixels) if odd or jpeg_orientation(data) > 1 else data
+    convert = colour in ("Gray", "CMYK", "YCCK") or max(height, width) > MAX_SIDE
+    return _reencoded(data, max_pixels) if convert or jpeg_orientation(data) > 1 else data
 
 
 def decode(

@@ -175,9 +175,9 @@ def _as_faces(
 
 def one_each(person: np.ndarray) -> np.ndarray:
     """str [N], with a different person for every face whose person is unknown."""
-    nobody = np.char.str_len(person) == 0
+    unknown = np.char.str_len(person) == 0
     own = np.char.add("unknown ", np.arange(len(person)).astype(str))
-    return np.where(nobody, own, person)
+    return np.where(unknown, own, person)
 
 
 def _read(folder: Path, paths: list[str], rows: np.ndarray) -> list[bytes]:

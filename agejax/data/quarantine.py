@@ -20,11 +20,11 @@ class Quarantine:
         self,
         faces: Faces,
         max_share: float = 0.0,
-        tell: Callable[[str, str], None] = lambda path, why: None,
+        report: Callable[[str, str], None] = lambda path, why: None,
     ):
-        """Allows at most `max_share` of all faces; calls `tell(path, why)` for each."""
+        """Allows at most `max_share` of all faces; calls `report(path, why)` for each."""
         self.bad = np.zeros(len(faces), bool)
-        self._faces, self._max, self._tell = faces, max_share, tell
+        self._faces, self._max, self._report = faces, max_share, report
         self._lock = threading.Lock()
 
     def add(self, row: int, why: Exception) -> None:
@@ -38,7 +38,7 @@ class Quarantine:
                 return
             self.bad[row] = True
             count, path = int(self.bad.sum()), str(self._faces.path[row])
-            self._tell(path, str(why))
+            self._report(path, str(why))
         if count > self._max * len(self.bad):
             raise UserError(
                 f"{count:,} of {len(self.bad):,} faces cannot be read any more, such as {path} "

@@ -55,7 +55,7 @@ class Loader(RowLoader):
         workers: int,
         crop: float = 0.0,
         max_unreadable: float = 0.0,
-        tell: Callable[[str, str], None] = lambda path, why: None,
+        report: Callable[[str, str], None] = lambda path, why: None,
         cache_mib: int = 0,
         cache_dir: str | None = None,
     ):
@@ -67,11 +67,11 @@ class Loader(RowLoader):
           workers: how many threads.
           crop: as in `decode`; if not 0, no pixels are cached.
           max_unreadable: the largest fraction of unreadable faces; they are masked.
-          tell: called with the path of each and the reason.
+          report: called with the path of each and the reason.
           cache_mib: as in `Pixels`; if the pixels do not fit, as many JPEGs as fit are cached.
           cache_dir: as in `Pixels`.
         """
-        super().__init__(faces, Quarantine(faces, max_unreadable, tell))
+        super().__init__(faces, Quarantine(faces, max_unreadable, report))
         self.size = size
         self._crop = crop
         self._pool = ThreadPoolExecutor(workers)

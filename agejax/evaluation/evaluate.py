@@ -68,10 +68,10 @@ def open_split(config: ConfigDict, split: str) -> Faces:
 
 
 def open_loader(
-    config: ConfigDict, faces: Faces, tell: Callable[[str, str], None] = say_unreadable
+    config: ConfigDict, faces: Faces, report: Callable[[str, str], None] = say_unreadable
 ) -> Loader:
-    """The loader of faces as configured; `tell` is called for each unreadable face."""
-    return Loader(faces, tell=tell, **{key: config.data[key] for key in LOADER})
+    """The loader of faces as configured; `report` is called for each unreadable face."""
+    return Loader(faces, report=report, **{key: config.data[key] for key in LOADER})
 
 
 def predict_split(

@@ -65,11 +65,11 @@ def _network(config: ConfigDict, parts: Mapping[str, Any], where: str, rngs: nnx
     if not (isinstance(trunk, type) and issubclass(trunk, nnx.Module)):
         raise UserError(f"{where}.trunk is {trunk!r}; it must be an nnx.Module class")
     made = _trunk(trunk, config.data.size, dtype, rngs, parts["args"], where)
-    learnt = tasks.read(config.tasks)
+    learned = tasks.read(config.tasks)
     return MultiTask(
         made,
-        {name: task.classes for name, task in learnt.items()},
-        heads={name: task.head for name, task in learnt.items()},
+        {name: task.classes for name, task in learned.items()},
+        heads={name: task.head for name, task in learned.items()},
         features=_features(made, config.data.size, dtype, where),
         normalise=parts["normalise"],
         head_width=parts["head_width"],

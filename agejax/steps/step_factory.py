@@ -40,15 +40,15 @@ def train_step_of(
       layout: as in `make_train_step`.
     """
     use_onednn()
-    learnt = tasks.read(config.tasks)
+    learned = tasks.read(config.tasks)
     optimizer = _optimizer_of(config)
     changes = dict(config.augment)
     alpha = changes.pop("mixup")
     train_step = make_train_step(
         graph,
         optimizer,
-        task_weights={name: task.weight for name, task in learnt.items()},
-        losses={name: task.row_loss for name, task in learnt.items()},
+        task_weights={name: task.weight for name, task in learned.items()},
+        losses={name: task.row_loss for name, task in learned.items()},
         class_weights=class_weights,
         seed=config.seed,
         augment=functools.partial(augment, size=size, **changes),

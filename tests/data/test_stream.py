@@ -114,7 +114,7 @@ def test_a_rotten_record_is_named_once_and_masked_in_every_epoch(cache_mib):
         workers=2,
         cache_mib=cache_mib,
         max_unreadable=0.1,
-        tell=lambda path, why: told.append(path),
+        report=lambda path, why: told.append(path),
     )
     for batch in itertools.islice(train_batches(loader, seed=5, batch_size=5), 8):
         np.testing.assert_array_equal(batch["mask"], batch["labels"]["age"] != 3)

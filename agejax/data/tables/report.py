@@ -60,14 +60,14 @@ def _uneven(checked: Checked) -> Iterator[str]:
     gender = columns["gender"][columns["gender"] >= 0]
     if len(gender) and max(share := np.bincount(gender, minlength=2) / len(gender)) > _UNEVEN:
         which = ("women", "men")[int(share.argmax())]
-        yield f"uneven: {share.max():.0%} are {which}; config.tasks.gender.balance weighs them"
+        yield f"uneven: {share.max():.0%} are {which}; config.tasks.gender.balance reweights them"
     counts, _ = _by_decade(columns["first"], columns["last"])
     if total := counts.sum():
         rare = [
             f"{name} ({n:,})" for name, n in zip(_DECADES, counts, strict=True) if n < _RARE * total
         ]
         if rare:
-            yield f"uneven: few faces of {', '.join(rare)}; config.tasks.age.balance weighs ages"
+            yield f"uneven: few faces of {', '.join(rare)}; config.tasks.age.balance reweights ages"
 
 
 def _attribute(name: str, values: dict[str, int] | None) -> str:
