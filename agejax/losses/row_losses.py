@@ -141,7 +141,7 @@ def ordinal(logits: jax.Array, label: jax.Array) -> jax.Array:
     """The sum of the binary cross-entropies of "above class k", in nats.
 
     As in OR-CNN (Niu et al., CVPR 2016) and CORAL (Cao et al., 2020), with equal weights for all
-    thresholds. As theirs it is the sum over the classes - 1 thresholds, not the mean: for ages it
+    thresholds. As there it is the sum over the classes - 1 thresholds, not the mean: for ages it
     starts at 30 to 100 nats, so that other tasks may need a larger weight.
 
     Args:

@@ -59,8 +59,8 @@ def cumulative_score(error: np.ndarray, people: np.ndarray) -> Curve:
 def coverage_by_level(p: np.ndarray, age: np.ndarray, people: np.ndarray) -> Curve:
     """The share of faces whose age, int [N], lies in the central interval of each level.
 
-    The intervals are quantiles of the distributions p, float [N, 101], without widening: those of a
-    calibrated distribution cover as much as their level says (Gneiting, Balabdaoui and Raftery,
+    The intervals are quantiles of the distributions p, float [N, 101], without widening. Those of a
+    calibrated distribution have a coverage equal to their level (Gneiting, Balabdaoui and Raftery,
     J. R. Stat. Soc. B 2007).
     """
     ends = [

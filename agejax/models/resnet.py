@@ -15,7 +15,7 @@ from agejax.kernels.conv_norm import RELU, conv_norm
 from agejax.models.layers import Conv, Key, batch_norm, max_pool_3x3
 from agejax.models.weight_mapping import Published, expand
 
-_BLOCK = {  # ours: torchvision's
+_BLOCK = {  # our name: torchvision's
     "blocks.{i}.convs.0": "layer{next}.{j}.conv1",
     "blocks.{i}.norms.0": "layer{next}.{j}.bn1",
     "blocks.{i}.convs.1": "layer{next}.{j}.conv2",

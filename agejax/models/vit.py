@@ -15,7 +15,7 @@ from agejax.models.layers import Conv, Key, StochasticDepth, layer_norm, split_k
 from agejax.models.weight_mapping import Published, expand
 
 _WIDTH, _DEPTH, _HEADS, _PATCH = 384, 12, 6, 16
-_BLOCK = {  # ours: timm's
+_BLOCK = {  # our name: timm's
     "blocks.{i}.norm1": "blocks.{i}.norm1",
     "blocks.{i}.qkv": "blocks.{i}.attn.qkv",
     "blocks.{i}.join": "blocks.{i}.attn.proj",
