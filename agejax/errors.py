@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: shown as one line, exit code 2, never a traceback."""
+"""Errors that the user can fix: shown as one line with exit code 2, never as a traceback."""
 
 import contextlib
 import os
@@ -16,24 +16,30 @@ class UserError(Exception):
 
 
 class NoSuchSplit(UserError):
-    """A set of faces has no split of that name."""
+    """The set of faces has no split of that name."""
 
 
 class Stopped(SystemExit):
-    """A run that ended early because it was asked to, with the exit code that this has."""
+    """A run that ended early on request, with its exit code."""
 
     def __init__(self, message: str, code: int, together: bool = False):
-        """What happened, and how to go on, in one line; whether all processes of the run know."""
+        """Creates the exception.
+
+        Args:
+          message: what happened and how to continue, in one line.
+          code: the exit code.
+          together: whether all processes of the run stop at the same step.
+        """
         super().__init__(code)
         self.message, self.together = message, together
 
 
 @contextlib.contextmanager
 def one_line() -> Iterator[None]:
-    """Turns what a person can mend into a line on stderr and exit code 2.
+    """Turns errors that the user can fix into one line on stderr and exit code 2.
 
-    That is a `UserError`, what the system refuses, and a JAX that finds no device or no memory.
-    Ctrl-C is 130 and a reader that has gone 141, as a shell has them.
+    These are `UserError`, errors of the operating system, and JAX finding no device or running out
+    of memory. Ctrl-C exits with 130 and a closed pipe with 141, as in a shell.
     """
     try:
         with _printed():
@@ -44,13 +50,13 @@ def one_line() -> Iterator[None]:
         _say(printable(stopped.message))
         raise
     except KeyboardInterrupt:
-        _say("interrupted; run the same command again to go on")
+        _say("interrupted; run the same command again to continue")
         sys.exit(130)
     except BrokenPipeError:  # `agejax predict ... | head`
         _drop_output()
         sys.exit(141)
     except MemoryError:
-        fail("this machine has too little memory for that")
+        fail("this machine has too little memory for this command")
     except OSError as error:
         _drop_output()
         fail(_of_system(error))
@@ -61,17 +67,17 @@ def one_line() -> Iterator[None]:
         )
     except Exception as error:
         if type(error).__name__ == "JaxRuntimeError" and "KeyboardInterrupt" in str(error):
-            sys.exit(130)  # it came while our convolutions were called from C
-        if (told := _of_jax(error)) is None:
+            sys.exit(130)  # raised inside a callback from C
+        if (message := _of_jax(error)) is None:
             raise
-        fail(told)
+        fail(message)
 
 
 @contextlib.contextmanager
 def _printed() -> Iterator[None]:
-    """Within, what is printed has reached its reader by the end, or an `OSError` tells otherwise.
+    """Flushes stdout on exit, so that a failed write raises `OSError` here.
 
-    Python itself would look only once the exit code is settled.
+    Python itself would notice only after the exit code is decided.
     """
     try:
         yield
@@ -82,15 +88,15 @@ def _printed() -> Iterator[None]:
 
 
 def _of_system(error: OSError) -> str:
-    """What the system refuses, and of which file."""
+    """The message of an error of the operating system, with its file."""
     name = error.filename
-    if isinstance(error, FileNotFoundError) and not os.path.isabs(name or "") and _is_adrift():
-        return "the folder that this was started in is gone; change into another, and try again"
+    if isinstance(error, FileNotFoundError) and not os.path.isabs(name or "") and _cwd_is_gone():
+        return "the current folder no longer exists; change to another one and try again"
     where = f"{printable(os.fsdecode(name))}: " if isinstance(name, str | bytes) else ""
     return f"{where}{error.strerror or error}"
 
 
-def _is_adrift() -> bool:
+def _cwd_is_gone() -> bool:
     try:
         os.getcwd()
     except OSError:
@@ -99,29 +105,29 @@ def _is_adrift() -> bool:
 
 
 def _drop_output() -> None:
-    """Has what is still to be printed go nowhere, or Python would try again at its end."""
+    """Discards unwritten output; otherwise Python would try to write it again at exit."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _of_jax(error: Exception) -> str | None:
-    """What is wrong with the devices that JAX was to work on; None where something else is."""
+    """The message of a JAX error about devices or memory; None for any other error."""
     frames = traceback.walk_tb(error.__traceback__)
     if any(frame.f_globals.get("__name__") == "jax._src.xla_bridge" for frame, _ in frames):
         asked = os.environ.get("JAX_PLATFORMS")
         of = f" of JAX_PLATFORMS={asked}" if asked else ""
         said = f" ({first_line(error)})" if isinstance(error, RuntimeError) else ""
-        remedy = "; without JAX_PLATFORMS it takes what there is" if asked else ""
-        return f"JAX finds no device{of} that it can work on{said}{remedy}"
+        remedy = "; unset JAX_PLATFORMS to use the devices that are present" if asked else ""
+        return f"JAX finds no usable device{of}{said}{remedy}"
     if type(error).__name__ == "JaxRuntimeError" and "RESOURCE_EXHAUSTED" in str(error):
         return f"the device has too little memory ({first_line(error)}); try a smaller batch size"
     return None
 
 
 def place(error: Exception, file: Path) -> str:
-    """Where in a config an exception was raised: "FILE, line N", or the file where that is unknown.
+    """Where in a config an exception was raised: "FILE, line N", or FILE if the line is unknown.
 
-    Files are told apart by their names: a config may be run under another path.
+    Frames are matched by file name alone, since a config may be run from another path.
     """
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename).name == file.name]
@@ -129,13 +135,13 @@ def place(error: Exception, file: Path) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """An error's own words, without the pages that some add to them: up to 240 characters."""
+    """The first line of an error's message, shortened to at most 240 characters."""
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return said if len(said) <= 240 else f"{said[:80]} ... {said[-155:]}"  # the cause ends it
+    return said if len(said) <= 240 else f"{said[:80]} ... {said[-155:]}"  # the cause is at the end
 
 
 def told(message: object) -> str:
-    """A message on one line, with nothing in it that a terminal would act on."""
+    """A message on one line, without control characters."""
     return printable(" ".join(str(message).split()))
 
 
@@ -146,5 +152,5 @@ def fail(message: str) -> NoReturn:
 
 
 def _say(line: str) -> None:
-    with contextlib.suppress(OSError, ValueError):  # nobody listens: the exit code tells
+    with contextlib.suppress(OSError, ValueError):  # stderr is closed: the exit code remains
         print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The vocabulary of labels: ages in years, gender codes, and how a distribution reads as an age."""
+"""Labels: ages in years, gender codes, and how a distribution over ages becomes one age."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ GENDERS = ("F", "M")
 GENDER_NAMES = ("female", "male")
 
 _EPOCH = 719529  # MATLAB's datenum of 1970-01-01
-_YEAR_1, _YEAR_9999 = 367, 3652425  # the datenums that a calendar has: 0001-01-01 to 9999-12-31
+_YEAR_1, _YEAR_9999 = 367, 3652425  # datenums of 0001-01-01 and 9999-12-31
 
 
 def age_at(dob: np.ndarray, photo_year: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ages by IMDB-WIKI's rule, which takes every photo for a mid-year one.
+    """Ages by IMDB-WIKI's rule, which assumes that every photo was taken in the middle of its year.
 
     Args:
       dob: [N] MATLAB datenums (days; 1 is 0000-01-01).
@@ -34,7 +34,7 @@ def age_at(dob: np.ndarray, photo_year: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def argmax_age(p: Any) -> Any:
-    """[..., 101] probabilities -> [...] years: the likeliest age."""
+    """[..., 101] probabilities -> [...] years: the most likely age."""
     xp = p.__array_namespace__()
     return xp.astype(p.argmax(-1), p.dtype)
 
@@ -43,19 +43,19 @@ def mean_age(p: Any) -> Any:
     """[..., 101] probabilities -> [...] years: the expected value, DEX's decoding."""
     xp = p.__array_namespace__()
     ages = xp.arange(p.shape[-1], dtype=p.dtype).reshape((1,) * (p.ndim - 1) + (-1,))
-    return (p * ages).sum(-1)  # no matmul: accelerators would round its operands
+    return (p * ages).sum(-1)  # no matmul: accelerators would round the operands
 
 
 def quantile_age(p: Any, q: float) -> Any:
     """[..., 101] probabilities -> [...] years: the q-quantile, linearly interpolated.
 
     The mass of age `a` is spread evenly over [a - 1/2, a + 1/2], so that a one-hot distribution
-    decodes to its own age and a rounding difference in `p` moves the result by as little. Works on
-    NumPy and JAX arrays alike. The median, q = 0.5, minimises the expected absolute error.
+    decodes to its own age and a rounding difference in `p` moves the result by no more than that.
+    Works on NumPy and JAX arrays. The median, q = 0.5, minimises the expected absolute error.
     """
     xp = p.__array_namespace__()
     upper = xp.cumulative_sum(p, axis=-1)
-    q = q * upper[..., -1:]  # softmax sums to one but for rounding
+    q = q * upper[..., -1:]  # a softmax sums to one up to rounding
     k = xp.minimum((upper < q).sum(-1, keepdims=True), xp.asarray(p.shape[-1] - 1))
     mass = xp.take_along_axis(p, k, axis=-1)
     below = xp.take_along_axis(upper, k, axis=-1) - mass
@@ -65,7 +65,7 @@ def quantile_age(p: Any, q: float) -> Any:
 
 
 def median_age(p: Any) -> Any:
-    """[..., 101] probabilities -> [...] years: the interpolated median, agejax's reported age."""
+    """[..., 101] probabilities -> [...] years: the interpolated median, which agejax reports."""
     return quantile_age(p, 0.5)
 
 

@@ -11,7 +11,7 @@ from agejax.types import Tree
 
 
 def constant(learning_rate: float, steps: int) -> optax.Schedule:
-    """The same rate throughout, as in the tutorial."""
+    """A constant rate, as in the tutorial."""
     del steps
     return optax.constant_schedule(learning_rate)
 
@@ -44,19 +44,19 @@ def make_optimizer(
       learning_rate: the highest rate.
       schedule: (learning_rate, steps after warm-up) -> a schedule.
       warmup_steps: steps over which the rate rises linearly from 0.
-      weight_decay: on matrices and kernels alone, not on biases and norms.
+      weight_decay: applies to matrices and kernels only, not to biases and norms.
       clip_norm: the largest global norm of a gradient; 0 for no limit.
       trunk_rate: the trunk's learning rate, as a share of the heads'; 0 trains the heads alone.
-      layer_decay: each of the trunk's stages learns at this share of the rate of the one after it,
-        the last one at this share of the heads' (and all at `trunk_rate` of that): the first layers
-        of a published network serve any task (ULMFiT: Howard and Ruder, ACL 2018; for images Bao et
-        al., BEiT, ICLR 2022, who took 0.65 to 0.75 for each of 12 or 24 blocks).
-      by_depth: the names of the trunk's parts, stage by stage, as its `by_depth()` gives them; for
-        `layer_decay` alone.
-      frozen_steps: steps before the trunk begins to learn, so that new heads do not spoil it.
+      layer_decay: the factor between the rate of each stage of the trunk and that of the next; the
+        last stage learns at this factor times the heads' rate (all further times `trunk_rate`).
+        The first layers of a published network suit any task (ULMFiT: Howard and Ruder, ACL 2018;
+        for images Bao et al., BEiT, ICLR 2022, who took 0.65 to 0.75 for each of 12 or 24 blocks).
+      by_depth: the names of the trunk's parts, stage by stage, as its `by_depth()` gives them; used
+        by `layer_decay` only.
+      frozen_steps: steps before the trunk starts to learn, so that untrained heads do not spoil it.
       b1: decay of the first moment.
       b2: decay of the second moment.
-      eps: added to the root of the second moment.
+      eps: added to the square root of the second moment.
     """
     rate = schedule(learning_rate, steps - warmup_steps)
     if warmup_steps:
@@ -76,15 +76,15 @@ def make_optimizer(
 
 
 def shares_by_depth(params: Tree, decay: float, by_depth: Sequence[Sequence[str]]) -> Tree:
-    """What part of the learning rate each array of a model gets, as its trunk's depth says.
+    """The factor of the learning rate for each array of a model, by its depth in the trunk.
 
     Args:
-      params: the model's, a pure dict.
-      decay: from each stage to the one before it.
-      by_depth: the names of the trunk's parts, stage by stage; all arrays but the trunk's get 1.
+      params: the model's parameters, a pure dict.
+      decay: the factor from each stage to the one before it.
+      by_depth: the names of the trunk's parts, stage by stage; arrays outside the trunk get 1.
 
     Raises:
-      ValueError: an array of the trunk has no stage, or several.
+      ValueError: an array of the trunk is in no stage, or in several.
     """
 
     def share(path: tuple, _: Any) -> float:

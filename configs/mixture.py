@@ -1,13 +1,14 @@
-"""Several sets at once: IMDB faces to train on, and your own, which are tested apart.
+"""Several data sets at once: IMDB faces for training, and your own for evaluation.
 
     python launch.py --config configs/mixture.py --config.data.sets.mine.path=faces.csv \\
         --config.data.sets.imdb.manual_dir=DIR
 
-The figures of the test split show the sets side by side ("by set"), and those of one alone are
+The metrics of the test split are also listed for each set ("by set"). To evaluate one set only:
 
     python launch.py --config configs/mixture.py --config.mode=eval --config.eval.split=mine/test
 
-A weight above 0 has a set trained on as well: 3 and 1 make every batch three quarters the first.
+A set with a weight above 0 is also used for training: with 3 and 1, three quarters of every batch
+are from the first set.
 """
 
 from ml_collections import config_dict
@@ -20,7 +21,7 @@ from agejax.optim import cosine
 
 
 def get_config():
-    """The network and the length of configs/small.py, on two sets."""
+    """The network and the number of steps of configs/small.py, on two sets."""
     config = configs.default()
     config.data.update(source=mixture, size=64)
     with config.unlocked():

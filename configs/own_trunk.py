@@ -1,9 +1,9 @@
-"""An architecture of your own, `examples/mixer.py`, on the IMDB faces.
+"""Your own architecture, `examples/mixer.py`, on the IMDB faces.
 
     python launch.py --config configs/own_trunk.py --config.data.manual_dir=DIR
 
-The trunk is a class in a module that Python finds, here from the folder that this is started in; a
-run remembers it by that name. An example and no recipe: it was not tuned, and has no figures.
+The trunk is a class in a module that Python can import, here from the current folder; a run stores
+its name. This is an example, not a recipe: it is not tuned, and no results are given.
 """
 
 from agejax import config as configs
@@ -12,7 +12,7 @@ from examples.mixer import Mixer
 
 
 def get_config():
-    """A small MLP-Mixer at 64 pixels, as long as configs/small.py."""
+    """A small MLP-Mixer at 64 pixels, for as many steps as configs/small.py."""
     config = configs.default()
     config.data.update(name="imdb", size=64)
     config.model.trunk = Mixer

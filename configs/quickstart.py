@@ -1,9 +1,9 @@
-"""The whole way on synthetic faces: paint, build, train, evaluate, predict. Needs no download.
+"""The complete workflow on synthetic faces: paint, build, train, evaluate, predict. No download.
 
     python launch.py --config configs/quickstart.py
 
-Under two minutes on 2 cores: test MAE 3.5 years where a constant median has 24, gender 100%. The
-picture of predictions is `runs/quickstart/eval/test.png`.
+Under two minutes on 2 cores: test MAE 3.5 years (a constant median has 24), gender 100%. A picture
+of predictions is written to `runs/quickstart/eval/test.png`.
 """
 
 from agejax import config as configs
@@ -19,7 +19,7 @@ def get_config():
         manual_dir="data/painted/archives",
         data_dir="data/painted/built",
         size=48,
-        margin=0.35,  # as `agejax margin` measures it
+        margin=0.35,  # as measured by `agejax margin`
     )
     with config.unlocked():
         config.model.args = {"widths": (24, 48, 96), "depths": (1, 2, 2), "dropout": 0.2}

@@ -3,7 +3,7 @@
     python launch.py --config configs/small.py --config.data.manual_dir=DIR
 
 About 13 minutes on 2 cores. On the development set (12,279 training faces): test MAE 5.51 years,
-gender 91.4%. For the official IMDB, ten times as large, add `--config.train.steps=40000`.
+gender 91.4%. For the official IMDB, which is ten times as large, add `--config.train.steps=40000`.
 """
 
 from agejax import config as configs

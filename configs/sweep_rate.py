@@ -1,9 +1,9 @@
-"""An example of a sweep: learning rate and weight decay of `configs/quickstart.py`, by a grid.
+"""An example of a sweep: a grid of learning rates for `configs/quickstart.py`.
 
     python launch.py --config configs/sweep_rate.py
     agejax compare runs/sweep_rate
 
-Painted faces, no download. Six runs of about a minute each on 2 cores. A random search instead:
+Painted faces; no download. Six runs of about a minute each on 2 cores. For a random search:
 
     def get_sweep():
         return random_search(12, lambda rng: {"optim.learning_rate": 10 ** rng.uniform(-4, -2)})
@@ -16,7 +16,7 @@ from agejax.config.sweeps import grid, with_seeds
 
 
 def get_config():
-    """The quickstart's, for half as many steps."""
+    """The quickstart's config, with half as many steps."""
     config = configs.from_file(Path(__file__).with_name("quickstart.py"))
     config.train.update(steps=300, eval_every=100)
     return config

@@ -2,11 +2,11 @@
 
     python launch.py --config configs/tutorial.py --config.data.manual_dir=DIR
 
-At 224 pixels that takes days on 2 cores; with
+At 224 pixels training takes days on 2 cores; with
 
     --config.data.size=64 --config.train.steps=6000 --config.train.eval_every=500
 
-it takes 17 minutes. On the development set that gave a test MAE of 7.49 years, gender 86.6%.
+it takes 17 minutes, with a test MAE on the development set of 7.49 years, gender 86.6%.
 """
 
 from agejax import config as configs

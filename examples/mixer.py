@@ -1,4 +1,4 @@
-"""A trunk of one's own: all that agejax asks of it is below. configs/own_trunk.py trains it."""
+"""A custom trunk, with everything that agejax requires of one. configs/own_trunk.py trains it."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from flax import nnx
 
 
 class Mixer(nnx.Module):
-    """MLP-Mixer (Tolstikhin et al., NeurIPS 2021): patches talk, then channels, `depth` times.
+    """MLP-Mixer (Tolstikhin et al., NeurIPS 2021): mixes patches, then channels, `depth` times.
 
-    A trunk takes `size` (pixels a side), `dtype` (of the computation), `rngs`, and the settings of
-    its own that `config.model.args` gives. It says how many `features` come out. The normalisation,
-    the heads, the losses, checkpoints, evaluation and prediction come from agejax.
+    A trunk takes `size` (side in pixels), `dtype` (of the computation), `rngs`, and the settings in
+    `config.model.args`. It declares its number of `features`. The normalisation, heads, losses,
+    checkpoints, evaluation and prediction come from agejax.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class Mixer(nnx.Module):
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         """[B, size, size, 3] normalised pixels -> [B, features]; `key` is None at inference.
 
-        B is `x.shape[0]`, not `len(x)`: in an export for any batch it is no number.
+        B is `x.shape[0]`, not `len(x)`: in an export for any batch size it is not a number.
         """
-        del key  # a source of randomness in training, for dropout and the like
+        del key  # random key in training, for example for dropout
         n, p, side = x.shape[0], self.patch, x.shape[1] // self.patch
         patches = x.reshape(n, side, p, side, p, 3).transpose(0, 1, 3, 2, 4, 5)
         x = self.embed(patches.reshape(n, side**2, 3 * p**2))

@@ -11,8 +11,8 @@
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%j.log
 
-# One process a GPU. Before the time is up, or on preemption, all save the same step and exit with
-# 143; where one is lost, the others exit with 75. Both times the job goes on from there.
+# One process per GPU. Before the time limit, or on preemption, all save the same step and exit with
+# 143; if one is lost, the others exit with 75. In both cases the requeued job resumes from there.
 srun --kill-on-bad-exit=0 python launch.py "$@"
 code=$?
 if [ "$code" = 143 ] || [ "$code" = 75 ] || [ "$code" = 137 ]; then

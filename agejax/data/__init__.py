@@ -1,1 +1,1 @@
-"""Where records come from, and in which order."""
+"""Data sets of faces, and the order in which training reads them."""

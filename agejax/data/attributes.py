@@ -1,4 +1,4 @@
-"""What else is known of faces, from a CSV table: for figures by group, never for training."""
+"""Attributes of faces from a CSV table: for metrics by group, never for training."""
 
 import csv
 import unicodedata
@@ -12,17 +12,17 @@ from agejax.errors import UserError
 
 
 def read_attributes(file: Path, paths: np.ndarray) -> dict[str, np.ndarray]:
-    """The columns of a CSV for given faces.
+    """The columns of a CSV for the given faces.
 
     Args:
-      file: UTF-8, with a header; `path` and one or more other columns, such as `race`.
-      paths: str [N], the faces' own, as `Faces.path`.
+      file: UTF-8, with a header: `path` and one or more other columns, such as `race`.
+      paths: str [N], as in `Faces.path`.
 
     Returns:
-      {column: str [N]}, "unknown" where a face has no row, or an empty cell.
+      {column: str [N]}, "unknown" if a face has no row, or an empty cell.
 
     Raises:
-      UserError: there is no such file or column, a column or a path stands in it twice, or none of
+      UserError: the file or a column does not exist, a column or a path appears twice, or none of
         the faces is in it.
     """
     if not file.is_file():
@@ -44,7 +44,7 @@ def read_attributes(file: Path, paths: np.ndarray) -> dict[str, np.ndarray]:
     for number, row in enumerate(rows[1:], 2):
         cells = dict(zip(header, row, strict=True)) if row else None
         if cells and by_path.setdefault(_key(cells["path"]), cells) != cells:
-            raise UserError(f"{file}, row {number}: {cells['path']} stands above with other cells")
+            raise UserError(f"{file}, row {number}: {cells['path']} appears above with other cells")
     found = [by_path.get(_key(path), {}) for path in paths.tolist()]
     if not any(found):
         example = f", such as {paths[0]}" if len(paths) else ""
@@ -53,5 +53,5 @@ def read_attributes(file: Path, paths: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _key(path: str) -> str:
-    """A path in the one normal form; see `agejax.data.tables.spellings`."""
+    """A path in one Unicode normal form; see `agejax.data.tables.spellings`."""
     return path if path.isascii() else unicodedata.normalize("NFC", path)

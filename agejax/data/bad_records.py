@@ -1,4 +1,4 @@
-"""Records that cannot be read any more, named."""
+"""Reports of records that can no longer be read."""
 
 import json
 import sys
@@ -13,27 +13,27 @@ from agejax.utils.printable import printable
 
 
 def say_unreadable(path: str, why: str) -> None:
-    """Tells of a record on stderr."""
-    told = f"record {path} cannot be read any more ({why}); left out"
-    tqdm.write(printable(told), file=sys.stderr)
+    """Reports a record on stderr."""
+    message = f"record {path} cannot be read any more ({why}); left out"
+    tqdm.write(printable(message), file=sys.stderr)
 
 
 class Unreadable:
-    """`unreadable.json`, {split: {path: why}}: what this start of a run has found so far."""
+    """`unreadable.json`, {split: {path: why}}: the records found since this start of a run."""
 
     def __init__(self, file: Path):
-        """Forgets what an earlier start has found: the data may have been built again."""
+        """Discards what an earlier start has found: the data may have been built again."""
         file.unlink(missing_ok=True)
         self._file, self._lock = file, threading.Lock()
         self._found: dict[str, dict[str, str]] = {}
 
     def of(self, split: str) -> Callable[[str, str], None]:
-        """What the loader of a split tells: path and why. Safe to call from threads."""
+        """The callback of a split's loader, taking path and reason. Safe to call from threads."""
 
-        def tell(path: str, why: str) -> None:
+        def report(path: str, why: str) -> None:
             say_unreadable(path, why)
             with self._lock:
                 self._found.setdefault(split, {})[path] = why
                 write_text(self._file, json.dumps(self._found, indent=2) + "\n")
 
-        return tell
+        return report

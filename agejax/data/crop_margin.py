@@ -1,7 +1,7 @@
-"""What the crops of a data set show beyond the face: photos are to be cut alike.
+"""The margin around the face in the crops of a data set; photos must be cut with the same one.
 
-A model reads a face as its training crops showed it; with another margin it is years off, and
-nothing tells. So the margin is measured, by the detector that finds the faces in photos.
+A model expects faces cropped as in training: another margin shifts ages by years, without any
+error. The margin is therefore measured, by the same detector that finds faces in photos.
 """
 
 import dataclasses
@@ -16,24 +16,24 @@ from agejax.data.face_detection import Detector
 from agejax.data.faces import Faces
 from agejax.errors import UserError
 
-USUAL = 0.4  # IMDB-WIKI's, for want of a better
+USUAL = 0.4  # IMDB-WIKI's, the default
 LARGEST = 4.0
-_LOOKED_AT = 200  # crops of a data set; one takes 8 ms
+_LOOKED_AT = 200  # crops that are measured; each takes 8 ms
 _SIDE = 96  # pixels to which they are scaled
-_FEWEST = 20  # faces that a median is taken of
-_SHARE = 1 / 3  # of the crops, at least, in which one face has to be found
-_ALIKE = 0.25  # between the quartiles, at most: else there is not one margin
+_FEWEST = 20  # the fewest faces for a median
+_SHARE = 1 / 3  # the smallest share of crops with exactly one face
+_ALIKE = 0.25  # the largest distance between the quartiles; beyond it, no single margin fits
 
 
 @dataclasses.dataclass(frozen=True)
 class CropMargin:
-    """A margin, and how it is known.
+    """A margin, and how it was obtained.
 
     Attributes:
-      margin: what a crop shows beyond the face on each side, as a share of the face's longer side;
-        0 or above. Where it is not known, IMDB-WIKI's.
-      doubt: why it is not known; None where it was measured, or given.
-      found: crops that it was measured on; 0 where it was not.
+      margin: what a crop shows beyond the face on each side, as a fraction of the face's longer
+        side; 0 or above. IMDB-WIKI's if unknown.
+      doubt: why it is unknown; None if it was measured or given.
+      found: number of crops on which it was measured; 0 if it was not.
     """
 
     margin: float = USUAL
@@ -42,14 +42,14 @@ class CropMargin:
 
     @classmethod
     def read(cls, saved: Any, where: str) -> "CropMargin":
-        """Of what `dataclasses.asdict` made of one and JSON kept.
+        """Loads a margin from JSON, as `dataclasses.asdict` saved it.
 
         Raises:
-          UserError: it is none; `where` tells where it stands.
+          UserError: it is not valid; `where` names the file in the message.
         """
         fields = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(saved, Mapping) or saved.keys() != fields:
-            raise UserError(f"{where}: its margin is odd ({str(saved)[:60]})")
+            raise UserError(f"{where}: its margin is not valid ({str(saved)[:60]})")
         margin, doubt, found = saved["margin"], saved["doubt"], saved["found"]
         if not (
             type(margin) in (int, float)
@@ -57,25 +57,25 @@ class CropMargin:
             and (doubt is None or isinstance(doubt, str))
             and type(found) is int
         ):
-            raise UserError(f"{where}: its margin is odd ({str(saved)[:60]})")
-        told = doubt and "".join(filter(str.isprintable, doubt))[:200]
-        return cls(float(margin), told, found)
+            raise UserError(f"{where}: its margin is not valid ({str(saved)[:60]})")
+        reason = doubt and "".join(filter(str.isprintable, doubt))[:200]
+        return cls(float(margin), reason, found)
 
     def __str__(self) -> str:
         if self.doubt:
             return f"the margin of the training crops is not known, {self.doubt}"
-        told = f", measured on {self.found}" if self.found else ""
-        return f"margin of the training crops: {self.margin:.2f} of the face on each side{told}"
+        source = f", measured on {self.found}" if self.found else ""
+        return f"margin of the training crops: {self.margin:.2f} of the face on each side{source}"
 
 
 def of_config(given: float | None, chosen: float | None, kept: CropMargin | None) -> CropMargin:
     """The margin to cut photos with.
 
     Args:
-      given: at the call, or None; goes before all else.
+      given: at the call, or None; takes precedence.
       chosen: the run's `config.data.margin`.
-      kept: what training has noted; None in a checkpoint of before there was any. Its config says
-        0.4 then where nobody chose a margin.
+      kept: as recorded by training; None for older checkpoints, whose config says 0.4 if no margin
+        was chosen.
 
     Raises:
       UserError: one is out of range.
@@ -91,7 +91,7 @@ def of_config(given: float | None, chosen: float | None, kept: CropMargin | None
 
 
 def measure(faces: Faces) -> CropMargin:
-    """The margin of faces that are trained on, of up to 200 of them; the same at every call."""
+    """The margin of training faces, measured on up to 200 of them; deterministic."""
     try:
         detector = Detector()
     except UserError as error:
@@ -103,34 +103,34 @@ def measure(faces: Faces) -> CropMargin:
             [jpeg] = faces.read(faces.rows[[row]])
             try:
                 yield decode(jpeg, _SIDE)
-            except BadImage:  # which training tells of
+            except BadImage:  # reported by training
                 continue
 
     return summary(margins_of(detector, crops()), len(rows))
 
 
 def summary(margins: list[float], looked_at: int) -> CropMargin:
-    """The margin that a data set has, by those of its crops in which one face was found."""
+    """The margin of a data set, from those of its crops in which exactly one face was found."""
     n = len(margins)
     if n < max(_FEWEST, math.ceil(_SHARE * looked_at)):
         why = f"as one face was found in only {n} of {looked_at} of them"
         return CropMargin(doubt=why)
     low, middle, high = np.percentile(margins, [25, 50, 75]).tolist()
     if high - low > _ALIKE:
-        why = f"as there is not one: half are between {low:.2f} and {high:.2f}, half outside"
+        why = f"as it varies: half of the crops have {low:.2f} to {high:.2f}, half do not"
         return CropMargin(doubt=why)
     return CropMargin(round(min(max(middle, 0.0), LARGEST), 3), found=n)
 
 
 def margins_of(detector: Detector, crops: Iterable[np.ndarray]) -> list[float]:
-    """The margins of crops around their face, as a share of its longer side.
+    """The margins of crops around their face, as a fraction of its longer side.
 
     Args:
-      detector: what finds the face in each.
-      crops: uint8 [h, w, 3] each, of one face in the middle.
+      detector: finds the face in each crop.
+      crops: uint8 [h, w, 3] each, with one face in the middle.
 
     Returns:
-      one for each in which a single face is found; negative where that reaches past the crop.
+      one for each crop with a single face; negative if the face extends past the crop.
     """
     margins = []
     for pixels in crops:

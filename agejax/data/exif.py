@@ -1,6 +1,6 @@
-"""Which way up a camera held: the orientation that EXIF notes, and pixels turned by it.
+"""The EXIF orientation of an image, and turning pixels upright.
 
-Pillow reads EXIF too, but warns of what is odd in it; here whatever is odd means "as it is".
+Pillow reads EXIF too, but warns about invalid metadata; here it means that nothing is turned.
 """
 
 import struct
@@ -12,11 +12,11 @@ _MAX_ENTRIES = 200
 
 
 def jpeg_orientation(data: bytes) -> int:
-    """The orientation, 1 to 8, that a JPEG's EXIF notes; 1, upright, where there is none."""
+    """The orientation, 1 to 8, in a JPEG's EXIF data; 1, upright, if there is none."""
     at = 2
     while data[at : at + 1] == b"\xff" and len(data) >= at + 4:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in (0xD9, 0xDA) or length < 2:  # the pixels begin: EXIF stands before them
+        if marker in (0xD9, 0xDA) or length < 2:  # pixel data begins; EXIF comes before it
             break
         if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
             return orientation(data[at + 10 : at + 2 + length])
@@ -25,7 +25,7 @@ def jpeg_orientation(data: bytes) -> int:
 
 
 def orientation(exif: bytes) -> int:
-    """The orientation, 1 to 8, in EXIF's bytes (a TIFF header and what follows); else 1."""
+    """The orientation, 1 to 8, in EXIF bytes (a TIFF header and what follows); 1 if invalid."""
     exif = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None or len(exif) < 8:
@@ -45,11 +45,11 @@ def orientation(exif: bytes) -> int:
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """[h, w, ...] as stored -> as it should be seen; orientations of 5 to 8 swap the sides."""
+    """[h, w, ...] as stored -> turned upright; orientations 5 to 8 swap the sides."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):  # where the first row is seen at the bottom
+    if orientation in (3, 4, 7, 8):  # the first row is at the bottom
         pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):  # and the first column at the right
+    if orientation in (2, 3, 6, 7):  # the first column is at the right
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)

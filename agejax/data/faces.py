@@ -1,4 +1,4 @@
-"""Labelled faces: their labels in memory, their images read when they are asked for."""
+"""Labelled faces: labels in memory, images read on demand."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-UNKNOWN = "unknown"  # an attribute that is not known
+UNKNOWN = "unknown"  # value of an attribute that is not known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,22 +14,22 @@ class Faces:
     """N faces, sorted by `path`.
 
     Attributes:
-      path: str [N], the name of each.
+      path: str [N], unique names.
       labels: {task: int32 [N]}; 0 where unknown.
       known: {task: bool [N]}.
       sha256: str [N], of each image's bytes.
-      read: indices into all that was opened, int [n] -> the JPEG bytes of each. Safe to call from
+      read: indices into all opened faces, int [n] -> the JPEG bytes of each. Safe to call from
         threads.
       rows: int [N], each face's index for `read`.
-      person: str [N], whose face each is; None where that is not known.
-      about: what is known of the whole data set, as JSON has it, for people: any of "title",
-        "licence", "citation", "homepage", "rows" (before any was dropped), "dropped" ({reason:
-        rows}) and "reasons" ({reason: what it means}).
-      upto: {task: int32 [N]}, of tasks some of whose labels are ranges, such as an age of 20-29:
-        the last class that may be; `labels` has the first. An exact label is the same in both.
-      attributes: {name: str [N]}, what else is known of each; "unknown" where it is not.
-      weights: {set: weight} of the sets that `attributes["set"]` names: a training batch is made of
-        faces of each in this proportion. None: every face comes as often as any other.
+      person: str [N], the person in each; None if that is not known.
+      about: JSON-ready facts about the whole data set, for people: any of "title", "licence",
+        "citation", "homepage", "rows" (before any was dropped), "dropped" ({reason: rows}) and
+        "reasons" ({reason: what it means}).
+      upto: {task: int32 [N]}, for tasks with labels that are ranges, such as an age of 20-29: the
+        last class of the range; `labels` has the first. For an exact label both are the same.
+      attributes: {name: str [N]}, further attributes of each; "unknown" where not known.
+      weights: {set: weight} of the sets named in `attributes["set"]`: training batches contain
+        faces of each set in this proportion. None: all faces are drawn equally often.
     """
 
     path: np.ndarray
@@ -63,5 +63,5 @@ class Faces:
         )
 
     def without(self, others: "Faces") -> "Faces":
-        """The faces whose image does not stand, byte for byte, among `others` too."""
+        """The faces whose image is not, byte for byte, among `others` too."""
         return self.where(~np.isin(self.sha256, others.sha256))

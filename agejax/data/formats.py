@@ -1,9 +1,9 @@
-"""Image files of every format that is read, as RGB pixels: the one place of that conversion.
+"""Image files of all supported formats, converted to RGB pixels: the only such conversion.
 
-Only the formats listed here are opened, each by its own reader: what else Pillow knows, such as
-EPS, which starts Ghostscript, is refused by its first bytes. Of several frames or pages the first
-is read. Pixels are taken for sRGB, whatever profile a file brings: JPEGs, which make up the data
-sets, are stored as they are.
+Only the formats listed here are opened, each by its own reader. Other formats that Pillow supports,
+such as EPS, which starts Ghostscript, are rejected by their first bytes. Of several frames or pages
+the first is read. Pixels are assumed to be sRGB and colour profiles are ignored: JPEGs, which make
+up the data sets, are stored unchanged.
 """
 
 import contextlib
@@ -21,8 +21,8 @@ from agejax.data.exif import orientation, upright
 from agejax.data.image_chunks import too_many_chunks
 
 FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
-HEAD = 32  # bytes of a file that tell its format
-# The readers by themselves: `Image.open` warns of large images, where one line shall refuse them.
+HEAD = 32  # bytes at the start of a file that identify its format
+# Individual readers: `Image.open` warns of large images, which are to be rejected in one line.
 _READERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -38,7 +38,7 @@ _MAGIC = {
     "PNG": rb"\x89PNG\r\n\x1a\n",
     "WebP": rb"RIFF....WEBP",
     "GIF": rb"GIF8[79]a",
-    "BMP": rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0",  # and its second header's size
+    "BMP": rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0",  # with its second header
     "TIFF": rb"II\*\0|MM\0\*",
     "AVIF": rb".{4}ftyp(?:avi[fs]|(?:mif1|msf1).{4}(?:.{4})*?avi[fs])",
     "HEIC": rb".{4}ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)",
@@ -49,29 +49,29 @@ _EIGHT = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX"}
 _EIGHT |= {"CMYK", "YCbCr", "LAB", "HSV"}
 _PHOTOMETRIC, _BITS, _SUBFILE, _DNG = 262, 258, 254, 50706  # tags of TIFF 6.0, and of raw files
 _MAX_BLOCKS = 2000  # of metadata in a GIF; half a MB
-_DAMAGED = f"no whole {FORMATS} image"
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata, which nothing here reads
+_DAMAGED = f"not a whole {FORMATS} image"
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of invalid metadata, which is not used
 
 
 class BadImage(ValueError):
-    """The bytes are no image that can be read whole; says why."""
+    """The bytes are not an image that can be read completely; the message says why."""
 
 
 def format_of(head: bytes) -> str | None:
-    """The name of the format, such as "PNG", that a file of these first bytes is of."""
+    """The format, such as "PNG", of a file with these first bytes; None if it is not supported."""
     found = (name for name, pattern in _PATTERNS.items() if pattern.match(head[:HEAD]))
     return next(found, None)
 
 
 def header(data: bytes) -> Image.Image:
-    """The image with its header read, and no more.
+    """The image with only its header read.
 
     Raises:
-      BadImage: it is of no format that is read, or its header is damaged.
+      BadImage: its format is not supported, or its header is damaged.
     """
     name = format_of(data)
     if name is None:
-        raise BadImage(f"no {FORMATS} image" if data else "an empty file")
+        raise BadImage(f"not a {FORMATS} image" if data else "an empty file")
     try:
         reader = getattr(importlib.import_module(_READERS[name][0]), _READERS[name][1])
     except ImportError as error:
@@ -86,7 +86,7 @@ def header(data: bytes) -> Image.Image:
     try:
         image = reader(io.BytesIO(data))
         raw = name == "TIFF" and (image.tag_v2.get(_SUBFILE, 0) & 1 or _DNG in image.tag_v2)
-    except Exception as error:  # there is no end of what decoders raise on odd bytes
+    except Exception as error:  # decoders raise many kinds of errors on damaged bytes
         raise BadImage(_DAMAGED) from error
     if raw:
         raise BadImage("a camera's raw file, or a preview; save it as JPEG or as plain TIFF")
@@ -94,9 +94,9 @@ def header(data: bytes) -> Image.Image:
 
 
 def _blocks_before_pixels(data: bytes) -> int:
-    """How many pieces of metadata stand before a GIF's first frame; counted no further than needed.
+    """The number of metadata blocks before a GIF's first frame, up to the limit.
 
-    Pillow reads them one by one: a few MB take it many seconds.
+    Pillow reads them one by one, which takes many seconds for a few MB.
     """
     flags = data[10] if len(data) > 10 else 0
     at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
@@ -113,36 +113,36 @@ def _blocks_before_pixels(data: bytes) -> int:
 
 @functools.cache
 def _silence_libtiff() -> None:
-    """Of damage it prints lines of its own, where Pillow raises."""
-    with contextlib.suppress(OSError, AttributeError):  # of a Pillow that was built otherwise
+    """Turns off libtiff's own messages about damage; Pillow raises for it."""
+    with contextlib.suppress(OSError, AttributeError):  # another build of Pillow
         silence = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
         silence.argtypes, silence.restype = [ctypes.c_void_p], ctypes.c_void_p
         silence(None)
 
 
 def shape_of(image: Image.Image) -> tuple[int, int]:
-    """Height and width, in pixels, as it should be seen."""
+    """Height and width, in pixels, after turning upright."""
     turned = orientation(image.info.get("exif") or b"")
     return (image.width, image.height) if turned >= 5 else (image.height, image.width)
 
 
 def rgb(image: Image.Image) -> Image.Image:
-    """An image of Pillow's, of any mode, as it should be seen: upright, in mode "RGB".
+    """A Pillow image of any mode -> upright, in mode "RGB".
 
-    16 bits are scaled to 8; what is transparent stands on white.
+    16 bits are scaled to 8; transparent pixels are put on white.
 
     Raises:
-      BadImage: it is damaged, or of a mode that does not say which number is white.
+      BadImage: it is damaged, or its mode does not define which value is white.
     """
     if image.mode not in (*_EIGHT, *_SIXTEEN):
         raise BadImage(
-            f"pixels of 32 bits (mode {image.mode}) do not say which number is white; save it with "
+            f"pixels of 32 bits (mode {image.mode}) do not define which value is white; save with "
             f"8 or 16 bits a channel"
         )
     try:
         turned = orientation(image.info.get("exif") or b"")
         plain = _on_white(image) if image.mode in _EIGHT else _scaled(image)
-    except Exception as error:  # there is no end of what decoders raise on odd bytes
+    except Exception as error:  # decoders raise many kinds of errors on damaged bytes
         raise BadImage(_DAMAGED) from error
     return plain if turned == 1 else Image.fromarray(upright(np.asarray(plain), turned))
 
@@ -152,7 +152,7 @@ def _on_white(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     if "transparency" in image.info:
         image = _with_key_of_eight_bits(image)
-    whole = {"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)  # not premultiplied
+    whole = {"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)  # without premultiplied alpha
     seen = image if image.mode == "RGBA" else image.convert(whole).convert("RGBA")
     white = Image.new("RGB", seen.size, "white")
     white.paste(seen, (0, 0), seen)
@@ -160,7 +160,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _with_key_of_eight_bits(image: Image.Image) -> Image.Image:
-    """With a PNG's transparent colour scaled as Pillow scales the pixels, and the key not."""
+    """Scales a PNG's transparent colour; Pillow scales the pixels but not this key."""
     key, tiles = image.info["transparency"], getattr(image, "tile", None)
     depth = str(tiles[0][3]) if tiles else ""
     image.load()
@@ -173,11 +173,11 @@ def _with_key_of_eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """16 bits of grey -> RGB; Pillow itself clips them at 255."""
+    """16-bit grey -> RGB; Pillow itself would clip at 255."""
     tags = getattr(image, "tag_v2", {})
     bits = int(np.min(tags.get(_BITS, 16)))
     image.load()
-    pixels = np.asarray(image).astype(np.uint16, copy=False)  # whatever its byte order
+    pixels = np.asarray(image).astype(np.uint16, copy=False)  # in native byte order
     key = image.info.get("transparency")
     if bits < 16:
         pixels = np.minimum(pixels, (1 << bits) - 1)

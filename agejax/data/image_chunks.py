@@ -1,18 +1,18 @@
-"""How many pieces an image file is made of: readers look at each of them, some one by one.
+"""Limits the number of chunks in an image file, since readers look at each of them.
 
-Thirty megabytes can hold millions of empty ones, which take Pillow and EXIF's reader most of a
-minute.
+Thirty megabytes can hold millions of empty chunks, on which Pillow and the EXIF reader spend most
+of a minute.
 """
 
 from collections.abc import Callable
 
-_MOST = 1_000  # and one for each kibibyte: the smallest that encoders cut pixels into are larger
+_MOST = 1_000  # plus one for each KiB: encoders write larger chunks of pixels
 
 
 def too_many_chunks(data: bytes) -> bool:
-    """Whether a PNG (its chunks), or a JPEG (the segments before its pixels), has absurdly many.
+    """Whether a PNG (its chunks) or a JPEG (the segments before its pixels) has far too many.
 
-    Of anything else, and of damaged ones, this says nothing.
+    False for other formats, and possibly for damaged files.
     """
     most = _MOST + len(data) // 1024
     if data[:2] == b"\xff\xd8":
@@ -30,7 +30,7 @@ def _count(data: bytes, at: int, most: int, length: Callable[[bytes, int], int])
 
 
 def _jpeg_segment(data: bytes, at: int) -> int:
-    """The length of the segment there; 0 where the pixels begin, or where none is."""
+    """The length of the segment at `at`; 0 where the pixels begin, or if there is no segment."""
     if data[at : at + 1] != b"\xff" or data[at + 1 : at + 2] == b"\xda":
         return 0
     if data[at + 1 : at + 2] == b"\xff":  # a fill byte
@@ -39,7 +39,7 @@ def _jpeg_segment(data: bytes, at: int) -> int:
 
 
 def _png_chunk(data: bytes, at: int) -> int:
-    """The length of the chunk there; 0 at the last one."""
+    """The length of the chunk at `at`; 0 for the last one."""
     if data[at + 4 : at + 8] == b"IEND":
         return 0
     return 12 + int.from_bytes(data[at : at + 4], "big")

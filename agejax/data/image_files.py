@@ -1,4 +1,4 @@
-"""Image files: those in a folder, and what one holds, without waiting for what is no file."""
+"""Finds image files in a folder, and reads a file without blocking on pipes and devices."""
 
 import collections
 import contextlib
@@ -17,8 +17,8 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp"),
     *(".gif", ".bmp", ".tif", ".tiff", ".avif", *_HEIC),
 )
-MAX_BYTES = 256 * 2**20  # of a file: more than any photograph has
-_OWN = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  # pipes that were opened for this process
+MAX_BYTES = 256 * 2**20  # of a file: larger than any photograph
+_OWN = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  # descriptors of this process
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -29,13 +29,13 @@ _KINDS = {
 
 @dataclasses.dataclass
 class Found:
-    """What lies in a folder.
+    """The contents of a folder.
 
     Attributes:
       images: the image files, sorted.
-      errors: folders that cannot be read, and what is called an image and cannot be one.
-      others: {suffix, or name where there is none: how many files} that are no images; and the
-        folder that was passed over.
+      errors: folders that cannot be read, and files named as images that cannot be one.
+      others: {suffix, or name if it has none: number of files} of files that are not images, and
+        the folder that was skipped.
     """
 
     images: list[Path] = dataclasses.field(default_factory=list)
@@ -43,21 +43,21 @@ class Found:
     others: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
     def left_out(self) -> str:
-        """The files that are no images, such as "3 .txt, 1 .mov"; "" where there are none."""
+        """The files that are not images, such as "3 .txt, 1 .mov"; "" if there are none."""
         most = sorted(self.others.items(), key=lambda other: (-other[1], other[0]))[:8]
-        told = [f"{n:,} {printable(suffix)}" for suffix, n in most]
-        return ", ".join([*told, "and more"] if len(self.others) > 8 else told)
+        parts = [f"{n:,} {printable(suffix)}" for suffix, n in most]
+        return ", ".join([*parts, "and more"] if len(self.others) > 8 else parts)
 
 
 def find_images(folder: Path, without: Path | None = None) -> Found:
-    """The images in a folder and all folders in it, each once, whatever links lead there.
+    """The images in a folder and its subfolders, each once, even if links lead to it again.
 
     Args:
-      folder: to look in.
-      without: a folder in it that is passed over.
+      folder: where to search.
+      without: a subfolder to skip.
     """
     found = Found()
-    # A link to a folder that this one lies in would lead out of it, and round in circles.
+    # A link to a parent of this folder would lead out of it, and into a cycle.
     passed = _identity(without) if without and without.is_dir() else None
     seen = {passed}
     for parent in folder.resolve().parents:
@@ -65,7 +65,7 @@ def find_images(folder: Path, without: Path | None = None) -> Found:
             seen.add(_identity(parent))
     folders, links = [folder], list[Path]()
     while folders or links:
-        # What is linked comes last, so that a file is told by its own path where it has one.
+        # Links come last, so that a file is listed under its own path if it has one.
         place = folders.pop() if folders else links.pop(0)
         try:
             identity = _identity(place)
@@ -91,13 +91,13 @@ def find_images(folder: Path, without: Path | None = None) -> Found:
 
 def _sort_in(path: Path, found: Found) -> None:
     name, suffix = path.name, path.suffix.lower()
-    if suffix not in SUFFIXES or name.startswith("._"):  # the latter: what macOS notes of a file
+    if suffix not in SUFFIXES or name.startswith("._"):  # the latter: metadata by macOS
         found.others["._*" if name.startswith("._") else suffix or name] += 1
         return
     try:
         kind = _KINDS.get(stat.S_IFMT(path.stat().st_mode))
     except OSError:
-        kind = None  # a link to nowhere, which reading tells
+        kind = None  # a broken link: reading it reports that
     if kind is None:
         found.images.append(path)
     else:
@@ -105,7 +105,7 @@ def _sort_in(path: Path, found: Found) -> None:
 
 
 def _without_heic(folder: Path, found: Found) -> Found:
-    """Tells of HEIC files in one line where they cannot be read."""
+    """Reports HEIC files in one line if they cannot be read."""
     heic = [path for path in found.images if path.suffix.lower() in _HEIC]
     if heic and importlib.util.find_spec("pillow_heif") is None:
         found.images = [path for path in found.images if path.suffix.lower() not in _HEIC]
@@ -121,7 +121,7 @@ def _without_heic(folder: Path, found: Found) -> Found:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # of links that lead in circles
+    except OSError:  # cyclic links
         return False
 
 
@@ -134,15 +134,15 @@ def read_whole(file: Path, most: int = MAX_BYTES) -> bytes:
     """The bytes of a file.
 
     Raises:
-      BadImage: it is a pipe, socket or device, which may never end, or its name or its size cannot
-        be an image's.
+      BadImage: it is a pipe, socket or device, which may never end, or its name or size is not
+        possible for an image.
       OSError: it cannot be read.
     """
     try:
-        # Opening a pipe that nobody writes to waits for ever, but for this.
+        # O_NONBLOCK: opening a pipe without a writer would otherwise block for ever.
         opened = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except ValueError as error:
-        raise BadImage("a name that no file can have") from error
+        raise BadImage("not a valid file name") from error
     try:
         about = os.fstat(opened)
         kind = _KINDS.get(stat.S_IFMT(about.st_mode))
@@ -150,10 +150,10 @@ def read_whole(file: Path, most: int = MAX_BYTES) -> bytes:
             raise BadImage(f"{kind}, not a file")
         os.set_blocking(opened, True)
         with open(opened, "rb", closefd=False) as source:
-            # Not all of what may have no end, nor what is known to be too large.
+            # Do not read endless files, or files already known to be too large, completely.
             data = b"" if about.st_size > most else source.read(most + 1)
     finally:
         os.close(opened)
     if max(len(data), about.st_size) > most:
-        raise BadImage(f"over {most // 2**20} MiB are too large a file")
+        raise BadImage(f"the file is larger than {most // 2**20} MiB")
     return data

@@ -1,4 +1,4 @@
-"""IMDB-WIKI as `Faces`: built by `tfds_imdb_wiki` where it is not built yet."""
+"""IMDB-WIKI as `Faces`; `tfds_imdb_wiki` builds it if needed."""
 
 import dataclasses
 import functools
@@ -26,18 +26,18 @@ def imdb_wiki(
     min_face_score: float = 0.0,
     painted: int = 0,
 ) -> Faces:
-    """The faces of a split, built first if need be.
+    """The faces of a split, built first if needed.
 
     Args:
       split: "train", "validation" or "test".
       name: "imdb", "wiki" or "imdb_wiki".
-      manual_dir: where the archives lie; None for TFDS's `DATA_DIR/downloads/manual`.
-      data_dir: where data sets are built; None for TFDS's own, `~/tensorflow_datasets`.
-      min_face_score: leaves out faces of a lower detection score; the build has its own.
-      painted: if not 0, that many synthetic faces an archive are painted into `manual_dir` first.
+      manual_dir: the folder of the archives; None for TFDS's `DATA_DIR/downloads/manual`.
+      data_dir: the folder of built data sets; None for TFDS's own, `~/tensorflow_datasets`.
+      min_face_score: leaves out faces with a lower detection score; the build has its own limit.
+      painted: if not 0, first paints this many synthetic faces per archive into `manual_dir`.
 
     Raises:
-      UserError: archives or splits that are not there.
+      UserError: archives or splits are missing.
     """
     folder = _built(name, manual_dir, data_dir, painted)
     faces, score = _open(folder, split)
@@ -85,7 +85,7 @@ def _open(folder: Path, split: str) -> tuple[Faces, np.ndarray]:
 def _columns(file: Path) -> dict[str, np.ndarray]:
     try:
         return read_npz(file)
-    except Exception as error:  # zipfile, zlib and NumPy each have their own
+    except Exception as error:  # zipfile, zlib and NumPy raise different types
         raise _damaged(file, error) from error
 
 
@@ -96,10 +96,10 @@ def _damaged(file: Path, error: Exception) -> UserError:
 
 
 def _about(folder: Path, name: str) -> dict[str, Any]:
-    """For people; see `Faces.about`. What the build dropped is counted over all splits.
+    """Facts for people; see `Faces.about`. Dropped rows are counted over all splits.
 
-    Only what was painted says so itself, in its .mat: whoever asks for painted faces in a folder
-    that holds an archive is given that, with its own terms.
+    Painted faces are recognised by their .mat alone: if painted faces are configured for a folder
+    that holds a real archive, that archive is used, with its own terms.
     """
     from tfds_imdb_wiki.rows import REASONS
 
@@ -113,7 +113,7 @@ def _about(folder: Path, name: str) -> dict[str, Any]:
     if painted:
         return {
             "title": "faces painted by agejax, in the layout of IMDB-WIKI",
-            "licence": "Apache-2.0, as agejax; they show nobody",
+            "licence": "Apache-2.0, as agejax; they show no real person",
             **counts,
         }
     return {

@@ -1,20 +1,20 @@
-"""Where a JPEG ends: a phone may put a video, a second image or a trailer of its own behind it."""
+"""Finds the end of a JPEG: phones may append a video, a second image or a trailer."""
 
 import re
 from collections.abc import Iterator
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _ALONE = {0x01, *range(0xD0, 0xD8), _SOI}  # markers without a length: TEM, RST0 to 7, SOI
-# In a scan, FF 00 is a byte of its own and RST0 to 7 go on; all else is the next marker.
+# In a scan, FF 00 is a data byte and RST0 to 7 continue it; anything else is the next marker.
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _AFTER_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 
 
 def scans_and_end(data: bytes) -> tuple[int, int]:
-    """How many scans a JPEG has, and the place after its end-of-image marker.
+    """The number of scans of a JPEG, and the offset after its end-of-image marker.
 
-    The segments are followed as a decoder does, so that neither a thumbnail in the metadata nor
-    anything behind the image counts. A JPEG that is cut off ends where its bytes do.
+    Segments are followed as in a decoder, so that neither a thumbnail in the metadata nor anything
+    after the image counts. A truncated JPEG ends where its bytes end.
     """
     scans, end = 0, len(data)
     for marker, after in _markers(data):
@@ -26,7 +26,7 @@ def scans_and_end(data: bytes) -> tuple[int, int]:
 
 
 def _markers(data: bytes) -> Iterator[tuple[int, int]]:
-    """Each marker up to the end-of-image, and the place after it."""
+    """Each marker up to the end-of-image, with the offset after it."""
     at = 0
     while found := _MARKER.search(data, at):
         marker, at = found[1][0], found.end()

@@ -1,4 +1,4 @@
-"""JPEG bytes kept for later epochs, where decoded pixels would take too much memory."""
+"""A cache of JPEG bytes for later epochs, used if decoded pixels need too much memory."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 class Jpegs:
-    """A `Faces.read` that reads each face once if there is room. Safe to call from threads.
+    """A `Faces.read` that caches what it reads, up to a limit. Safe to call from threads.
 
-    From an array_record file a face takes some 70 us beside threads that decode; from here 1.
+    A face takes about 70 us from an array_record file, while other threads decode; from here 1 us.
     """
 
     def __init__(self, read: Callable[[np.ndarray], list[bytes]], cache_mib: float):
-        """Room for `cache_mib` MiB of what `read` gives."""
+        """Caches up to `cache_mib` MiB of the results of `read`."""
         self._read, self._left = read, int(cache_mib * 2**20)
         self._kept: dict[int, bytes] = {}
 

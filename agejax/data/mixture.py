@@ -1,4 +1,4 @@
-"""Several sets of faces as one: each with its own splits, mixed in training by their weights."""
+"""Several data sets as one: each keeps its splits; training mixes them by weight."""
 
 import dataclasses
 import inspect
@@ -13,24 +13,24 @@ from agejax.utils.import_by_name import resolve
 
 
 def mixture(split: str, *, sets: Mapping[str, Mapping[str, Any]]) -> Faces:
-    """A split of all sets together, or of one.
+    """A split of all sets together, or of one set.
 
     Args:
-      split: "train" or "validation", of the sets with a weight above 0; "test" or another, of those
-        sets that have it; or "NAME/SPLIT", of one set alone.
-      sets: {name: {"source": a source, or "module:name" of one; "weight": how often its faces come
-        in training, relative to the other sets'; 0 for one that is only tested on, 1 if nothing
-        is said; and what the source takes}}.
+      split: "train" or "validation", of the sets with a weight above 0; "test" or another, of the
+        sets that have it; or "NAME/SPLIT", of one set.
+      sets: {name: {"source": a source, or "module:name" of one; "weight": how often its faces are
+        drawn in training, relative to the other sets; 0 for a set that is only evaluated, 1 by
+        default; and the arguments of the source}}.
 
     Returns:
-      Faces whose paths are "NAME/PATH", and whose attribute "set" is the name: so that figures by
-      group tell the sets apart.
+      Faces with paths "NAME/PATH" and an attribute "set" with the name, so that metrics are also
+      reported for each set.
 
     Raises:
-      UserError: a set has no such split, or is not described as it must be.
+      UserError: a set has no such split, or its settings are not valid.
     """
     if not sets:
-        raise UserError("config.data.sets names no set of faces; configs/mixture.py shows how")
+        raise UserError("config.data.sets is empty; see configs/mixture.py for an example")
     name, _, own = split.partition("/")
     if own:
         if name not in sets:
@@ -98,7 +98,7 @@ def _joined(parts: Mapping[str, Faces]) -> Faces:
     zeros = lambda part, _: np.zeros(len(part), np.int32)
     sets = np.repeat(list(parts), [len(part) for part in members])
     attributes = joined("attributes", lambda part, _: np.full(len(part), UNKNOWN))
-    if "set" in attributes:  # a column of theirs
+    if "set" in attributes:  # a column of the sets themselves
         attributes["set (column)"] = attributes.pop("set")
     return Faces(
         path=np.concatenate([np.char.add(f"{name}/", part.path) for name, part in parts.items()]),
@@ -114,7 +114,7 @@ def _joined(parts: Mapping[str, Faces]) -> Faces:
 
 
 def _people(name: str, faces: Faces) -> np.ndarray:
-    """Whose face each is, somebody of their own where that is not known."""
+    """The person in each face; unknown persons are all different."""
     if faces.person is not None:
         return faces.person
     return np.char.add(f"{name}/", faces.path)

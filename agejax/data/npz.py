@@ -1,7 +1,7 @@
-"""NumPy's .npz files, read with no more memory than their size allows.
+"""Reads NumPy's .npz files with bounded memory.
 
-`np.load` takes a member's header at its word and unpacks whatever is in it: some kilobytes can ask
-for the memory of the whole machine. Here all claims are compared with what is there first.
+`np.load` trusts a member's header and unpacks whatever it contains: a few kilobytes can claim the
+memory of the whole machine. Here all claimed sizes are checked before anything is allocated.
 """
 
 import io
@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-_RATIO = 64  # what a file may unpack to, in parts of its own size: four bytes a letter pack well
-_SPARE = 256 << 20  # bytes that any file may unpack to: columns of one value pack even better
+_RATIO = 64  # largest ratio of unpacked to packed size: UCS-4 text compresses well
+_SPARE = 256 << 20  # allowed for any file, in bytes: constant columns compress even better
 _MOST_DIMENSIONS = 32
 _READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -23,11 +23,11 @@ _READERS = {
 
 
 def read_npz(file: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file of numbers and words.
+    """The arrays of a file of numbers and strings.
 
     Raises:
       OSError: it cannot be opened.
-      Exception: of any kind, where it is damaged, holds objects, or unpacks to more than 64 times
+      Exception: of any type, if it is damaged, holds objects, or unpacks to more than 64 times
         its size and 256 MiB.
     """
     most = max(_RATIO * file.stat().st_size, _SPARE)
@@ -38,12 +38,12 @@ def read_npz(file: Path) -> dict[str, np.ndarray]:
 def read_archive(
     archive: zipfile.ZipFile, most: int, kinds: str = "fiubUS"
 ) -> dict[str, np.ndarray]:
-    """As `read_npz`, of an opened archive; the arrays are not to be written to.
+    """Like `read_npz`, for an opened archive; the arrays are read-only.
 
     Args:
-      archive: whose members are all `.npy` files.
-      most: bytes that it may unpack to.
-      kinds: of dtypes that are read.
+      archive: all its members must be `.npy` files.
+      most: largest unpacked size in bytes.
+      kinds: dtype kinds that are accepted.
     """
     check_sizes(archive, most)
     return {
@@ -53,32 +53,32 @@ def read_archive(
 
 
 def check_sizes(archive: zipfile.ZipFile, most: int) -> None:
-    """Raises a `ValueError` where the members of an archive claim more than `most` bytes."""
+    """Raises `ValueError` if the members of an archive claim more than `most` bytes."""
     if (claimed := sum(info.file_size for info in archive.infolist())) > most:
-        raise ValueError(f"it unpacks to {claimed:,} bytes; arrays do not")
+        raise ValueError(f"it claims to unpack to {claimed:,} bytes, too many for its size")
 
 
 def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """A member of an archive, of which no more is unpacked than the archive says."""
+    """Unpacks a member of an archive, and no more bytes than the archive declares."""
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{info.filename} is packed in a way that NumPy does not use")
-    with archive.open(info) as opened:  # `archive.read` would unpack all of it and then look
+        raise ValueError(f"{info.filename} uses a compression that NumPy does not use")
+    with archive.open(info) as opened:  # `archive.read` would unpack everything before checking
         data = opened.read(info.file_size)
         if len(data) != info.file_size or opened.read(1):
-            raise ValueError(f"{info.filename} has another size than the archive says")
+            raise ValueError(f"{info.filename} does not have the size that the archive declares")
     return data
 
 
 def elements(shape: Sequence[Any]) -> int:
-    """How many numbers an array of a shape holds that somebody else made up.
+    """The number of elements of an untrusted array shape.
 
     Raises:
-      ValueError: it is no shape: not whole numbers from 0 on, or more of them than an array has.
+      ValueError: not a valid shape: not non-negative integers, or too many of them.
     """
     if not isinstance(shape, tuple | list) or len(shape) > _MOST_DIMENSIONS:
-        raise ValueError("an array of a shape that there is not")
+        raise ValueError("an array whose shape is not valid")
     if any(type(n) is not int or not 0 <= n < 2**63 for n in shape):
-        raise ValueError("an array of a shape with numbers that no side has")
+        raise ValueError("an array whose shape has invalid numbers")
     return math.prod(shape)
 
 
@@ -86,11 +86,11 @@ def _array(name: str, member: bytes, kinds: str) -> np.ndarray:
     stream = io.BytesIO(member)
     shape, fortran, dtype = _READERS[np.lib.format.read_magic(stream)](stream)
     if dtype.kind not in kinds:
-        raise ValueError(f"{name} is of dtype {dtype}, which is not read")
+        raise ValueError(f"{name} is of dtype {dtype}, which is not supported")
     if elements(shape) * dtype.itemsize != len(member) - stream.tell():
-        raise ValueError(f"{name} has another size than its shape")
-    if not dtype.itemsize and elements(shape):  # of which there can be any number in no space
-        raise ValueError(f"{name} holds words without a letter")
+        raise ValueError(f"{name} does not have the size of its shape")
+    if not dtype.itemsize and elements(shape):  # any number of these takes no space
+        raise ValueError(f"{name} holds strings of length 0")
     order: Literal["F", "C"] = "F" if fortran else "C"
     if not elements(shape):
         return np.zeros(shape, dtype, order)

@@ -1,4 +1,4 @@
-"""Faces of a table of yours, read in place, or packed once (`agejax pack`)."""
+"""Faces of a user's own table, read in place or from a folder that `agejax pack` wrote."""
 
 import functools
 import hashlib
@@ -25,7 +25,7 @@ from agejax.data.tables.splits import assign
 from agejax.data.tables.table import Table
 from agejax.errors import NoSuchSplit, UserError
 
-_TOLD = 3  # bad rows that a refusal quotes
+_QUOTED = 3  # bad rows quoted in an error
 
 
 def own_faces(split: str, *, path: str | None = None, root: str | None = None) -> Faces:
@@ -33,16 +33,16 @@ def own_faces(split: str, *, path: str | None = None, root: str | None = None) -
 
     Args:
       split: "train", "validation" or "test", or "all" for every face of the table.
-      path: a `.csv`, `.tsv`, `.jsonl` or `.parquet` file with a column `path`, and of `age`,
-        `gender`, `person`, `split` what there is; any other column is an attribute. Or a folder
-        that `agejax pack` wrote.
-      root: the folder that relative paths start from; None for the table's own.
+      path: a `.csv`, `.tsv`, `.jsonl` or `.parquet` file with a column `path` and any of `age`,
+        `gender`, `person` and `split`; further columns become attributes. Or a folder that
+        `agejax pack` wrote.
+      root: the base folder of relative paths; None for the table's own folder.
 
     Raises:
       UserError: there is no such table, split or image, or a row cannot be used.
     """
     if not path:
-        raise UserError("whose faces? Set config.data.path to a table, such as faces.csv")
+        raise UserError("config.data.path is not set; set it to a table, such as faces.csv")
     file = Path(path)
     version = modified(file)
     faces, splits = _opened(path, root, version, os.getcwd())
@@ -51,15 +51,15 @@ def own_faces(split: str, *, path: str | None = None, root: str | None = None) -
     if not (splits == split).any():
         there = ", ".join(f"{n:,} {name}" for name, n in zip(*_counted(splits), strict=True))
         raise NoSuchSplit(
-            f"{path}: no face is of the split {split!r}; there are {there}. A column `split` says "
-            f"which is whose"
+            f"{path}: no face is in the split {split!r}; there are {there}. A column `split` sets "
+            f"the splits"
         )
     return faces.where(splits == split)
 
 
-@functools.lru_cache(maxsize=4)  # training asks three times
+@functools.lru_cache(maxsize=4)  # training calls it three times
 def _opened(path: str, root: str | None, version: int, cwd: str) -> tuple[Faces, np.ndarray]:
-    del version, cwd  # whatever they are: another table is not taken for this one
+    del version, cwd  # only cache keys: they detect a changed table
     return open_packed(Path(path)) if Path(path).is_dir() else open_table(Path(path), root)
 
 
@@ -96,7 +96,7 @@ def image_of(folder: Path, path: str) -> bytes:
     """The bytes of an image file.
 
     Raises:
-      BadRow: it is not there, or no image by its first bytes.
+      BadRow: it does not exist, or its first bytes are not those of an image.
     """
     try:
         data = read_whole(file_of(folder, path))
@@ -105,7 +105,7 @@ def image_of(folder: Path, path: str) -> bytes:
     except BadImage as error:
         raise BadRow("an image that cannot be read", f"{path!r} ({error})") from error
     if format_of(data) is None:
-        raise BadRow(f"no {FORMATS} image", path)
+        raise BadRow(f"not a {FORMATS} image", path)
     return data
 
 
@@ -125,19 +125,19 @@ def _digests(folder: Path, rows: list[tuple[int, Face]], name: str) -> Iterator[
 
 
 def _twice(rows: list[tuple[int, Face]]) -> Iterator[tuple[int, Face]]:
-    """Those of rows, sorted by path, whose path is that of the row before."""
+    """The rows, sorted by path, whose path equals that of the previous row."""
     for a, b in itertools.pairwise(rows):
         if a[1].path == b[1].path:
             yield b
 
 
 def _refusal(file: Path, good: int, bad: list[tuple[int, BadRow]], folder: Path) -> UserError:
-    told = "; ".join(f"row {number}: {why}" for number, why in bad[:_TOLD])
-    more = " and so on" if len(bad) > _TOLD else ""
+    quoted = "; ".join(f"row {number}: {why}" for number, why in bad[:_QUOTED])
+    more = " and so on" if len(bad) > _QUOTED else ""
     where = f" Paths start from {folder}" if any("read" in why.kind for _, why in bad) else ""
     return UserError(
-        f"{file}: {len(bad):,} of its rows cannot be used ({told}{more}); `agejax check {file}` "
-        f"tells of all, and with `--good FILE` writes a table of the others.{where}"
+        f"{file}: {len(bad):,} of its rows cannot be used ({quoted}{more}); `agejax check {file}` "
+        f"lists all, and `--good FILE` writes a table of the others.{where}"
     )
 
 
@@ -148,7 +148,7 @@ def _as_faces(
     sha256 = np.array(digests)
     ages = np.array([row.age or (0, 0) for row in rows], np.int32)
     paths = [row.path for row in rows]
-    # Lines of JSON need not all have the same keys.
+    # JSON lines may differ in their keys.
     names = dict.fromkeys(name for row in rows for name in row.attributes)
     attributes = {
         name: np.array([row.attributes.get(name) or UNKNOWN for row in rows]) for name in names
@@ -174,10 +174,10 @@ def _as_faces(
 
 
 def one_each(person: np.ndarray) -> np.ndarray:
-    """str [N], with somebody of their own for every face of an unknown person."""
-    nobody = np.char.str_len(person) == 0
+    """str [N], with a different person for every face whose person is unknown."""
+    unknown = np.char.str_len(person) == 0
     own = np.char.add("unknown ", np.arange(len(person)).astype(str))
-    return np.where(nobody, own, person)
+    return np.where(unknown, own, person)
 
 
 def _read(folder: Path, paths: list[str], rows: np.ndarray) -> list[bytes]:
@@ -185,15 +185,15 @@ def _read(folder: Path, paths: list[str], rows: np.ndarray) -> list[bytes]:
 
 
 def _stored(folder: Path, path: str) -> bytes:
-    """An image as a data set would store it."""
+    """An image in the form in which data sets store it."""
     try:
         data = image_of(folder, path)
     except BadRow as bad:
-        raise UserError(f"{folder}: {bad}; it was there when training began") from bad
+        raise UserError(f"{folder}: {bad}; it existed when training started") from bad
     try:
         return canonical(data)
     except BadImage:
-        return b""  # as of a damaged record: what decodes it has no limits of its own
+        return b""  # treated as damaged: the decoder has no such limits
 
 
 def _counted(splits: np.ndarray) -> tuple[list[str], list[int]]:

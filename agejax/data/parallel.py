@@ -1,4 +1,4 @@
-"""Work done ahead by threads, in order."""
+"""Ordered results of work that threads do ahead of time."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 def in_order(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
 ) -> Iterator[Result]:
-    """`pool.map`, but lazy: never more than `ahead` results wait in memory."""
+    """`pool.map`, but lazy: at most `ahead` results wait in memory."""
     waiting: deque[Future[Result]] = deque()
     for item in items:
         waiting.append(pool.submit(function, item))

@@ -1,4 +1,4 @@
-"""Decoded pixels kept for later epochs, in memory or in a file, and for later runs."""
+"""A cache of decoded pixels for later epochs and later runs, in memory or in a file."""
 
 import fcntl
 import hashlib
@@ -19,23 +19,23 @@ from agejax.errors import UserError, first_line
 from agejax.utils.files import no_link
 from agejax.utils.printable import printable
 
-_HASH = 16  # bytes, of each face's pixels
+_HASH = 16  # bytes of the hash of each face's pixels
 
 
 class Pixels:
-    """The pixels of those faces that were decoded before. Safe to use from threads."""
+    """The pixels of faces that were already decoded. Safe to use from threads."""
 
     def __init__(
         self, faces: Faces, size: int, *, cache_mib: int = 0, cache_dir: str | None = None
     ):
-        """Room for all faces at `size` pixels a side, or for none.
+        """Allocates space for all faces at `size` pixels a side, or for none.
 
         Args:
-          faces: whose pixels; their order is that of the rows.
-          size: pixels a side.
-          cache_mib: they are kept in memory if all fit into this many MiB.
-          cache_dir: a folder; they are kept in a file there instead, whatever their number. Once
-            whole, it serves every later run that has the same faces and size.
+          faces: the faces; their order is that of the rows.
+          size: side in pixels.
+          cache_mib: pixels are kept in memory if all faces fit into this many MiB.
+          cache_dir: a folder; pixels are kept in a file there instead, however many. Once complete,
+            the file serves all later runs with the same faces and size.
 
         Raises:
           UserError: the folder cannot be written to, or its disk is too small.
@@ -53,14 +53,14 @@ class Pixels:
 
     @property
     def kept(self) -> bool:
-        """Whether there is room."""
+        """Whether pixels are cached at all."""
         return self._pixels is not None
 
     def take(self, rows: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Copies what is there of `rows`, int [n], to `out`, [n, size, size, 3].
+        """Copies the cached pixels of `rows`, int [n], to `out`, [n, size, size, 3].
 
         Returns:
-          The places in `rows` of those that are not there.
+          The positions in `rows` of faces that are not cached.
         """
         if self._file is not None:
             self._there[self._file.damaged(rows[self._there[rows]])] = False
@@ -70,7 +70,7 @@ class Pixels:
         return np.flatnonzero(~there)
 
     def put(self, rows: np.ndarray, pixels: np.ndarray) -> None:
-        """Keeps the pixels of `rows`, if there is room."""
+        """Caches the pixels of `rows`, if there is space."""
         if self._pixels is None:
             return
         self._pixels[rows] = pixels
@@ -82,18 +82,18 @@ class Pixels:
 
 
 class _File:
-    """A memory-mapped .npy file of pixels and their hashes; it bears its name once it is whole.
+    """A memory-mapped .npy file of pixels and their hashes; it gets its name once it is complete.
 
-    A file that was there is not trusted: the first time that this process takes a face from it,
-    its hash is compared, and a damaged one is decoded and written again.
+    An existing file is not trusted: when this process first takes a face from it, the hash is
+    compared; a damaged face is decoded and written again.
 
     Attributes:
       pixels: uint8 [N, size, size, 3]; None while another run fills the file.
-      whole: whether the file was there, or is finished.
+      whole: whether the file existed, or is complete.
     """
 
     def __init__(self, folder: Path, name: str, sha256: np.ndarray, size: int):
-        """For faces of images with these hashes, str [N].
+        """Opens or creates the file for images with these hashes, str [N].
 
         Raises:
           UserError: the folder cannot be written to, or its disk is too small.
@@ -102,35 +102,35 @@ class _File:
         self._sha256 = sha256
         self._rows: np.ndarray | None = None
         self._checked = np.zeros(len(sha256), bool)
-        self._told = False
+        self._reported = False
         row = np.dtype([("pixels", np.uint8, (size, size, 3)), ("hash", np.uint8, _HASH)])
         if self._path.exists():
             self._rows = self._opened(row)
         self.whole = self._rows is not None
         if not self.whole:
             self._rows = self._begun(row)
-            self._checked[:] = True  # what this process writes itself
+            self._checked[:] = True  # written by this process
         self.pixels = None if self._rows is None else self._rows["pixels"]
 
     def damaged(self, rows: np.ndarray) -> np.ndarray:
-        """Those of `rows`, int [n], whose pixels are not what was written."""
+        """The rows among `rows`, int [n], whose pixels do not match their hash."""
         rows = rows[~self._checked[rows]]
         if self._rows is None or not len(rows):
             return rows
         bad = [row for row in rows.tolist() if (self._rows["hash"][row] != self._hash(row)).any()]
         self._checked[rows] = True
-        if bad and not self._told:
-            self._tell("holds damaged pixels")
+        if bad and not self._reported:
+            self._report("holds damaged pixels")
         return np.array(bad, rows.dtype)
 
     def seal(self, rows: np.ndarray) -> None:
-        """Writes down the hashes of pixels that were just written."""
+        """Stores the hashes of pixels that were just written."""
         if self._rows is not None:
             for row in rows.tolist():
                 self._rows["hash"][row] = self._hash(row)
 
     def finish(self) -> None:
-        """Gives the file its name, now that all faces are in it."""
+        """Renames the file to its final name, now that it holds all faces."""
         if isinstance(self._rows, np.memmap) and not self.whole:
             self.whole = True
             self._rows.flush()
@@ -138,38 +138,38 @@ class _File:
 
     def _hash(self, row: int) -> np.ndarray:
         assert self._rows is not None
-        key = self._sha256[row].encode()[:64]  # a row of another file is none of this
+        key = self._sha256[row].encode()[:64]  # a row from another file does not match
         digest = hashlib.blake2b(self._rows["pixels"][row], digest_size=_HASH, key=key)
         return np.frombuffer(digest.digest(), np.uint8)
 
     def _opened(self, row: np.dtype) -> np.ndarray | None:
-        """The rows of the file that is there; None, and a line, where it is none of ours."""
+        """The rows of the existing file; None, with a message, if it is not valid."""
         mode: Literal["r+", "c"] = "r+" if self._is_ours() else "c"
         try:
-            np.load(self._path, mmap_mode="r")  # which does not, as r+ does, lengthen what was cut
+            np.load(self._path, mmap_mode="r")  # unlike r+, this does not extend a truncated file
             rows = np.load(self._path, mmap_mode=mode)
         except (ValueError, EOFError) as error:
-            self._tell(f"is damaged ({first_line(error)})")
+            self._report(f"is damaged ({first_line(error)})")
             return None
         if (rows.shape, rows.dtype) != (self._checked.shape, row):
-            self._tell("is damaged (it is of another form)")
+            self._report("is damaged (it has another format)")
             return None
         return rows
 
     def _is_ours(self) -> bool:
-        """Whether damaged rows may be written again: not through a link."""
+        """Whether damaged rows may be rewritten: not through a link."""
         return os.access(self._path, os.W_OK) and not self._path.is_symlink()
 
     def _begun(self, row: np.dtype) -> np.ndarray | None:
-        """Rows to be filled, in a file of another name; None where another run fills it."""
+        """Rows to fill, in a file with a temporary name; None if another run is filling it."""
         folder = self._path.parent
         folder.mkdir(parents=True, exist_ok=True)
         lock = _opened_alone(self._partial)
-        self.close = weakref.finalize(self, os.close, lock)  # which gives the lock back
+        self.close = weakref.finalize(self, os.close, lock)  # releases the lock
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            return None  # this one goes without
+            return None  # this run has no cache
         os.truncate(lock, 0)
         need = len(self._checked) * row.itemsize
         if need > (free := shutil.disk_usage(folder).free):
@@ -180,33 +180,33 @@ class _File:
             )
         return _mapped(self._partial, lock, row, self._checked.shape)
 
-    def _tell(self, what: str) -> None:
-        self._told = True
-        told = f"{self._path} {what}; these faces are decoded and kept anew"
-        tqdm.write(printable(told), file=sys.stderr)
+    def _report(self, what: str) -> None:
+        self._reported = True
+        message = f"{self._path} {what}; these faces are decoded and cached again"
+        tqdm.write(printable(message), file=sys.stderr)
 
 
 def _opened_alone(path: Path) -> int:
-    """A descriptor of a file, made if need be, that is no other's under a second name.
+    """A descriptor of a file, created if needed, that has no other name.
 
     Raises:
-      UserError: a link leads to another file, or it is none.
+      UserError: it is a link, or not a file.
     """
     lock = no_link(str(path), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK)
     found = os.fstat(lock)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
         os.close(lock)
-        raise UserError(f"{path} is another file under a second name, or none; remove it")
+        raise UserError(f"{path} is a link to another file, or not a file; remove it")
     return lock
 
 
 def _mapped(path: Path, lock: int, row: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """The file that is locked as a .npy of that shape.
+    """Maps the locked file as a .npy of that shape.
 
-    It is opened once more, since a map holds its descriptor, and that would hold the lock.
+    It is opened a second time, since a map keeps its descriptor open, which would hold the lock.
 
     Raises:
-      UserError: the name leads to another file by now.
+      UserError: another file now has this name.
     """
     with open(path, "r+b", opener=no_link) as file:
         if not os.path.samestat(os.fstat(file.fileno()), os.fstat(lock)):
@@ -218,6 +218,6 @@ def _mapped(path: Path, lock: int, row: np.dtype, shape: tuple[int, ...]) -> np.
 
 
 def _name(faces: Faces, size: int) -> str:
-    """A name that other faces, another order or another decoder would not have."""
+    """A name that depends on the faces, their order and the decoder."""
     digest = hashlib.sha256("\n".join([PIXELS_VERSION, *faces.sha256.tolist()]).encode())
     return f"{size}px-{digest.hexdigest()[:20]}-hashed.npy"

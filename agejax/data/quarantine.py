@@ -1,4 +1,4 @@
-"""Faces whose records have rotted since they were built: named, left out, and not too many."""
+"""Faces whose records can no longer be read: reported, left out, and limited in number."""
 
 import threading
 from collections.abc import Callable
@@ -10,38 +10,38 @@ from agejax.errors import UserError
 
 
 class Quarantine:
-    """The faces of a split that cannot be read any more.
+    """The faces of a split that can no longer be read.
 
     Attributes:
-      bad: bool [N], which they are so far.
+      bad: bool [N], the faces found so far.
     """
 
     def __init__(
         self,
         faces: Faces,
         max_share: float = 0.0,
-        tell: Callable[[str, str], None] = lambda path, why: None,
+        report: Callable[[str, str], None] = lambda path, why: None,
     ):
-        """No more than `max_share` of all faces may come in; `tell(path, why)` hears of each."""
+        """Allows at most `max_share` of all faces; calls `report(path, why)` for each."""
         self.bad = np.zeros(len(faces), bool)
-        self._faces, self._max, self._tell = faces, max_share, tell
+        self._faces, self._max, self._report = faces, max_share, report
         self._lock = threading.Lock()
 
     def add(self, row: int, why: Exception) -> None:
-        """Takes a face in.
+        """Adds a face.
 
         Raises:
-          UserError: they are too many for the data to be what it was.
+          UserError: there are more than `max_share`.
         """
         with self._lock:
             if self.bad[row]:
                 return
             self.bad[row] = True
             count, path = int(self.bad.sum()), str(self._faces.path[row])
-            self._tell(path, str(why))
+            self._report(path, str(why))
         if count > self._max * len(self.bad):
             raise UserError(
-                f"{count:,} of {len(self.bad):,} faces cannot be read any more, {path} for one "
+                f"{count:,} of {len(self.bad):,} faces cannot be read any more, such as {path} "
                 f"({why}); build the data again, or raise config.data.max_unreadable, "
                 f"{self._max:g}"
             )

@@ -1,4 +1,4 @@
-"""JPEG bytes out of array_record files, many at once and without decoding their features."""
+"""Reads JPEG bytes from array_record files in batches, without decoding their features."""
 
 import glob
 from collections.abc import Iterable, Sequence
@@ -19,24 +19,24 @@ class Records:
         count: int,
         remedy: str = "build the data again, with --overwrite",
     ):
-        """Opens the files; `shards` stand in their order and hold `count` records together.
+        """Opens the files; `shards` are in order and hold `count` records together.
 
-        `remedy` is what an error advises.
+        `remedy` is the advice in an error message.
 
         Raises:
-          UserError: one is damaged, or they hold another number.
+          UserError: one is damaged, or they hold a different number.
         """
         self._shards = shards
         self._remedy = remedy
         self._readers = [_open(shard, remedy) for shard in shards]
         self._starts = np.cumsum([0, *(reader.num_records() for reader in self._readers)])
 
-        if (there := int(self._starts[-1])) != count:  # a file that was cut may look empty
+        if (there := int(self._starts[-1])) != count:  # a truncated file may look empty
             names = ", ".join(map(str, shards)) or "no file"
-            raise UserError(f"{names}: {there:,} records where there were {count:,}; {remedy}")
+            raise UserError(f"{names}: {there:,} records in place of {count:,}; {remedy}")
 
     def read(self, rows: np.ndarray) -> list[bytes]:
-        """The records at `rows`, int [n], b"" where one is damaged; one read for each shard."""
+        """The records at `rows`, int [n], b"" for damaged ones; one read per shard."""
         shards = np.searchsorted(self._starts, rows, "right") - 1
         found: list[bytes] = [b""] * len(rows)
         for shard in np.unique(shards):
@@ -49,7 +49,7 @@ class Records:
     def _read(self, shard: int, wanted: list[int]) -> list[bytes]:
         try:
             return self._readers[shard].read(wanted)
-        except (RuntimeError, ValueError, IndexError):  # one spoils the read of all
+        except (RuntimeError, ValueError, IndexError):  # one damaged record fails the whole read
             halves = (wanted[: len(wanted) // 2], wanted[len(wanted) // 2 :])
             if not halves[0]:
                 return [b""]
@@ -57,8 +57,8 @@ class Records:
 
 
 def write_records(file: Path, records: Iterable[bytes]) -> int:
-    """Writes one array_record file, for images that are read at random; returns their number."""
-    # Nothing makes a JPEG smaller; to try takes as long as to write it three times.
+    """Writes one array_record file for images that are read at random; returns their number."""
+    # JPEGs do not compress further; trying takes as long as writing them three times.
     writer = ArrayRecordWriter(str(file), "group_size:1,uncompressed")
     count = 0
     try:
@@ -71,7 +71,7 @@ def write_records(file: Path, records: Iterable[bytes]) -> int:
 
 def _open(shard: Path, remedy: str) -> ArrayRecordReader:
     try:
-        # Records are read at random: what follows one is not worth fetching.
+        # Records are read at random: no read-ahead.
         return ArrayRecordReader(str(shard), "readahead_buffer_size:0")
     except (RuntimeError, ValueError) as error:
         raise _damaged(shard, error, remedy) from error

@@ -1,4 +1,4 @@
-"""Batches as a pure function of (seed, step), and a split in order."""
+"""Training batches as a pure function of (seed, step), and ordered batches for evaluation."""
 
 import itertools
 from collections.abc import Callable, Generator, Sequence
@@ -17,10 +17,10 @@ from agejax.types import Batch
 
 
 class RowLoader:
-    """Labels of faces, and in place of their pixels the rows where these stand, int32 [B]."""
+    """Loads labels of faces and, in place of pixels, their row indices on the device, int32 [B]."""
 
     def __init__(self, faces: Faces, quarantine: Quarantine | None = None):
-        """For faces whose pixels are on the devices already; those in quarantine are masked."""
+        """For faces whose pixels are already on the devices; those in quarantine are masked."""
         self.faces, self.quarantine = faces, quarantine or Quarantine(faces)
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class RowLoader:
 
 
 class Loader(RowLoader):
-    """Decodes faces on threads, each once if there is room to keep the pixels of all."""
+    """Decodes faces on threads, each only once if there is space to cache all pixels."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Loader(RowLoader):
         workers: int,
         crop: float = 0.0,
         max_unreadable: float = 0.0,
-        tell: Callable[[str, str], None] = lambda path, why: None,
+        report: Callable[[str, str], None] = lambda path, why: None,
         cache_mib: int = 0,
         cache_dir: str | None = None,
     ):
@@ -65,13 +65,13 @@ class Loader(RowLoader):
           faces: whose pixels.
           size: pixels a side.
           workers: how many threads.
-          crop: as `decode` has it; where there is one, no pixels are kept.
-          max_unreadable: the share of faces that may not be readable; they are masked.
-          tell: hears the path of each of them, and why it is not.
-          cache_mib: as `Pixels` has it; where they do not fit, JPEGs are kept, as many as do.
-          cache_dir: as `Pixels` has it.
+          crop: as in `decode`; if not 0, no pixels are cached.
+          max_unreadable: the largest fraction of unreadable faces; they are masked.
+          report: called with the path of each and the reason.
+          cache_mib: as in `Pixels`; if the pixels do not fit, as many JPEGs as fit are cached.
+          cache_dir: as in `Pixels`.
         """
-        super().__init__(faces, Quarantine(faces, max_unreadable, tell))
+        super().__init__(faces, Quarantine(faces, max_unreadable, report))
         self.size = size
         self._crop = crop
         self._pool = ThreadPoolExecutor(workers)
@@ -111,12 +111,12 @@ class Loader(RowLoader):
 
 
 def _runs(places: np.ndarray, length: int = 32) -> list[np.ndarray]:
-    """Pieces long enough for batched reads, short enough to share among threads."""
+    """Pieces long enough for batched reads, and short enough to distribute over threads."""
     return [places[i : i + length] for i in range(0, len(places), length)]
 
 
 def step_rows(faces: Faces, *, seed: int, batch_size: int) -> Callable[..., list[int]]:
-    """(step, slice of the batch) -> rows of faces: which of them a step sees, from step 0 on."""
+    """(step, slice of the batch) -> the rows of faces in that step's batch, from step 0 on."""
     order = _order(faces, seed)
 
     def rows(step: int, part: slice = slice(None)) -> list[int]:
@@ -133,15 +133,15 @@ def train_batches(
     start: int = 0,
     shard: tuple[int, int] = (0, 1),
 ) -> Generator[Batch]:
-    """Endless batches of shuffled epochs from step `start` on, two of them prepared ahead.
+    """Endless batches of shuffled epochs from step `start` on, two of them prefetched.
 
-    Where faces have `weights`, each set has epochs of its own, and they are interleaved in that
+    If faces have `weights`, each set has its own epochs, and they are interleaved in that
     proportion.
 
     Args:
       loader: of the training faces.
-      seed: of the order; every epoch has its own.
-      batch_size: faces a step, over all processes.
+      seed: seed of the order; every epoch has another one.
+      batch_size: faces per step, over all processes.
       start: the first step.
       shard: (i, k): the i-th of k equal slices of every batch, for one of k processes.
     """
@@ -157,13 +157,13 @@ def train_batches(
 
 
 def _order(faces: Faces, seed: int) -> grain.MapDataset:
-    """Rows of faces, without end, each found by its position alone."""
+    """Infinite rows of faces, with random access by position."""
 
     def epochs(rows: grain.MapDataset, seed: int) -> grain.MapDataset:
         return rows.seed(seed).shuffle().repeat()
 
     if faces.weights is None:
-        return epochs(grain.MapDataset.range(len(faces)), seed)  # half the time of a source's
+        return epochs(grain.MapDataset.range(len(faces)), seed)  # twice as fast as a data source
     sets = [np.flatnonzero(faces.attributes["set"] == name) for name in faces.weights]
     shuffled = [epochs(grain.MapDataset.source(s), seed + i) for i, s in enumerate(sets)]
     return grain.MapDataset.mix(shuffled, weights=list(faces.weights.values()))
@@ -174,7 +174,7 @@ def eval_batches(
 ) -> Generator[Batch]:
     """All faces once, in order; the last batch is padded to `batch_size` with masked rows.
 
-    `shard`, (i, k), asks for the i-th of k equal slices of every batch alone.
+    `shard`, (i, k), selects the i-th of k equal slices of every batch.
     """
     n = len(loader)
     i, k = shard

@@ -1,6 +1,6 @@
-"""What stands in the config of a foreign run in place of the data that it names.
+"""Replaces the data named in the config of an untrusted run.
 
-`agejax.checkpoints.own_data` puts it there. It opens nothing, and says why.
+`agejax.checkpoints.own_data` puts these in place. They open nothing, and say why.
 """
 
 from typing import Any, NoReturn
@@ -19,7 +19,7 @@ def faces(split: str, **settings: Any) -> NoReturn:
     del split, settings
     raise UserError(
         "the data that this run names were not used by you here, so they are not opened; name "
-        "yours (--config.data..., --faces, --manual-dir, --data-dir, or --set data...), go without "
+        "yours (--config.data..., --faces, --manual-dir, --data-dir, or --set data...), do without "
         f"(report --no-faces), or, {_YOURS}"
     )
 

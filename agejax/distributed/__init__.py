@@ -1,1 +1,1 @@
-"""Processes, their mesh, and how arrays are split over it."""
+"""Processes of a run, their device mesh, and how arrays are sharded over it."""

@@ -1,7 +1,7 @@
-"""Where a process stands among those of its run, as it is told or as its launcher says.
+"""A process's rank and coordinator, from flags or from its launcher's environment.
 
-SLURM, Open MPI 4, Cloud TPU and, with its package, Kubernetes are read by JAX's own detectors; here
-is what these leave open. They are not public in JAX, and used in this room alone.
+JAX's own detectors cover SLURM, Open MPI 4, Cloud TPU and, with its package, Kubernetes; this
+module covers the rest. The detectors are not public in JAX, and are used in this module only.
 """
 
 import dataclasses
@@ -18,19 +18,19 @@ from jax._src.clusters import ClusterEnv
 
 from agejax.errors import UserError
 
-TIMEOUT = 300  # seconds in which all processes have to be there
-_MORE_THAN_MPI_5 = {"OMPI_MCA_orte_hnp_uri", "SLURM_STEP_NODELIST"}  # that tells of process 0
+TIMEOUT = 300  # seconds within which all processes must have joined
+_MORE_THAN_MPI_5 = {"OMPI_MCA_orte_hnp_uri", "SLURM_STEP_NODELIST"}  # these identify process 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """One process among those of a run.
+    """The position of a process within a run.
 
     Attributes:
       coordinator: "HOST:PORT" at which process 0 listens.
-      processes: how many there are.
-      process: which this is, from 0 on.
-      devices: those of this machine's accelerators that are this process's; None for all it sees.
+      processes: number of processes.
+      process: index of this one, from 0.
+      devices: the accelerators of this machine that belong to this process; None for all visible.
     """
 
     coordinator: str
@@ -40,19 +40,19 @@ class Place:
 
     @property
     def port(self) -> int:
-        """Of the coordinator."""
+        """The coordinator's port."""
         return int(self.coordinator.rpartition(":")[2])
 
 
 def find_place(
     coordinator: str | None = None, processes: int | None = None, process: int | None = None
 ) -> Place | None:
-    """This process's place, as it is given or, where it is not, as the launcher tells it.
+    """This process's place, from flags or, if they are not given, from the launcher.
 
-    None where this process is the only one.
+    None if this is the only process.
 
     Raises:
-      UserError: some of it is given, and the rest cannot be found out; or it cannot be meant.
+      UserError: some of it is given and the rest cannot be detected, or a value is not valid.
     """
     environment = os.environ
     given = (coordinator, processes, process)
@@ -70,10 +70,10 @@ def find_place(
 
 
 def _launched(environment: Mapping[str, str]) -> bool:
-    """Whether a launcher has started this process as one of several, perhaps.
+    """Whether a launcher may have started this process as one of several.
 
-    A step of SLURM's with one task, and a pod of an indexed job that names no coordinator, as in a
-    sweep, are runs of their own.
+    A SLURM step with one task, and a pod of an indexed job that names no coordinator (as in a
+    sweep), are separate runs.
     """
     tasks = environment.get("SLURM_STEP_NUM_TASKS", environment.get("SLURM_NTASKS", "1"))
     indexed = "JOB_COMPLETION_INDEX" in environment
@@ -92,46 +92,47 @@ def _found(
     processes: int | None,
     process: int | None,
 ) -> Place:
-    """What is given, completed by what our reading of the environment tells, and by JAX's."""
+    """Completes what is given from the environment, by our own detection and JAX's."""
 
-    def told(name: str) -> int | None:
+    def number_of(name: str) -> int | None:
         return int(environment[name]) if environment.get(name, "").isdecimal() else None
 
-    of_mpi = told("OMPI_COMM_WORLD_SIZE")
+    of_mpi = number_of("OMPI_COMM_WORLD_SIZE")
     processes = of_mpi if processes is None else processes
     for name in ("OMPI_COMM_WORLD_RANK", "JOB_COMPLETION_INDEX"):
-        process = told(name) if process is None else process
+        process = number_of(name) if process is None else process
     coordinator = coordinator or environment.get("JAX_COORDINATOR_ADDRESS")
-    if of_mpi is not None and of_mpi == told("OMPI_COMM_WORLD_LOCAL_SIZE"):
+    if of_mpi is not None and of_mpi == number_of("OMPI_COMM_WORLD_LOCAL_SIZE"):
         coordinator = coordinator or f"localhost:{_port(environment)}"  # all are on one machine
     found: tuple[Any, ...] = (coordinator, processes, process, None)
     mpi_5 = of_mpi is not None and not environment.keys() & _MORE_THAN_MPI_5
     try:
         with warnings.catch_warnings(action="ignore"):  # of a package that is absent
-            if not mpi_5:  # which JAX reads with mpi4py alone, from 0.12 on
+            if not mpi_5:  # JAX detects it only through mpi4py, from 0.12 on
                 found = ClusterEnv.auto_detect_unset_distributed_params(
                     coordinator, processes, process, None, None, TIMEOUT
                 )
-    except Exception as error:  # of many kinds: no network, no rights, an odd environment
-        raise UserError(f"what the launcher says of this process is odd: {error}") from error
+    except Exception as error:  # many kinds: no network, no permission, bad values
+        raise UserError(f"the launcher gives an invalid rank or address: {error}") from error
     coordinator, processes, process, theirs = found
-    if (coordinator, processes, process) == (None, None, None):  # a TPU machine that is alone
+    if (coordinator, processes, process) == (None, None, None):  # a single TPU machine
         return Place("localhost:0", 1, 0)
     if coordinator is None or processes is None or process is None:
         names = ("--coordinator=HOST:PORT", "--processes=N", "--process=I")
         missing = [name for name, value in zip(names, found, strict=False) if value is None]
         raise UserError(
-            f"this is one of several processes, but nothing tells {' and '.join(missing)}; "
+            f"this is one of several processes, but its launcher does not provide "
+            f"{' and '.join(missing)}; "
             f"give {'it' if len(missing) == 1 else 'them'} to launch.py"
         )
-    local = told("OMPI_COMM_WORLD_LOCAL_RANK")
+    local = number_of("OMPI_COMM_WORLD_LOCAL_RANK")
     own = theirs if theirs is not None or local is None else (local,)
     devices = None if own is None or _all_seen(environment) else tuple(own)
     return Place(coordinator, processes, process, devices)
 
 
 def _port(environment: Mapping[str, str]) -> int:
-    """A port that jobs on one machine are unlikely to share, in JAX's range of 61440 to 65535."""
+    """A port unlikely to collide with other jobs, in JAX's range of 61440 to 65535."""
     job = environment.get("PMIX_NAMESPACE") or environment.get("OMPI_MCA_ess_base_jobid", "")
     return 61440 + zlib.crc32(job.encode()) % 4096
 
@@ -139,8 +140,8 @@ def _port(environment: Mapping[str, str]) -> int:
 def _all_seen(environment: Mapping[str, str]) -> bool:
     """Whether all GPUs that this process sees are its own.
 
-    They are where it is alone on its machine, or sees one only. Else several processes see all of
-    the machine's, and each takes that of its own number there, as JAX has it.
+    This holds if it is alone on its machine, or sees only one. Otherwise several processes see all
+    GPUs of the machine, and each takes the one with its local index, as in JAX.
     """
     seen = [gpu for gpu in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if gpu]
     alone = environment.get("OMPI_COMM_WORLD_LOCAL_SIZE") == "1" or re.fullmatch(

@@ -1,7 +1,7 @@
-"""A relay between this process and process 0, behind which JAX does not see that one go.
+"""A relay between this process and process 0, which hides its disconnection from JAX.
 
-JAX aborts a process, with a page of its stack, in the moment that its connection to process 0
-breaks. Behind the relay the connection only falls silent, and the watchdog has time for a line.
+When its connection to process 0 breaks, JAX immediately aborts a process with a long stack trace.
+Behind the relay the connection only becomes silent, and the watchdog has time to report it.
 """
 
 import contextlib
@@ -11,16 +11,16 @@ import time
 
 
 class Relay:
-    """Listens on this machine, and passes on what comes to an address, and back."""
+    """Listens on this machine and relays connections to an address, in both directions."""
 
     def __init__(self, address: str, timeout: float):
-        """Starts listening; each connection is tried for `timeout` seconds."""
+        """Starts listening; connecting to the address times out after `timeout` seconds."""
         host, _, port = address.rpartition(":")
         self._there = (host.strip("[]"), int(port))
         self._timeout = timeout
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.received = 0  # bytes from there
+        self.received = 0  # bytes received from the address
         self.broken = False
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -49,21 +49,21 @@ class Relay:
             self.received += len(data)
             with contextlib.suppress(OSError):
                 near.sendall(data)
-        self.broken |= not left.is_set()  # and then `near` stays open
+        self.broken |= not left.is_set()  # `near` then stays open
 
     def _send(self, near: socket.socket, far: socket.socket, left: threading.Event) -> None:
         while data := _received(near):
             with contextlib.suppress(OSError):
                 far.sendall(data)
-        left.set()  # JAX itself has closed the connection, to end or to try another one
+        left.set()  # JAX itself closed the connection, to end or to reconnect
         with contextlib.suppress(OSError):
-            far.shutdown(socket.SHUT_RDWR)  # also wakes who waits for what comes from there
+            far.shutdown(socket.SHUT_RDWR)  # also wakes the thread that reads from it
         far.close()
         near.close()
 
 
 def _received(end: socket.socket) -> bytes:
-    """What comes next; nothing where the connection is over."""
+    """The next bytes; empty if the connection is closed."""
     try:
         return end.recv(1 << 16)
     except OSError:

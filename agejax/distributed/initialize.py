@@ -1,6 +1,6 @@
-"""Several processes that train one run: how they join, wait for one another, and end.
+"""Multi-process training: how processes join, synchronise and end.
 
-This room alone uses JAX's client of its key-value store, which is not public, as Orbax does.
+Only this module uses JAX's client of its key-value store, which is not public; Orbax does so too.
 """
 
 import contextlib
@@ -22,17 +22,17 @@ _meetings: dict[str, int] = {}
 
 @contextlib.contextmanager
 def joined(place: Place | None) -> Iterator[None]:
-    """Within, this process is one of its run's, if there are several.
+    """Within this context, this process is a member of its run, if the run has several processes.
 
-    Where one is lost, or ends before its time, the others end too, each with a line that says so
-    and exit code 75 (EX_TEMPFAIL): the next start goes on from the last checkpoint. Errors are told
-    here already, since a process that the others wait for cannot simply go.
+    If one is lost or ends early, the others end too, each with a one-line message and exit code 75
+    (EX_TEMPFAIL): the next start resumes from the last checkpoint. Errors are reported here, since
+    a process that others wait for cannot simply exit.
     """
     if place is None:
         yield
         return
     watchdog = _join(place)
-    if place.process:  # all would say the same
+    if place.process:  # all would print the same
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         with one_line():
@@ -50,12 +50,12 @@ def joined(place: Place | None) -> Iterator[None]:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes. Does not make JAX look for devices."""
+    """Whether this process is the one that writes files. Does not initialise JAX's devices."""
     return distributed.global_state.process_id == 0
 
 
 def wait_for_all(what: str) -> None:
-    """Returns once all processes have come here; `what` is to be done then, and names the place."""
+    """A barrier for all processes; `what` names the work completed by then and the barrier."""
     client = distributed.global_state.client
     if client is not None:
         _meetings[what] = _meetings.get(what, 0) + 1
@@ -64,7 +64,7 @@ def wait_for_all(what: str) -> None:
 
 @contextlib.contextmanager
 def first_alone(what: str) -> Iterator[None]:
-    """Has process 0 do what is within first, and the others then find it done, or fail alike."""
+    """Runs its body in process 0 first; the others then find the work done, or fail likewise."""
     if not is_first():
         wait_for_all(what)
     try:
@@ -75,10 +75,10 @@ def first_alone(what: str) -> Iterator[None]:
 
 
 def _join(place: Place) -> Watchdog:
-    # gRPC would ask a proxy for this machine's own address, and JAX warns that it may.
+    # gRPC would use a proxy even for this machine's own address, and JAX warns about that.
     os.environ["no_grpc_proxy"] = "127.0.0.1"  # noqa: SIM112
     jax.config.update("jax_check_proxy_envs", False)
-    # JAX aborts at once where process 0 goes; behind a relay it does not notice.
+    # JAX aborts immediately when process 0 disconnects; behind a relay it does not notice.
     relay = Relay(place.coordinator, TIMEOUT) if place.process else None
     try:
         jax.distributed.initialize(
@@ -88,7 +88,7 @@ def _join(place: Place) -> Watchdog:
             place.devices,
             cluster_detection_method="deactivate",
             initialization_timeout=TIMEOUT,
-            heartbeat_timeout_seconds=_A_DAY // 1000,  # ours is faster, and says more
+            heartbeat_timeout_seconds=_A_DAY // 1000,  # our watchdog is faster
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(
@@ -101,7 +101,7 @@ def _join(place: Place) -> Watchdog:
 
 
 def _part(watchdog: Watchdog) -> None:
-    """All processes end here, and none is missed any more."""
+    """Ends all processes together: from here on none is reported as lost."""
     wait_for_all("end")
     watchdog.end()
     jax.distributed.shutdown()

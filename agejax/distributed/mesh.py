@@ -1,4 +1,4 @@
-"""One mesh over all devices of all processes, and how arrays get onto it and back."""
+"""One mesh over all devices of all processes, and moving arrays to and from it."""
 
 from collections import deque
 from typing import Any
@@ -14,15 +14,15 @@ from agejax.distributed.sharding import Layout
 from agejax.errors import UserError
 from agejax.types import Tree
 
-_AHEAD = 2  # calls of the train step that the host may be ahead of the devices
+_AHEAD = 2  # calls of the train step by which the host may run ahead
 
 
 def make_mesh() -> Mesh:
-    """All devices along one axis, "data", those of a process beside one another.
+    """All devices along one axis, "data", with the devices of a process adjacent.
 
-    All processes have to call it.
+    All processes must call it.
     """
-    if jax.process_count() > 1:  # CPUs set their collectives up within 30 seconds, or not at all
+    if jax.process_count() > 1:  # collectives on CPUs fail unless set up within 30 seconds
         wait_for_all("mesh")
         multihost_utils.sync_global_devices("mesh")
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
@@ -35,7 +35,7 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def own_shard() -> tuple[int, int]:
-    """(i, k): the slice of every batch that this process reads is the i-th of k."""
+    """(i, k): this process reads the i-th of k slices of every batch."""
     return jax.process_index(), jax.process_count()
 
 
@@ -46,9 +46,9 @@ def put_batch(mesh: Mesh, batch: Any, stacked: bool = False) -> Any:
 
 
 def put(tree: Tree, shardings: Any) -> Tree:
-    """Arrays that all processes have alike -> global arrays.
+    """Arrays that are equal in all processes -> global arrays.
 
-    `shardings` is one, or one for each array.
+    `shardings` is a single one, or one for each array.
     """
     if jax.process_count() == 1:
         return jax.device_put(tree, shardings)
@@ -63,12 +63,12 @@ def put(tree: Tree, shardings: Any) -> Tree:
 
 
 def put_whole(mesh: Mesh, tree: Tree) -> Tree:
-    """As `put`, whole on every device."""
+    """Like `put`, replicated on every device."""
     return put(tree, replicated(mesh))
 
 
 def whole(mesh: Mesh, tree: Tree) -> Tree:
-    """Global arrays, however they are split -> whole on every device."""
+    """Global arrays with any sharding -> replicated on every device."""
     return jax.jit(_same, out_shardings=replicated(mesh))(tree)
 
 
@@ -77,7 +77,7 @@ def _same(tree: Tree) -> Tree:
 
 
 def layout_of(mesh: Mesh, fsdp_above: float | None) -> Layout | None:
-    """How the devices of a mesh keep the state; None for one device, where nothing is to be said.
+    """How the devices of a mesh store the state; None for a single device.
 
     `fsdp_above` is in MiB.
     """
@@ -87,16 +87,16 @@ def layout_of(mesh: Mesh, fsdp_above: float | None) -> Layout | None:
 
 
 def fetch(tree: Tree) -> Tree:
-    """Global arrays -> NumPy arrays, whole in every process; all processes have to call it."""
+    """Global arrays -> complete NumPy arrays in every process; all processes must call it."""
     if jax.process_count() == 1:
         return jax.device_get(tree)
     return multihost_utils.process_allgather(tree, tiled=True)
 
 
 class Highest:
-    """Tells all processes the highest of the numbers that they bring, at the same call of it.
+    """The maximum over all processes of the numbers passed to the same call.
 
-    With several processes, what it tells was brought two calls before, so that nobody waits.
+    With several processes it returns the maximum of two calls earlier, so that no process waits.
     """
 
     def __init__(self, mesh: Mesh):
@@ -106,7 +106,7 @@ class Highest:
         self._under_way: deque[jax.Array] = deque()
 
     def __call__(self, number: int) -> int:
-        """Brings a number, and gives the highest."""
+        """Submits a number and returns the maximum."""
         if jax.process_count() == 1:
             return number
         mine = np.full(jax.local_device_count(), number, np.int32)
@@ -115,11 +115,11 @@ class Highest:
 
 
 def check_batch_size(mesh: Mesh, key: str, batch_size: int, parts: int = 1) -> None:
-    """Raises a `UserError` where `parts` of a batch cannot be shared equally by all devices."""
+    """Raises `UserError` if `parts` of a batch cannot be split equally over all devices."""
     unit = mesh.size * parts
     if batch_size % unit:
         raise UserError(
-            f"config.{key} is {batch_size}, which {mesh.size} devices cannot share equally"
+            f"config.{key} is {batch_size}, which cannot be split equally over {mesh.size} devices"
             f"{f' in {parts} parts' if parts > 1 else ''}; "
-            f"{max(unit, round(batch_size / unit) * unit)} would do"
+            f"{max(unit, round(batch_size / unit) * unit)} works"
         )

@@ -1,4 +1,4 @@
-"""How the devices of a mesh keep what training carries: whole, or each its part."""
+"""How the devices of a mesh store the training state: replicated, or sharded."""
 
 import dataclasses
 
@@ -11,34 +11,34 @@ from agejax.types import Tree
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Fully sharded data parallelism where arrays are large, plain data parallelism where not.
+    """Fully sharded data parallelism for large arrays, plain data parallelism for the others.
 
-    Each device keeps a slice of every large array of weights, averages and optimiser state, gathers
-    the weights for its rows of the batch, and updates its own slice (Rajbhandari et al., ZeRO, SC
-    2020; Zhao et al., PyTorch FSDP, VLDB 2023).
+    Each device stores a slice of every large array of weights, averages and optimiser state,
+    gathers the weights for its rows of the batch, and updates its own slice (Rajbhandari et al.,
+    ZeRO, SC 2020; Zhao et al., PyTorch FSDP, VLDB 2023).
 
     Attributes:
       mesh: with one axis, "data", along which batches are split.
-      above: bytes; larger arrays are split along the longest axis that the devices divide. Those
-        that have none, and all where this is None, are whole on every device.
+      above: bytes; larger arrays are split along the longest axis divisible by the number of
+        devices. Arrays without such an axis, and all if this is None, are replicated.
     """
 
     mesh: Mesh
     above: float | None = None
 
     def shardings(self, tree: Tree) -> Tree:
-        """That of each array, or shape, of a tree."""
+        """The sharding of each array, or shape, of a tree."""
         return jax.tree.map(self._sharding, tree)
 
     def kept(self, tree: Tree) -> Tree:
-        """Within a program: the arrays as the devices keep them."""
+        """Inside jit: constrains arrays to the sharding in which devices store them."""
         return jax.lax.with_sharding_constraint(tree, self.shardings(tree))
 
     def gathered(self, tree: Tree) -> Tree:
-        """Within a program: the arrays whole on every device.
+        """Inside jit: gathers the arrays, whole on every device.
 
-        What follows is then plain data parallelism. Left to itself, XLA would at times rather
-        exchange activations than weights.
+        The rest is then plain data parallelism. Otherwise XLA would sometimes exchange activations
+        instead of weights.
         """
         if self.above is None:
             return tree

@@ -1,4 +1,4 @@
-"""Ends this process soon after another one of its run is lost, with a line that says so."""
+"""Ends this process, with a one-line message, soon after another process of its run is lost."""
 
 import contextlib
 import os
@@ -11,29 +11,29 @@ from typing import Any, NoReturn, Protocol
 
 from agejax.distributed.coordinator_proxy import Relay
 
-LOST = 16  # seconds of silence after which a process is taken for lost
-_EVERY = 2  # seconds between two signs of life
+LOST = 16  # seconds without a heartbeat after which a process is lost
+_EVERY = 2  # seconds between heartbeats
 _EX_TEMPFAIL = 75
 
 
 class Store(Protocol):
-    """The key-value store that all processes share: a client of JAX's."""
+    """The key-value store shared by all processes: JAX's client."""
 
     def key_value_set(self, key: str, value: str, allow_overwrite: bool = False) -> None:
         """Sets the value of a key."""
 
     def key_value_dir_get(self, key: str) -> list[tuple[str, str]]:
-        """All keys below one, and their values."""
+        """All keys below a prefix, with their values."""
 
 
 class Watchdog:
-    """Shows the others that this process lives, and watches that they do.
+    """Sends heartbeats to the other processes and watches theirs.
 
-    Silence is counted in looks, not in seconds, so that a machine that slept wakes in peace.
+    Silence is counted in checks, not in seconds, so that suspending a machine is not an error.
     """
 
     def __init__(self, store: Store, process: int, processes: int, relay: Relay | None):
-        """Starts. `relay` leads to process 0, whose store it is; None there."""
+        """Starts. `relay` connects to process 0, which hosts the store; None in process 0."""
         self._store, self._me, self._all, self._relay = store, process, processes, relay
         self._silent = dict.fromkeys(set(range(processes)) - {process}, 0)
         self._last: dict[int, str | None] = {}
@@ -43,25 +43,25 @@ class Watchdog:
             threading.Thread(target=target, daemon=True).start()
 
     def end(self) -> None:
-        """Stops watching: all processes end."""
+        """Stops watching, since all processes are ending."""
         self._ending.set()
 
     def leave(self, code: Any) -> NoReturn:
-        """Ends this process before its time, and the others with it."""
+        """Ends this process early, and the others with it."""
         self._ending.set()
         code = code if isinstance(code, int) else 1
         with contextlib.suppress(Exception):
-            told = f"{socket.gethostname()}\t{code}"
-            self._store.key_value_set(f"agejax/left/{self._me}", told, True)
+            state = f"{socket.gethostname()}\t{code}"
+            self._store.key_value_set(f"agejax/left/{self._me}", state, True)
         if self._me == 0:
-            time.sleep(2 * _EVERY)  # the store goes with this process: let them read
+            time.sleep(2 * _EVERY)  # the store ends with this process: let the others read
         _exit(code)
 
     def fail(self, error: Exception) -> NoReturn:
-        """Ends this process after an error that nobody expected.
+        """Ends this process after an unexpected error.
 
-        It may come of the loss of another process, which breaks what they do together at once, and
-        shows here in a while; then that is told.
+        If the loss of another process caused it, which the watchdog detects a little later, that
+        loss is reported instead.
         """
         self._ending.wait(LOST + 3 * _EVERY)
         traceback.print_exception(error)
@@ -71,13 +71,13 @@ class Watchdog:
         count = 0
         while not self._ending.is_set():
             count += 1
-            with contextlib.suppress(Exception):  # that it fails shows in what is not read
+            with contextlib.suppress(Exception):  # a failure shows up as a missing heartbeat
                 self._store.key_value_set(f"agejax/beat/{self._me}", f"{count}", True)
                 self._look(dict(self._store.key_value_dir_get("agejax/beat")))
                 for key, value in self._store.key_value_dir_get("agejax/left"):
                     host, _, code = value.partition("\t")
                     self._go(
-                        f"process {key.rpartition('/')[2]} on {host} ended before its time, with "
+                        f"process {key.rpartition('/')[2]} on {host} ended early with "
                         f"exit code {code}"
                     )
             self._ending.wait(_EVERY)
@@ -101,23 +101,23 @@ class Watchdog:
                 if silent * step >= LOST:
                     lost = [0]
             if lost:
-                self._go(f"process {lost[0]} of {self._all} gave no sign of life for {LOST} s")
+                self._go(f"process {lost[0]} of {self._all} did not respond for {LOST} s")
 
     def _go(self, why: str) -> None:
         if not self._ending.is_set() and self._telling.acquire(blocking=False):
-            print(  # a new line, since a bar may stand in this one
-                f"\nerror: {why}; process {self._me} ends too: start all of them again to go on "
+            print(  # on a new line, after a progress bar
+                f"\nerror: {why}; process {self._me} ends too: start all of them again to resume "
                 f"from the last checkpoint",
                 file=sys.stderr,
                 flush=True,
             )
             if self._me == 0:
-                time.sleep(2 * _EVERY)  # the others look by themselves, and need the store for it
+                time.sleep(2 * _EVERY)  # the others check for themselves and need the store
             _exit(_EX_TEMPFAIL)
 
 
 def _exit(code: int) -> NoReturn:
-    """At once: what Python does at its end waits for the other processes."""
+    """Exits immediately: at a normal exit Python would wait for the other processes."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

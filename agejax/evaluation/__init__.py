@@ -1,1 +1,1 @@
-"""One masked pass over a split, and what is kept of it."""
+"""Evaluation: one masked pass over a split, and its results."""

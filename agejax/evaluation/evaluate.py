@@ -1,4 +1,4 @@
-"""One full masked pass over a split: the same code inside training and under `config.mode=eval`."""
+"""One full masked pass over a split: the same code in training and under `config.mode=eval`."""
 
 import io
 import json
@@ -57,10 +57,10 @@ from agejax.utils.versions import versions
 
 
 def open_split(config: ConfigDict, split: str) -> Faces:
-    """The faces of a split, labelled for the config's tasks.
+    """The faces of a split, with labels for the config's tasks.
 
     Raises:
-      UserError: there is no such split, or nothing that a task could be learnt from.
+      UserError: there is no such split, or a task has no known label.
     """
     check_split(split)
     args = source_args(config)
@@ -68,18 +68,18 @@ def open_split(config: ConfigDict, split: str) -> Faces:
 
 
 def open_loader(
-    config: ConfigDict, faces: Faces, tell: Callable[[str, str], None] = say_unreadable
+    config: ConfigDict, faces: Faces, report: Callable[[str, str], None] = say_unreadable
 ) -> Loader:
-    """The decoder of those faces that the config asks for; `tell` hears what it cannot read."""
-    return Loader(faces, tell=tell, **{key: config.data[key] for key in LOADER})
+    """The loader of faces as configured; `report` is called for each unreadable face."""
+    return Loader(faces, report=report, **{key: config.data[key] for key in LOADER})
 
 
 def predict_split(
     predict_step: PredictStep, weights: Weights, mesh: Mesh, loader: Loader, batch_size: int
 ) -> dict[str, np.ndarray]:
-    """{task: float32 [N, classes]}: the probabilities of the N faces that can be read, in order.
+    """{task: float32 [N, classes]}: the probabilities of the N readable faces, in order.
 
-    All processes get them, and know then of all faces in `loader.quarantine`.
+    All processes return them, and then know all faces in `loader.quarantine`.
     """
     parts, masks = [], []
     batches = eval_batches(loader, batch_size=batch_size, shard=own_shard())
@@ -98,13 +98,13 @@ def predict_split(
 def reader_of(
     config: ConfigDict, weights: Weights
 ) -> Callable[[Faces], tuple[dict[str, np.ndarray], np.ndarray]]:
-    """What reads faces by a checkpoint's weights, before calibration.
+    """A function that predicts faces with a checkpoint's weights, before calibration.
 
     Returns:
-      N faces -> {task: float32 [M, classes]} of those M that can be read, and bool [N]: which.
+      N faces -> {task: float32 [M, classes]} of the M readable ones, and bool [N]: which these are.
 
     Raises:
-      UserError: they are of another model, or the devices cannot share a batch.
+      UserError: the weights are of another model, or a batch cannot be split over the devices.
     """
     mesh, size = make_mesh(), config.eval.batch_size
     check_batch_size(mesh, "eval.batch_size", size)
@@ -121,45 +121,45 @@ def reader_of(
 
 
 def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
-    """Evaluates a checkpoint of a run on a split and writes it down.
+    """Evaluates a checkpoint of a run on a split and writes the results.
 
-    Test images that also stand, byte for byte, among the faces that the checkpoint was trained on
-    are left out and counted; `left_out` is None where those are not here to be read.
+    Test images that are also, byte for byte, among the faces that the checkpoint was trained on are
+    left out and counted; `left_out` is None if the training faces cannot be read.
 
     Args:
-      config: the run's own, with `config.eval` and `config.data` as wanted.
-      workdir: the run. `eval/SPLIT.json` gets the figures, `eval/SPLIT.npz` each face's `path`,
-        `person`, `TASK_label`, `TASK_known` and (calibrated) `TASK_probabilities`; where labels are
-        ranges also `TASK_upto`, the last class; and `checkpoint`, its step and hashes.
+      config: the run's own, with `config.eval` and `config.data` as required.
+      workdir: the run. `eval/SPLIT.json` gets the metrics, `eval/SPLIT.npz` each face's `path`,
+        `person`, `TASK_label`, `TASK_known` and (calibrated) `TASK_probabilities`; for labels that
+        are ranges also `TASK_upto`, the last class; and `checkpoint`, its step and hashes.
 
     Returns:
       {"n", "step", "checkpoint" (hashes of its "weights" and "calibration"), "split", "left_out",
-       "unreadable" (records that have rotted),
+       "unreadable" (damaged records),
        "age": {"n", "mae": {"argmax", "mean", "median"} (years), "cs5", "accuracy", "nll" (nats),
          "bias" (mean of the median minus the truth), "interval": {"level", "coverage", "width"},
          "mae_when_set_aside": {"10%", "20%", "50%"} (of faces, those of the widest intervals)},
        "gender": {"n", "accuracy", "nll", "ece"},
        "baseline": {"age_mae", "gender_accuracy", "age_median", "age_cumulative"},
-       "uncalibrated": {"age", "gender"}, read from the model's own probabilities,
-       "calibration": {"temperature", "widening", "n", "offset"}, what all else is read with,
+       "uncalibrated": {"age", "gender"}, from the model's own probabilities,
+       "calibration": {"temperature", "widening", "n", "offset"}, applied to everything else,
        "groups": {"decade" | "gender" | COLUMN: {GROUP: {"n", "mae", "bias", "cs5", "coverage",
          "gender_accuracy"}}},
        "worst_to_mean": {KIND: the MAE of its worst group of 30 faces or more over that of all},
        "interval_over": "persons" or "faces", "persons",
        "curves": {"age": {"by_age", "cumulative", "coverage", "risk"}, "gender": {"reliability",
-         "risk"}, "uncalibrated"}, each as a function of agejax.metrics.curves gives it,
-       "data": {"about" (see Faces), "splits": {"train", SPLIT: label_counts of it}},
-       "config": what was evaluated, and how, "versions"}.
-      X_interval stands beside X: its 95% bootstrap interval, [low, high].
+         "risk"}, "uncalibrated"}, each as in agejax.metrics.curves,
+       "data": {"about" (see Faces), "splits": {"train", SPLIT: its label_counts}},
+       "config": of this evaluation, "versions"}.
+      Each X_interval is the 95% bootstrap interval of X, [low, high].
 
     Raises:
-      UserError: there is no such checkpoint or split, it is of another model, or the data is not
-        what it was trained on.
+      UserError: there is no such checkpoint or split, the checkpoint is of another model, or the
+        data is not what it was trained on.
     """
     config, workdir = settled(config), expanded(Path(workdir))
     check(config)
     checkpoints = open_checkpoints(workdir)
-    # Before the data, which may have to be built.
+    # Before opening the data, which may have to be built.
     step, theirs, calibration, weights, identity = checkpoints.read(
         str(config.eval.checkpoint),
         lambda step: (
@@ -234,10 +234,10 @@ def _trained_on(config: ConfigDict, theirs: ConfigDict) -> tuple[Faces | None, b
 
 
 def training_faces(config: ConfigDict) -> Faces | None:
-    """Those of a config; None, and a line that says why, where they are not here."""
+    """The training faces of a config; None, with a message that says why, if they are not here."""
     try:
         return open_split(config, "train")
     except UserError as error:
         why = printable(str(error))
-        print(f"the training faces cannot be looked at, so none is left out: {why}")
+        print(f"the training faces cannot be read, so none is left out: {why}")
         return None

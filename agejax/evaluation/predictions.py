@@ -1,6 +1,6 @@
-"""What was predicted for each face of a split: the `.npz` files that evaluations write.
+"""Predictions for each face of a split: the `.npz` files that evaluations write.
 
-Other tools may write such files, too: see `agejax.evaluation.evaluate.evaluate`.
+Other tools may write such files as well: see `agejax.evaluation.evaluate.evaluate`.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ _ARRAYS = ("label", "upto", "known", "probabilities")
 
 
 def losses(task: str, one: dict[str, np.ndarray]) -> np.ndarray:
-    """[N]: the error of the median age in years (of a range: outside it), or a class is right."""
+    """[N]: the error of the median age in years (outside a range), or whether a class is right."""
     p, label = one[f"{task}_probabilities"], one[f"{task}_label"]
     if task == "age":
         return np.abs(off(median_age(p.astype(np.float64)), label, one[f"{task}_upto"]))
@@ -25,7 +25,7 @@ def losses(task: str, one: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def predictions_file(path: Path, split: str) -> Path:
-    """Where the predictions of a run on a split are; a `.npz` file is itself.
+    """The predictions file of a run on a split; a `.npz` path is returned unchanged.
 
     Raises:
       UserError: there is no such file.
@@ -44,7 +44,7 @@ def predictions_file(path: Path, split: str) -> Path:
 
 
 def evaluated_checkpoint(arrays: dict[str, np.ndarray]) -> tuple[int, dict[str, str]] | None:
-    """The step and the identity of the checkpoint that a file is of; None where it tells none.
+    """The step and the identity of the checkpoint that a file is from; None if not recorded.
 
     See `agejax.checkpoints.checkpoint.Checkpoints.identity`.
     """
@@ -58,14 +58,14 @@ def evaluated_checkpoint(arrays: dict[str, np.ndarray]) -> tuple[int, dict[str, 
 
 
 def read_predictions(file: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file, sorted by path, and `checkpoint` where it tells that.
+    """The arrays of a file, sorted by path, and `checkpoint` if recorded.
 
     Raises:
-      UserError: it is not of the form that `agejax.evaluation.evaluate` writes.
+      UserError: it does not have the format that `agejax.evaluation.evaluate` writes.
     """
     try:
         arrays = read_npz(file)
-    except Exception as error:  # zipfile, zlib and NumPy each have their own
+    except Exception as error:  # zipfile, zlib and NumPy raise different types
         raise UserError(f"{file}: cannot be read ({first_line(error)})") from error
     path = arrays.get("path", np.array([]))
     if path.ndim != 1 or path.dtype.kind not in "US" or not len(path):
@@ -77,32 +77,32 @@ def read_predictions(file: Path) -> dict[str, np.ndarray]:
         arrays.setdefault(f"{task}_upto", label)
         known, last = arrays[f"{task}_known"], arrays[f"{task}_upto"]
         if known.shape != path.shape or known.dtype.kind != "b":
-            raise UserError(f"{file}: {task}_known does not say of each face whether it is")
+            raise UserError(f"{file}: {task}_known is not a boolean for each face")
         if label.shape != path.shape or label.dtype.kind not in "iu":
-            raise UserError(f"{file}: it has no whole {task}_label for each of its faces")
+            raise UserError(f"{file}: {task}_label is not an integer for each face")
         if last.shape != path.shape or last.dtype.kind not in "iu":
-            raise UserError(f"{file}: it has no whole {task}_upto for each of its faces")
+            raise UserError(f"{file}: {task}_upto is not an integer for each face")
         if p.ndim != 2 or len(p) != len(path) or p.dtype.kind != "f" or not np.isfinite(p).all():
-            raise UserError(f"{file}: {task}_probabilities are not finite numbers of each face")
+            raise UserError(f"{file}: {task}_probabilities are not finite numbers for each face")
     order = np.argsort(path)
     kept = ["path", *(["person"] if "person" in arrays else [])]
     kept += [f"{task}_{what}" for task in tasks for what in _ARRAYS]
-    told = {name: arrays[name] for name in ("checkpoint",) if name in arrays}
+    extra = {name: arrays[name] for name in ("checkpoint",) if name in arrays}
     of_faces = {name: arrays[name][order] for name in kept}
-    return of_faces | {"path": path[order].astype(str)} | told
+    return of_faces | {"path": path[order].astype(str)} | extra
 
 
 def check_same_faces(
     our_file: Path, ours: dict[str, np.ndarray], file: Path, theirs: dict[str, np.ndarray]
 ) -> None:
-    """Raises a `UserError` where two files are not of the same faces with the same labels."""
+    """Raises `UserError` if two files are not of the same faces with the same labels."""
     differ = np.setxor1d(ours["path"], theirs["path"])
     if len(differ) or len(ours["path"]) != len(theirs["path"]):
-        example = f", {differ[0]} for one" if len(differ) else ""
+        example = f", such as {differ[0]}" if len(differ) else ""
         raise UserError(f"{our_file} and {file} are not of the same faces{example}")
     for name in (f"{task}_{what}" for task in TASKS for what in ("label", "known")):
         if name in ours and name in theirs and (wrong := ours[name] != theirs[name]).any():
             raise UserError(
                 f"{our_file} and {file} differ in {name} of {wrong.sum():,} faces, "
-                f"{ours['path'][wrong.argmax()]} for one"
+                f"such as {ours['path'][wrong.argmax()]}"
             )

@@ -1,4 +1,4 @@
-"""What an evaluation tells: figures from probabilities and labels, as JSON and as a table."""
+"""The metrics of an evaluation, from probabilities and labels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from agejax.metrics.masked_sums import compute, metric_sums, off
 from agejax.metrics.reliability import expected_calibration_error, inside, risk_when_set_aside
 
 Probabilities = Mapping[str, np.ndarray]
-GROUPS = ("all", "decade", "gender")  # kinds of groups that labels form, and all faces together
+GROUPS = ("all", "decade", "gender")  # kinds of groups formed by labels, and all faces
 
 
 def score(probabilities: Probabilities, faces: Faces) -> dict[str, dict[str, Any]]:
-    """{task: metrics} of predicted faces, as `agejax.metrics.masked_sums.compute` gives them."""
+    """{task: metrics} of predicted faces, as in `agejax.metrics.masked_sums.compute`."""
     exact = {task: p.astype(np.float64) for task, p in probabilities.items()}
     return compute(metric_sums(exact, faces.labels, faces.known, upto=faces.upto))
 
@@ -27,10 +27,10 @@ def score(probabilities: Probabilities, faces: Faces) -> dict[str, dict[str, Any
 def validation_figures(
     raw: Probabilities, faces: Faces, offset: Mapping[str, Sequence[float]] | None = None
 ) -> tuple[dict[str, Any], Calibration]:
-    """`score` of validation faces, and the calibration that they were scored and will ship with.
+    """`score` of validation faces, and the calibration used for it and shipped with the weights.
 
     `raw` are the model's own probabilities, `offset` as in `agejax.metrics.calibration.fit`. The
-    log gets the calibration, too, as "calibration".
+    calibration is also logged, as "calibration".
     """
     fitted = calibrations.fit(raw, faces.labels, faces.known, upto=faces.upto, offset=offset)
     figures: dict[str, Any] = score(calibrations.calibrated(raw, fitted), faces)
@@ -38,18 +38,18 @@ def validation_figures(
 
 
 def selection_error(figures: Mapping[str, Any]) -> float:
-    """What the best checkpoint has least of: the age MAE, or where no age is known, the NLL."""
+    """What the best checkpoint minimises: the age MAE, or the NLL if no age is known."""
     if figures["age"]["n"]:
         return figures["age"]["mae"]["median"]
     return sum(of["nll"] for of in figures.values() if "nll" in of)
 
 
 def baseline(train: Faces | None, faces: Faces) -> dict[str, Any]:
-    """What guessing the training median age (years MAE) and majority classes (accuracy) gives.
+    """The result of guessing the training median age (MAE, years) and majority class (accuracy).
 
-    {"age_mae", "gender_accuracy", ...}; None where nothing is known to guess, or to be right about.
-    Where there is an "age_mae", also "age_median", and "age_cumulative": the shares of faces within
-    0, 1, ... 20 years of it.
+    {"age_mae", "gender_accuracy", ...}; None if no training or evaluated label is known. With an
+    "age_mae" also "age_median", and "age_cumulative": the shares of faces within 0, 1, ... 20 years
+    of it.
     """
     guesses: dict[str, Any] = {}
     for task in faces.labels:
@@ -59,7 +59,7 @@ def baseline(train: Faces | None, faces: Faces) -> dict[str, Any]:
             continue
         (first, last), (low, high) = _known_range(train, task), _known_range(faces, task)
         if task == "age":
-            # The median of both ends is least far from the ranges that they bound.
+            # The median of both ends minimises the distance to the ranges.
             median = float(np.median(np.concatenate([first, last])))
             error = off(np.full(len(low), median), low, high)
             guesses[name] = float(np.abs(error).mean())
@@ -81,7 +81,7 @@ def label_counts(faces: Faces) -> dict[str, Any]:
 
 
 def _known_range(faces: Faces, task: str) -> tuple[np.ndarray, np.ndarray]:
-    """The first and the last class of each known label; the same where it is exact."""
+    """The first and the last class of each known label; both are the same if it is exact."""
     known, label = faces.known[task], faces.labels[task]
     return label[known], faces.upto.get(task, label)[known]
 
@@ -92,13 +92,13 @@ def evaluation_figures(
     faces: Faces,
     attributes: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
-    """All figures of an evaluation; `agejax.evaluation.evaluate.evaluate` lists them.
+    """All metrics of an evaluation, as listed in `agejax.evaluation.evaluate.evaluate`.
 
     Args:
       raw: {task: float32 [N, classes]}, the model's own.
-      calibration: the checkpoint's; an empty one where it has none.
+      calibration: the checkpoint's; an empty one if it has none.
       faces: the N faces.
-      attributes: {kind: str [N]}, for figures by group.
+      attributes: {kind: str [N]}, for metrics by group.
     """
     p = calibrations.calibrated(raw, calibration)
     measures = _measures(p, calibration, faces)
@@ -145,7 +145,7 @@ def evaluation_figures(
 
 
 def _measures(p: Probabilities, calibration: Calibration, faces: Faces) -> dict[str, Measure]:
-    """What is averaged over groups: of ages in years and shares, of other tasks the accuracy."""
+    """The values averaged over groups: years and shares for ages, the accuracy of other tasks."""
     age, known = faces.labels["age"], faces.known["age"]
     last = faces.upto.get("age", age)
     low, median, high = age_interval(p["age"], calibration.widening.get("age", 0.0))
@@ -156,7 +156,7 @@ def _measures(p: Probabilities, calibration: Calibration, faces: Faces) -> dict[
         "cs5": np.abs(error) <= 5 + 1e-3,  # as in agejax.metrics.masked_sums
     }
     measures = {name: (value.astype(np.float64), known) for name, value in values.items()}
-    # Of a range of ages it cannot be said.
+    # Not defined for an age range.
     measures["coverage"] = inside(low, high, age).astype(np.float64), known & (age == last)
     for task in p.keys() - {"age"}:
         right = p[task].argmax(-1) == faces.labels[task]
@@ -187,11 +187,11 @@ def _curves(
 def _honesty(
     p: Probabilities, faces: Faces, people: np.ndarray
 ) -> dict[str, dict[str, curves.Curve]]:
-    """The curves that calibration is to straighten."""
+    """The curves that calibration should straighten."""
     found = {}
     for task, of in p.items():
         label = faces.labels[task]
-        # Of a range of ages it cannot be said whether an interval has the truth.
+        # For an age range it is not known whether an interval contains the true age.
         if (rows := faces.known[task] & (label == faces.upto.get(task, label))).any():
             args = of[rows].astype(np.float64), label[rows], people[rows]
             found[task] = (

@@ -1,11 +1,11 @@
-"""An evaluation's figures as lines for people, at most 100 columns wide."""
+"""The metrics of an evaluation as lines of text, at most 100 columns wide."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Figures, as `agejax.evaluation.evaluate.evaluate` gives them, as a small table."""
+    """The metrics of `agejax.evaluation.evaluate.evaluate` as a small table."""
     return "\n".join([*_whole(figures), *_groups(figures)])
 
 

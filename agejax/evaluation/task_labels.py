@@ -1,4 +1,4 @@
-"""The labels of a config's tasks: those that faces come with, and those that a column becomes."""
+"""The labels of a config's tasks, from the data set or from an attribute column."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from agejax.errors import UserError
 from agejax.evaluation.summary import GROUPS
 from agejax.utils.printable import printable
 
-_MOST_GROUPS = 30  # that a column of attributes may form; one of more is an id, a date, a number
+_MOST_GROUPS = 30  # in an attribute column; columns with more are ids, dates or numbers
 
 
 def labelled(faces: Faces, tasks: Mapping[str, Task]) -> Faces:
-    """Faces with the labels of these tasks and of no others.
+    """Faces with the labels of exactly these tasks.
 
-    A task that faces have no labels of takes them from the attribute of its name, whose values are
-    the names of its classes.
+    A task without labels in the data set takes them from the attribute of its name, whose values
+    are the names of its classes.
 
     Raises:
-      UserError: there is neither, or the attribute has other values than the task's names.
+      UserError: there is neither, or the attribute has values that are not the task's names.
     """
     labels, known = dict(faces.labels), dict(faces.known)
     for name, task in tasks.items():
@@ -30,8 +30,8 @@ def labelled(faces: Faces, tasks: Mapping[str, Task]) -> Faces:
         if name not in faces.attributes:
             there = ", ".join(sorted({*faces.labels, *faces.attributes}))
             raise UserError(
-                f"config.tasks are {', '.join(sorted(tasks))}, but of {name} the faces tell "
-                f"nothing; they tell {there}"
+                f"config.tasks are {', '.join(sorted(tasks))}, but the faces have no {name}; "
+                f"they have {there}"
             )
         labels[name], known[name] = _classes(name, task, faces.attributes[name])
     return dataclasses.replace(
@@ -43,15 +43,15 @@ def labelled(faces: Faces, tasks: Mapping[str, Task]) -> Faces:
 
 
 def groups_of(faces: Faces, more: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
-    """The attributes that form groups: those of at most 30 values, and more than one.
+    """The attributes that form groups: those with 2 to 30 values.
 
     Args:
-      faces: whose own attributes they are.
-      more: {name: str [N]} of a table of attributes; one of more than 30 values is left out with
-        a line.
+      faces: the faces with their own attributes.
+      more: {name: str [N]} from a table of attributes; one with more than 30 values is left out
+        with a message.
 
     Returns:
-      {name: str [N]}; what has the name of another group gets one of its own.
+      {name: str [N]}; a duplicate name is made unique.
     """
     found: dict[str, np.ndarray] = {}
     for name, values in faces.attributes.items():
@@ -59,7 +59,7 @@ def groups_of(faces: Faces, more: Mapping[str, np.ndarray] | None = None) -> dic
             found[f"{name} (column)" if name in GROUPS else name] = values
     for name, values in (more or {}).items():
         if (n := len(np.unique(values))) > _MOST_GROUPS:
-            print(printable(f"no figures by {name}: {n:,} values are more than {_MOST_GROUPS}"))
+            print(printable(f"no metrics by {name}: {n:,} values are more than {_MOST_GROUPS}"))
             continue
         found[f"{name} (attributes)" if name in found or name in GROUPS else name] = values
     return found

@@ -1,1 +1,1 @@
-"""What is minimised: losses of rows, their balance, labels that are ranges."""
+"""Training losses: losses of rows, class balancing, and labels that are ranges."""

@@ -1,11 +1,11 @@
-"""Class balancing: how much more a rare age counts than a common one.
+"""Class balancing: weights that make rare ages count more than common ones.
 
-A balance is `(counts [classes], **settings) -> float64 [classes]`, of the training faces' labels;
-the mean of the weights over those faces is 1, so that it changes no learning rate. A class that no
-face has gets 0.
+A balance is `(counts [classes], **settings) -> float64 [classes]`, where counts are those of the
+training labels. The mean of the weights over the training faces is 1, so that the effective
+learning rate does not change. A class without faces gets weight 0.
 
-To weight errors by rarity moves a model from the frequent ages to the rare ones: the plain MAE
-rises where that of rare ages falls. `logit_offset` does so to a trained one.
+Weighting errors by rarity moves a model from frequent ages to rare ones: the plain MAE rises and
+that of rare ages falls. `logit_offset` does the same to a trained model.
 """
 
 import numpy as np
@@ -14,13 +14,14 @@ import numpy as np
 def inverse(
     counts: np.ndarray, *, power: float = 1.0, least: float = 5, most: float = 1000
 ) -> np.ndarray:
-    """Weights in proportion to 1 / count^power.
+    """Weights proportional to 1 / count^power.
 
     Args:
       counts: [classes], faces of each class.
-      power: 1, or 0.5 for the square root that is kinder to rare classes.
-      least: counts below this are taken for it, so that a handful of faces does not rule.
-      most: and counts above this; both as in the code of Yang et al. (see `smoothed_inverse`).
+      power: 1, or 0.5 for the milder square root.
+      least: smaller counts are raised to this, so that a handful of faces does not dominate.
+      most: larger counts are lowered to this; both as in the code of Yang et al. (see
+        `smoothed_inverse`).
 
     Raises:
       ValueError: no class has a face.
@@ -37,24 +38,24 @@ def smoothed_inverse(
     least: float = 0,
     most: float = np.inf,
 ) -> np.ndarray:
-    """`inverse` of counts that their neighbours smooth: label distribution smoothing (LDS).
+    """`inverse` of smoothed counts: label distribution smoothing (LDS).
 
-    Yang et al., "Delving into Deep Imbalanced Regression", ICML 2021: what a network lacks at an
-    age it learns from the ages about it, so their faces count too. As in their code for IMDB-WIKI,
-    counts are clipped and raised to `power` first and convolved then, with zeros beyond the ends;
-    the defaults are theirs (their "sqrt_inv"). The kernel is the plain Gaussian of the paper; that
-    of their code is flatter, from reflections within its five points.
+    Yang et al., "Delving into Deep Imbalanced Regression", ICML 2021: a network also learns about
+    an age from faces of neighbouring ages, so these count too. As in their code for IMDB-WIKI,
+    counts are first clipped and raised to `power`, then convolved with zero padding; the defaults
+    are theirs (their "sqrt_inv"). The kernel is the plain Gaussian of the paper; the one in their
+    code is flatter, because of reflections within its five points.
 
     Args:
       counts: [classes], faces of each class.
       power: 0.5 for the square root, 1 for the plain inverse.
-      kernel_size: ages that a kernel spans, odd.
-      sigma: the Gaussian's deviation in years.
-      least: counts below this are taken for it (theirs: 5, with `power` 1 alone).
-      most: and counts above this (theirs: 1000, likewise).
+      kernel_size: width of the kernel in ages, odd.
+      sigma: standard deviation of the Gaussian in years.
+      least: smaller counts are raised to this (theirs: 5, with `power` 1 only).
+      most: larger counts are lowered to this (theirs: 1000, likewise).
 
     Raises:
-      ValueError: no class has a face, or the kernel has no middle.
+      ValueError: no class has a face, or `kernel_size` is even.
     """
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"kernel_size is {kernel_size}; it must be odd")
@@ -62,30 +63,30 @@ def smoothed_inverse(
     kernel = np.exp(-((np.arange(-half, half + 1) / sigma) ** 2) / 2)
     raised = np.pad(np.clip(counts, least, most).astype(float) ** power, half)
     density = np.convolve(raised, kernel, mode="valid")
-    with np.errstate(divide="ignore"):  # far from all faces; `_scaled` gives those 0
+    with np.errstate(divide="ignore"):  # ages far from all faces; `_scaled` sets them to 0
         return _scaled(1 / density, counts)
 
 
 def logit_offset(counts: np.ndarray, strength: float, sigma: float = 0.0) -> np.ndarray:
-    """What to add to the logits of classes so that rare ones are predicted as if less rare.
+    """The offset of each class's logit that corrects predictions for class imbalance.
 
     Post-hoc logit adjustment (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021):
-    by Bayes' rule, logits less the log of the training shares are those for even classes.
+    by Bayes' rule, logits minus the log of the training shares are those for balanced classes.
 
     Args:
       counts: [classes], faces of each class.
-      strength: 0 changes nothing, 1 is as if all classes were equally frequent.
-      sigma: a Gaussian's deviation, in classes, by which shares are smoothed first: for ages.
+      strength: 0 changes nothing, 1 corrects to equally frequent classes.
+      sigma: standard deviation, in classes, of a Gaussian that smooths the shares first: for ages.
 
     Returns:
-      float64 [classes] nats, 0 of the most frequent class and more of the others; what has less
-      than one face counts as one.
+      float64 [classes] nats: 0 for the most frequent class, positive for the others. A class with
+      less than one face counts as having one.
     """
     density = np.asarray(counts, np.float64)
     if sigma:
         classes = np.arange(len(density))
         kernel = np.exp(-(((classes[:, None] - classes) / sigma) ** 2) / 2)
-        density = kernel @ density / kernel.sum(1)  # at the ends too, the mean of what there is
+        density = kernel @ density / kernel.sum(1)  # a mean, also at the ends of the range
     log = np.log(np.maximum(density, 1))
     return strength * (log.max() - log)
 

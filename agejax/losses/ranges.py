@@ -1,8 +1,8 @@
-"""Labels given as a range of classes, such as an age of 20-29: what they say of logits.
+"""Losses of labels that are a range of classes, such as an age of 20-29.
 
-Each function is `(logits [B, ...], first int32 [B], last int32 [B]) -> float32 [B]`, and where both
-are the same it is the plain loss of that class. A range is all that is known: nothing pulls towards
-its middle.
+Each function is `(logits [B, ...], first int32 [B], last int32 [B]) -> float32 [B]`. If first and
+last are equal, it is the plain loss of that class. The loss is the same for every class within a
+range: nothing pulls predictions towards the middle.
 """
 
 import jax
@@ -24,7 +24,7 @@ def likelihood(logits: jax.Array, first: jax.Array, last: jax.Array) -> jax.Arra
 
 
 def ordinal(logits: jax.Array, first: jax.Array, last: jax.Array) -> jax.Array:
-    """The binary cross-entropies of "above class k" for those k that the range decides.
+    """The binary cross-entropies of "above class k", over those k that the range determines.
 
     Args:
       logits: [B, classes - 1].
@@ -38,7 +38,7 @@ def ordinal(logits: jax.Array, first: jax.Array, last: jax.Array) -> jax.Array:
 
 
 def distance(logits: jax.Array, first: jax.Array, last: jax.Array) -> jax.Array:
-    """How far a number lies outside the range, in years (classes); 0 within.
+    """The distance of a prediction from the range, in years (classes); 0 within the range.
 
     Args:
       logits: [B, 1].

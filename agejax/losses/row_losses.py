@@ -1,7 +1,7 @@
-"""What is minimised: the losses of rows, and how those of all tasks become one number.
+"""Losses of rows, and how those of all tasks are combined into one number.
 
 The loss of a task is `(logits [B, ...], label int32 [B], **settings) -> float32 [B]`. Ages are
-classes, one a year; a class is as good as a year everywhere below.
+classes, one a year, so that a class means a year everywhere below.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,14 +15,14 @@ from agejax.losses import ranges
 from agejax.models.heads import Coral, OrdinalCNN, Regression, Softmax
 from agejax.types import Batch
 
-RowLoss = Callable[..., jax.Array]  # (logits, label), and the last class where labels are ranges
+RowLoss = Callable[..., jax.Array]  # (logits, label[, last class of a range])
 _Loss = TypeVar("_Loss", bound=Callable[..., jax.Array])
 
 
 def suits(*heads: type, of_range: RowLoss | None = None) -> Callable[[_Loss], _Loss]:
-    """Notes the heads whose logits a loss can read; one without the note is tried with any.
+    """Declares the heads that a loss accepts; a loss without this declaration is tried with any.
 
-    `of_range` is the loss of a label that is a range of classes, of `agejax.losses.ranges`.
+    `of_range` is the loss of a label that is a range of classes; see `agejax.losses.ranges`.
     """
 
     def note(loss: _Loss) -> _Loss:
@@ -62,18 +62,18 @@ def cross_entropy(logits: jax.Array, label: jax.Array, *, smoothing: float = 0.0
 
 @suits(Softmax, of_range=ranges.likelihood)
 def label_distribution(logits: jax.Array, label: jax.Array, *, sigma: float = 2.0) -> jax.Array:
-    """KL(q || p), in nats, q a discretised normal about the label: DLDL (Gao et al., TIP 2017).
+    """KL(q || p), in nats, q a discretised normal around the label: DLDL (Gao et al., TIP 2017).
 
-    q(k) is in proportion to exp(-(k - label)^2 / (2 sigma^2)) over the classes that there are. As
-    `sigma` goes to 0 it becomes the cross-entropy.
+    q(k) is proportional to exp(-(k - label)^2 / (2 sigma^2)), normalised over the classes. As
+    `sigma` goes to 0 the loss becomes the cross-entropy.
 
     Args:
       logits: [B, classes].
       label: [B].
-      sigma: years; theirs, and the CVPR 2024 benchmark's ("A Call to Reflect ..."), is 2.
+      sigma: years; 2 in their paper and in the CVPR 2024 benchmark ("A Call to Reflect ...").
 
     Raises:
-      ValueError: `sigma` is not above 0.
+      ValueError: `sigma` is not positive.
     """
     _positive("sigma", sigma)
     return _divergence(-((_distance(logits, label) / sigma) ** 2) / 2, logits)
@@ -89,7 +89,7 @@ def expected_label_distribution(
       logits: [B, classes].
       label: [B].
       sigma: years.
-      weight: of the error of the mean, a year to a nat; 1 in their paper and code.
+      weight: of the error of the mean, in nats per year; 1 in their paper and code.
     """
     divergence = label_distribution(logits, label, sigma=sigma)
     return divergence + weight * abs(_mean(logits) - label.astype(logits.dtype))
@@ -104,8 +104,8 @@ def mean_variance(
     Args:
       logits: [B, classes].
       label: [B].
-      mean: of the squared error, theirs.
-      variance: of the distribution's variance, theirs.
+      mean: weight of the squared error; the default is theirs.
+      variance: weight of the distribution's variance; the default is theirs.
     """
     error = _mean(logits) - label.astype(logits.dtype)
     from_mean = _classes(logits) - _mean(logits)[:, None]
@@ -119,17 +119,17 @@ def sord(
 ) -> jax.Array:
     """KL(q || p), in nats, where q(k) ~ exp(-scale * |k - label|^power).
 
-    SORD (Diaz and Marathe, CVPR 2019). The paper leaves the distance to the task. With `power` 2 it
-    is `label_distribution` of sigma = (2 * scale)^-0.5; 1 is what the CVPR 2024 benchmark compared.
+    SORD (Diaz and Marathe, CVPR 2019). The paper leaves the distance open. With `power` 2 the loss
+    is `label_distribution` of sigma = (2 * scale)^-0.5; the CVPR 2024 benchmark used 1.
 
     Args:
       logits: [B, classes].
       label: [B].
-      scale: the paper's s, for a year.
-      power: of the distance.
+      scale: the paper's s, per year.
+      power: exponent of the distance.
 
     Raises:
-      ValueError: `scale` or `power` is not above 0.
+      ValueError: `scale` or `power` is not positive.
     """
     _positive("scale", scale)
     _positive("power", power)
@@ -140,9 +140,9 @@ def sord(
 def ordinal(logits: jax.Array, label: jax.Array) -> jax.Array:
     """The sum of the binary cross-entropies of "above class k", in nats.
 
-    As in OR-CNN (Niu et al., CVPR 2016) and CORAL (Cao et al., 2020), with all thresholds alike. It
-    is the sum over the classes - 1 of them, as theirs, and not the mean: for ages it starts at 30
-    to 100 nats, so that a task beside it may want more weight.
+    As in OR-CNN (Niu et al., CVPR 2016) and CORAL (Cao et al., 2020), with equal weights for all
+    thresholds. As there it is the sum over the classes - 1 thresholds, not the mean: for ages it
+    starts at 30 to 100 nats, so that other tasks may need a larger weight.
 
     Args:
       logits: [B, classes - 1].
@@ -154,7 +154,7 @@ def ordinal(logits: jax.Array, label: jax.Array) -> jax.Array:
 
 @suits(Regression, of_range=ranges.distance)
 def l1(logits: jax.Array, label: jax.Array) -> jax.Array:
-    """|age - label|, in years: the control that the others are to beat.
+    """|age - label|, in years: the baseline for the other losses.
 
     Args:
       logits: [B, 1].
@@ -164,7 +164,7 @@ def l1(logits: jax.Array, label: jax.Array) -> jax.Array:
 
 
 def counted(batch: Batch) -> dict[str, jax.Array]:
-    """{task: float32 [B]}: 1 where the row is no padding and its label is known, else 0."""
+    """{task: float32 [B]}: 1 where the row is not padding and its label is known, else 0."""
     return {t: (known & batch["mask"]).astype(jnp.float32) for t, known in batch["known"].items()}
 
 
@@ -182,15 +182,15 @@ def multitask_loss(
 
     Args:
       logits: {task: float32 [B, ...]}.
-      batch: of B faces, perhaps a part of a larger batch.
+      batch: B faces, possibly a part of a larger batch.
       weights: {task: weight}; equal ones give the plain average.
-      counts: {task: the labels that count in the whole batch}, so that the losses of the parts of a
-        batch add up to the loss of the whole, whatever part the unknown labels fall into.
-      losses: {task: loss of rows}; `cross_entropy` where there is none.
-      class_weights: {task: float32 [classes]}, by which the loss of a row is multiplied. Their mean
-        is 1 over the training faces and not over a batch, of which the sum is still divided by
-        the number of labels: a batch of rare ages is to count for more.
-      part: float32 [B], how much of each row's loss counts; None for all of it.
+      counts: {task: number of known labels in the whole batch}, so that the losses of a batch's
+        parts add up to the loss of the whole, whichever part the unknown labels are in.
+      losses: {task: loss of rows}; `cross_entropy` by default.
+      class_weights: {task: float32 [classes]}, which multiply the loss of each row. Their mean is 1
+        over the training faces, not over a batch, whose sum is still divided by the number of
+        labels: a batch with many rare ages counts more.
+      part: float32 [B], factor of each row's loss; None for 1.
     """
     losses, class_weights = losses or {}, class_weights or {}
     total = jnp.float32(0)
@@ -206,7 +206,7 @@ def multitask_loss(
 
 
 def _weight(weights: jax.Array, label: jax.Array, last: jax.Array | None = None) -> jax.Array:
-    """[B]: the weight of each label; of a range, the mean of its classes'."""
+    """[B]: the weight of each label; for a range, the mean over its classes."""
     if last is None:
         return weights[label]
     upper = jnp.pad(jnp.cumsum(weights), (1, 0))
@@ -220,7 +220,7 @@ def _classes(logits: jax.Array) -> jax.Array:
 
 
 def _distance(logits: jax.Array, label: jax.Array) -> jax.Array:
-    """[B, classes]: how far each class lies from the label."""
+    """[B, classes]: the distance of each class from the label."""
     return abs(_classes(logits) - label.astype(logits.dtype)[:, None])
 
 

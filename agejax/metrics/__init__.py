@@ -1,1 +1,1 @@
-"""Arrays to figures."""
+"""Metrics: functions from arrays to numbers."""

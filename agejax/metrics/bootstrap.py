@@ -1,4 +1,4 @@
-"""95% intervals by resampling persons: faces of one person are no independent evidence."""
+"""95% intervals by resampling persons, since faces of one person are not independent."""
 
 import numpy as np
 
@@ -13,18 +13,18 @@ def ratio_draws(
 
     Whole clusters are drawn with replacement (Efron, Ann. Statist. 1979; Davison and Hinkley,
     Bootstrap Methods and their Application, 1997, section 3.8). All K ratios share the draws, so
-    that their differences are paired. A mean is the ratio of its sum to its count, also over a part
-    of the faces.
+    that their differences are paired. A mean is the ratio of its sum to its count; this also holds
+    for a mean over a subset of the faces.
 
     Args:
       numerators: float [N, K].
       denominators: float [N, K].
-      cluster: [N], who stands in each face, of any comparable dtype; N > 0.
+      cluster: [N], the person in each face, of any comparable dtype; N > 0.
       seed: of the draws.
 
     Returns:
-      float64 [2000, K]; NaN for a ratio that fewer than two clusters have a part in, and where none
-      of these was drawn.
+      float64 [2000, K]; NaN for a ratio to which fewer than two clusters contribute, and in draws
+      that contain none of them.
     """
     _, index = np.unique(cluster, return_inverse=True)
     people, ratios = int(index.max()) + 1, numerators.shape[1]
@@ -45,10 +45,10 @@ def ratio_draws(
 def ratio_intervals(
     numerators: np.ndarray, denominators: np.ndarray, cluster: np.ndarray, seed: int = 0
 ) -> np.ndarray:
-    """95% percentile intervals of K ratios of sums; of `ratio_draws`, whose arguments it takes.
+    """95% percentile intervals of K ratios of sums; takes the arguments of `ratio_draws`.
 
     Returns:
-      float64 [K, 2], low and high; NaN for a ratio that fewer than two clusters have a part in.
+      float64 [K, 2], low and high; NaN for a ratio to which fewer than two clusters contribute.
     """
     return intervals(ratio_draws(numerators, denominators, cluster, seed))
 
@@ -56,7 +56,7 @@ def ratio_intervals(
 def intervals(draws: np.ndarray) -> np.ndarray:
     """float [R, K] -> the 95% percentile interval of each column, [K, 2]; NaN where it is all NaN.
 
-    Single draws that are NaN do not count.
+    Draws that are NaN are ignored.
     """
     found = np.full((draws.shape[1], 2), np.nan)
     known = ~np.isnan(draws).all(0)

@@ -1,10 +1,10 @@
-"""Calibration: probabilities and age intervals that mean what they say, as validation showed it.
+"""Calibration: probabilities and age intervals corrected on the validation split.
 
-First a temperature for each task sharpens or flattens its distributions; where a task asks for
-logit adjustment, rare classes then get their due. Whatever is reported is read from the result, the
-age (its median) too, so that a printed age is always the median of the printed distribution, and
-training's validation, evaluation and prediction cannot differ. The 90% interval of ages comes last:
-the 5% and 95% quantiles, moved until 90% of validation faces fit in.
+First, a temperature for each task sharpens or flattens its distributions; then tasks configured
+with logit adjustment are corrected for class imbalance. All reported values are computed from the
+result, including the age (its median). A printed age is therefore always the median of the printed
+distribution, and validation, evaluation and prediction cannot differ. Last comes the 90% interval
+of ages: the 5% and 95% quantiles, moved until the interval covers 90% of the validation faces.
 """
 
 import dataclasses
@@ -19,22 +19,22 @@ from agejax.labels import quantile_age
 LEVEL = 0.9  # of the age interval
 _TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 _COLDEST, _HOTTEST = 0.2, 5.0
-_FEWEST = 9  # labels that a 90% interval can be fitted on
-_TINY = 1e-30  # what a probability counts at least, as in the metrics' NLL
-_LEAST, _MOST = 1e-3, 1e3  # temperature, and nats: what others may have fitted
-_ALL_AGES = 1000.0  # a widening past 0 and 100 from any quantiles
+_FEWEST = 9  # the fewest labels to which a 90% interval can be fitted
+_TINY = 1e-30  # lower bound of probabilities, as in the metrics' NLL
+_LEAST, _MOST = 1e-3, 1e3  # accepted values of temperatures and of nats
+_ALL_AGES = 1000.0  # a widening that reaches 0 and 100 from any quantiles
 
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What validation taught; an empty one changes nothing. Numbers alone, so that JSON holds it.
+    """Parameters fitted on validation; an empty one changes nothing. JSON-serialisable.
 
     Attributes:
       temperature: {task: T > 0}; distributions become p**(1/T), normalised.
-      widening: {task: share}, by which each end of the 90% interval moves outwards, in parts of
-        the distance between the 5% and 95% quantiles; negative moves it inwards.
-      n: validation faces it was fitted on.
-      offset: {task: [classes] nats}, added to the logits once they are tempered.
+      widening: {task: share}, how far each end of the 90% interval moves outwards, as a fraction of
+        the distance between the 5% and 95% quantiles; negative values move it inwards.
+      n: number of validation faces it was fitted on.
+      offset: {task: [classes] nats}, added to the logits after temperature scaling.
     """
 
     temperature: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -44,31 +44,33 @@ class Calibration:
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any], classes: Mapping[str, int]) -> "Calibration":
-        """One that was written as JSON; the older ones have no offset.
+        """Loads a calibration from JSON; older files have no offset.
 
         Args:
-          saved: what `dataclasses.asdict` gave.
-          classes: {task: how many}, of those that are known.
+          saved: the output of `dataclasses.asdict`.
+          classes: {task: number of classes}.
 
         Raises:
-          ValueError: a value is none that `fit` gives.
+          ValueError: a value that `fit` cannot produce.
         """
         names = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(saved.keys() - names):
-            raise ValueError(f"it holds {unknown[0]!r:.40}, which means nothing here")
+            raise ValueError(f"it has an unknown entry {unknown[0]!r:.40}")
         found = cls(**saved)
         if type(found.n) is not int or not 0 <= found.n < 2**63:
-            raise ValueError(f"n is {found.n!r:.40}; it counts faces")
+            raise ValueError(f"n is {found.n!r:.40}; it must be a number of faces")
         parts = {name: getattr(found, name) for name in ("temperature", "widening", "offset")}
         for name, of in parts.items():
             if not isinstance(of, Mapping):
-                raise ValueError(f"{name} is {of!r:.40}; it must be of tasks")
+                raise ValueError(f"{name} is {of!r:.40}; it must be a dict by task")
         for task, t in found.temperature.items():
             if not (_is_number(t) and _LEAST <= t <= 1 / _LEAST):
-                raise ValueError(f"the temperature of {task!r:.40} is {t!r:.40}; it is about 1")
+                raise ValueError(f"the temperature of {task!r:.40} is {t!r:.40}, not near 1")
         for task, share in found.widening.items():
             if not _is_number(share):
-                raise ValueError(f"the widening of {task!r:.40} is {share!r:.40}, no finite number")
+                raise ValueError(
+                    f"the widening of {task!r:.40} is {share!r:.40}, not a finite number"
+                )
         for task, nats in found.offset.items():
             many = isinstance(nats, list) and len(nats) == classes.get(task, len(nats))
             if not many or not all(_is_number(x) and abs(x) <= _MOST for x in nats):
@@ -84,19 +86,19 @@ def fit(
     upto: Mapping[str, np.ndarray] | None = None,
     offset: Mapping[str, Sequence[float]] | None = None,
 ) -> Calibration:
-    """The calibration of validation predictions.
+    """Fits a calibration to validation predictions.
 
-    Labels that are ranges speak of the temperature, by the likelihood of the range. The interval is
-    fitted on exact ones alone; where ranges leave fewer than 9 of these, which could promise
-    nothing, it stays at the plain quantiles.
+    Labels that are ranges enter the temperature, through the likelihood of the range. The interval
+    is fitted to exact labels only; with fewer than 9 of them besides ranges, which cannot guarantee
+    coverage, it stays at the plain quantiles.
 
     Args:
-      probabilities: {task: [N, classes]}, as the model gives them.
+      probabilities: {task: [N, classes]}, as predicted by the model.
       labels: {task: int [N]}.
-      known: {task: bool [N]}; a task without a known label is left as it is.
+      known: {task: bool [N]}; a task without a known label is left unchanged.
       ordinal: the tasks whose classes are years, which get an interval.
       upto: {task: int [N]}, the last class of each label, of tasks that have ranges.
-      offset: as `agejax.losses.balance.logit_offset` gives it, of tasks that are to be adjusted.
+      offset: from `agejax.losses.balance.logit_offset`, for tasks with logit adjustment.
     """
     offset = offset or {}
     temperature, widening, n = {}, {}, 0
@@ -118,7 +120,7 @@ def fit(
 
 
 def calibrated(probabilities: Mapping[str, Any], calibration: Calibration) -> dict[str, Any]:
-    """{task: [..., classes]} -> the same at the calibration's temperatures, adjusted, float32."""
+    """{task: [..., classes]} -> the calibrated probabilities, float32."""
     temperature, offset = calibration.temperature, calibration.offset
     return {
         task: tempered(p, temperature[task], offset.get(task)).astype(np.float32)
@@ -131,10 +133,10 @@ def calibrated(probabilities: Mapping[str, Any], calibration: Calibration) -> di
 def tempered(p: Any, temperature: float, offset: Sequence[float] | None = None) -> Any:
     """[..., classes] probabilities -> p**(1 / temperature) * exp(offset), normalised.
 
-    NumPy's are worked out in float64, JAX's, as in an exported model, as they come.
+    NumPy arrays are computed in float64, JAX arrays (as in an exported model) in their own dtype.
 
     For a softmax this divides the logits (Guo et al., On Calibration of Modern Neural Networks,
-    ICML 2017); it needs the probabilities alone, so any head will do.
+    ICML 2017). It needs only the probabilities, so any head is supported.
     """
     xp = p.__array_namespace__()
     z = _log(p) / temperature
@@ -145,10 +147,10 @@ def tempered(p: Any, temperature: float, offset: Sequence[float] | None = None) 
 
 
 def fit_temperature(p: np.ndarray, label: np.ndarray, last: np.ndarray | None = None) -> float:
-    """The temperature in [0.2, 5] of the least NLL (Guo et al., ICML 2017).
+    """The temperature in [0.2, 5] that minimises the NLL (Guo et al., ICML 2017).
 
-    The NLL of exact labels is convex in 1 / T, so a golden-section search in log T cannot miss its
-    minimum; that of ranges, which subtracts a convex term, has none but this in practice.
+    The NLL of exact labels is convex in 1 / T, so a golden-section search in log T finds its
+    minimum. The NLL of ranges subtracts a convex term; in practice it has a single minimum, too.
 
     Args:
       p: [N, classes] probabilities, N > 0.
@@ -157,7 +159,7 @@ def fit_temperature(p: np.ndarray, label: np.ndarray, last: np.ndarray | None = 
     """
     z = _log(p)
     own = np.take_along_axis(z, label[:, None], axis=-1)
-    z = z - own  # then the NLL of an exact label is log sum exp alone
+    z = z - own  # the NLL of an exact label is now log sum exp
     ranges = np.zeros(len(p), bool) if last is None else last > label
     beyond = _beyond(label[ranges], label[ranges] if last is None else last[ranges], p.shape[-1])
 
@@ -172,7 +174,7 @@ def fit_temperature(p: np.ndarray, label: np.ndarray, last: np.ndarray | None = 
     low, high = math.log(_COLDEST), math.log(_HOTTEST)
     a, b = high - golden * (high - low), low + golden * (high - low)
     at_a, at_b = nll(a), nll(b)
-    for _ in range(30):  # to 1e-6 of log T
+    for _ in range(30):  # converges to 1e-6 in log T
         if at_a < at_b:
             high, b, at_b = b, a, at_a
             a = high - golden * (high - low)
@@ -185,16 +187,16 @@ def fit_temperature(p: np.ndarray, label: np.ndarray, last: np.ndarray | None = 
 
 
 def fit_widening(p: np.ndarray, age: np.ndarray) -> float:
-    """By how much intervals must widen for 90% of ages to lie inside: split-conformal prediction.
+    """The widening with which 90% of ages lie inside their interval: split-conformal prediction.
 
-    Conformalised quantiles (Romano, Patterson, Candès, NeurIPS 2019) with the score in parts of
-    each interval's own width (CQR-r; Sesia, Candès, Stat 2020): all faces are widened in
-    proportion, so that a child's narrow interval is not given a pensioner's years. A new face of
-    the same kind is then inside with 90% probability; a little less where these faces have also
-    chosen the checkpoint and the temperature.
+    Conformalised quantiles (Romano, Patterson, Candès, NeurIPS 2019) with the score relative to
+    each interval's own width (CQR-r; Sesia, Candès, Stat 2020): intervals are widened in
+    proportion, so that a child's narrow interval does not grow by as many years as an old person's.
+    A new face of the same distribution is then inside with 90% probability; slightly less if these
+    faces were also used to choose the checkpoint and the temperature.
 
     Args:
-      p: [N, 101] probabilities. Fewer than 9 can promise nothing: the interval is then 0 to 100.
+      p: [N, 101] probabilities. With N < 9 nothing can be guaranteed: the interval is 0 to 100.
       age: int [N] years.
     """
     low, high = (quantile_age(p, q) for q in _TAILS)
@@ -206,7 +208,8 @@ def fit_widening(p: np.ndarray, age: np.ndarray) -> float:
 def age_interval(p: Any, widening: float = 0.0) -> tuple[Any, Any, Any]:
     """[..., 101] probabilities -> low, median and high, each [...] years in 0..100.
 
-    low <= median <= high, whatever the widening. float64 of NumPy's, JAX's as they come.
+    low <= median <= high, whatever the widening. float64 for NumPy arrays; JAX arrays keep their
+    dtype.
     """
     p = _wide(p)
     xp = p.__array_namespace__()
@@ -220,7 +223,7 @@ def _is_number(x: Any) -> bool:
 
 
 def _beyond(first: np.ndarray, last: np.ndarray, classes: int) -> np.ndarray:
-    """bool [N, classes]: which classes are not of each row's range."""
+    """bool [N, classes]: the classes outside each row's range."""
     k = np.arange(classes)[None]
     return (k < first[:, None]) | (k > last[:, None])
 

@@ -1,8 +1,8 @@
-"""Figures along an axis, with 95% intervals: by age, by tolerance, by level, by how sure one is.
+"""Curves with 95% intervals: by age, error tolerance, interval level and confidence.
 
-Each function takes N rows whose label is known, N > 0, and `people`, [N], whose rows are drawn
-together (see `agejax.metrics.bootstrap`). Each gives a dict of lists of equal length, as JSON has
-them: X, and beside each other X_interval the [low, high] of X, or None where it cannot be told.
+Each function takes N rows whose label is known, N > 0, and `people`, [N], whose rows are resampled
+together (see `agejax.metrics.bootstrap`). Each returns a dict of lists of equal length, ready for
+JSON: X, and X_interval, the [low, high] of each X, or None where it cannot be computed.
 """
 
 from typing import Any
@@ -15,21 +15,21 @@ from agejax.metrics.reliability import confidence_bins, inside
 
 Curve = dict[str, list[Any]]
 
-SLACK = 1e-3  # years: an error of exactly 5 years must not hang on rounding
+SLACK = 1e-3  # years: an error of exactly 5 years must not depend on rounding
 _LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 _KEPT = tuple(i / 20 for i in range(20, 1, -1))  # all, 95%, ... 10%
 
 
 def error_by_age(error: np.ndarray, age: np.ndarray, people: np.ndarray, years: int = 5) -> Curve:
-    """MAE and bias of ages `low` to `high`, `years` of them at a time, where there are faces.
+    """MAE and bias by age, in groups from `low` to `high`, for groups that have faces.
 
-    The last group reaches to 100.
+    The last group ends at 100.
 
     Args:
       error: float [N], predicted minus true, years.
       age: int [N], true, years.
       people: see above.
-      years: in a group.
+      years: width of a group.
     """
     last = (AGES - 2) // years
     group = np.minimum(age // years, last)
@@ -59,9 +59,9 @@ def cumulative_score(error: np.ndarray, people: np.ndarray) -> Curve:
 def coverage_by_level(p: np.ndarray, age: np.ndarray, people: np.ndarray) -> Curve:
     """The share of faces whose age, int [N], lies in the central interval of each level.
 
-    The intervals are quantiles of the distributions p, float [N, 101], as they are: an honest
-    distribution covers what its level says (Gneiting, Balabdaoui and Raftery, J. R. Stat. Soc. B
-    2007).
+    The intervals are quantiles of the distributions p, float [N, 101], without widening. Those of a
+    calibrated distribution have a coverage equal to their level (Gneiting, Balabdaoui and Raftery,
+    J. R. Stat. Soc. B 2007).
     """
     ends = [
         (quantile_age(p, (1 - level) / 2), quantile_age(p, (1 + level) / 2)) for level in _LEVELS
@@ -71,14 +71,14 @@ def coverage_by_level(p: np.ndarray, age: np.ndarray, people: np.ndarray) -> Cur
 
 
 def risk_by_coverage(loss: np.ndarray, uncertainty: np.ndarray, people: np.ndarray) -> Curve:
-    """The mean loss of the share `kept`, once the least certain are left to somebody else.
+    """The mean loss of the share `kept`, with the least certain faces set aside.
 
     See El-Yaniv and Wiener, JMLR 2010, and `agejax.metrics.reliability.risk_when_set_aside`. `best`
-    is that of an oracle, who sets the largest losses aside.
+    is the loss of an oracle, which sets the largest losses aside.
 
     Args:
       loss: float [N] >= 0.
-      uncertainty: float [N]; ties go by the order of rows.
+      uncertainty: float [N]; ties keep the order of rows.
       people: see above.
     """
     n = [len(loss) - int(len(loss) * (1 - kept) + 1e-9) for kept in _KEPT]
@@ -93,10 +93,10 @@ def risk_by_coverage(loss: np.ndarray, uncertainty: np.ndarray, people: np.ndarr
 
 
 def reliability(p: np.ndarray, label: np.ndarray, people: np.ndarray) -> Curve:
-    """Mean confidence and accuracy of faces of like confidence (Guo et al., ICML 2017, figure 1).
+    """Mean confidence and accuracy in bins of confidence (Guo et al., ICML 2017, figure 1).
 
     The bins are those of `agejax.metrics.reliability.expected_calibration_error`, which is the mean
-    distance of the two, each bin by its `n`; empty bins are left out.
+    distance of the two, weighted by the bin's `n`. Empty bins are left out.
 
     Args:
       p: float [N, classes].
@@ -113,7 +113,7 @@ def reliability(p: np.ndarray, label: np.ndarray, people: np.ndarray) -> Curve:
 
 
 def _means(name: str, values: np.ndarray, counted: np.ndarray, people: np.ndarray) -> Curve:
-    """The means of values [N, K or 1] over the rows that counted, bool [N, K], says; never none."""
+    """Means of values [N, K or 1] over rows selected by `counted`, bool [N, K]; never empty."""
     weights = counted.astype(np.float64)
     above = values * weights
     intervals = ratio_intervals(above, weights, people)

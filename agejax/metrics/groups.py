@@ -1,4 +1,4 @@
-"""Figures of groups of faces: decades of age, genders, and whatever else is known of them."""
+"""Metrics of groups of faces: decades of age, genders and other attributes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,16 +8,16 @@ import numpy as np
 from agejax.metrics.bootstrap import ratio_intervals
 
 UNKNOWN = "unknown"
-FEW = 30  # faces, below which a group's mean is mostly noise
+FEW = 30  # with fewer faces, a group's mean is mostly noise
 
-Measure = tuple[np.ndarray, np.ndarray]  # float [N] values, bool [N] whether they count
+Measure = tuple[np.ndarray, np.ndarray]  # float [N] values, bool [N] whether each counts
 Groups = dict[str, dict[str, dict[str, Any]]]
 
 
 def decades(age: np.ndarray, known: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
     """int [N] years -> str [N]: "0-9", "10-19", ... "60-69", "70+"; "unknown" where not `known`.
 
-    Where ages are ranges, up to `last`, those that do not lie within one decade are "unknown", too.
+    An age range, up to `last`, that does not lie within one decade is "unknown", too.
     """
     tens, ends = (np.minimum(x // 10, 7) for x in (age, age if last is None else last))
     names = np.array([*(f"{10 * i}-{10 * i + 9}" for i in range(7)), "70+", UNKNOWN])
@@ -32,12 +32,12 @@ def by_group(
     Args:
       measures: {name: (float [N], counts bool [N])}, such as the absolute errors and which ages
         are known.
-      groups: {kind: str [N]}, such as {"race": [...]}: each face stands in one group of each kind.
-      cluster: [N], who is drawn together; see `agejax.metrics.bootstrap`.
+      groups: {kind: str [N]}, such as {"race": [...]}: each face's group, for each kind.
+      cluster: [N], the faces resampled together; see `agejax.metrics.bootstrap`.
 
     Returns:
       {kind: {group: {"n", NAME, NAME_interval: [low, high] (95%)}}}, groups in their natural order,
-      "unknown" last. Means of nothing, and intervals of fewer than two clusters, are None.
+      "unknown" last. Means of no faces, and intervals of fewer than two clusters, are None.
     """
     cells = [(kind, group) for kind, of in groups.items() for group in sorted(set(of), key=_order)]
     members = {(kind, group): groups[kind] == group for kind, group in cells}
@@ -58,7 +58,7 @@ def by_group(
 
 
 def worst_to_mean(groups: Mapping[str, Mapping[str, Any]], mean: float, name: str = "mae") -> Any:
-    """The worst group's mean over that of all faces; None where no group has 30 known faces."""
+    """The worst group's mean over that of all faces; None if no group has 30 known faces."""
     worst = [
         figures[name]
         for group, figures in groups.items()

@@ -1,4 +1,4 @@
-"""Metrics as sums that add up over batches, devices and processes, and what they come to."""
+"""Metrics as sums that add up over batches, devices and processes, and their final values."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,16 +15,16 @@ def metric_sums(
     ordinal: Collection[str] = ("age",),
     upto: Mapping[str, Any] | None = None,
 ) -> Sums:
-    """Sums over the rows that count. Works on NumPy and JAX arrays alike.
+    """Sums over the rows that count. Works on NumPy and JAX arrays.
 
-    Of a label that is a range, such as an age of 20-29, any class within is right: the error is the
-    distance to the nearest, so that it is the least that it may be, and the NLL is of the range.
+    For a label that is a range, such as an age of 20-29, any class within counts as correct. The
+    error is the distance to the nearest one, a lower bound; the NLL is that of the range.
 
     Args:
       probabilities: {task: float [B, classes]}.
       labels: {task: int [B]}.
       counted: {task: float [B]}, 1 where the row counts and 0 where it does not.
-      ordinal: the tasks whose classes are years, for which errors in years are summed too.
+      ordinal: the tasks whose classes are years, for which errors in years are summed as well.
       upto: {task: int [B]}, the last class of each label, of tasks that have ranges.
 
     Returns:
@@ -46,18 +46,18 @@ def metric_sums(
         if task in ordinal:
             errors = {name: abs(off(decode(p), label, last)) for name, decode in DECODINGS.items()}
             sums[task] |= {f"abs_{name}": (e * rows).sum() for name, e in errors.items()}
-            # A hair of slack: an error of exactly 5 years must not hang on rounding.
+            # Slack: an error of exactly 5 years must not depend on rounding.
             sums[task]["within_5"] = xp.where(errors["median"] <= 5 + 1e-3, rows, zero).sum()
     return sums
 
 
 def compute(sums: Sums) -> dict[str, dict[str, Any]]:
-    """What sums come to.
+    """The metrics that the sums amount to.
 
     Returns:
       {task: {"n", "accuracy", "nll" (nats)}}, and for ordinal tasks also "mae": {"argmax", "mean",
       "median"} (years) and "cs5", the share of faces at most 5 years off (cumulative score). A task
-      without a single known label has only "n".
+      without any known label has only "n".
     """
     numbers: dict[str, dict[str, Any]] = {}
     for task, s in sums.items():
@@ -84,6 +84,6 @@ def mass(p: Any, first: Any, last: Any) -> Any:
 
 
 def off(age: Any, first: Any, last: Any) -> Any:
-    """[B] years: by how much ages lie outside the range `first` to `last`; negative where below."""
+    """[B] years: signed distance of ages from the range `first` to `last`; negative below it."""
     xp = age.__array_namespace__()
     return age - xp.clip(age, xp.astype(first, age.dtype), xp.astype(last, age.dtype))

@@ -1,6 +1,6 @@
-"""Whether a model knows what it does not know: calibration error, coverage, risk against coverage.
+"""Quality of a model's uncertainty: calibration error, coverage, risk against coverage.
 
-Everything here is read from whole arrays of N faces on the host, once an evaluation.
+All functions take whole arrays of N faces on the host, once per evaluation.
 """
 
 import numpy as np
@@ -9,13 +9,13 @@ import numpy as np
 def expected_calibration_error(p: np.ndarray, label: np.ndarray, bins: int = 15) -> float:
     """The gap between confidence and accuracy, 0..1 (Guo et al., ICML 2017, equation 3).
 
-    Faces fall into bins of equal width by the predicted class's probability; the bins' gaps are
-    averaged, each by its faces.
+    Faces are put into bins of equal width by the predicted class's probability; the gaps of the
+    bins are averaged, weighted by their number of faces.
 
     Args:
       p: [N, classes] probabilities, N > 0.
       label: int [N].
-      bins: of [0, 1].
+      bins: number of bins of [0, 1].
     """
     bin_of, confidence, right = confidence_bins(p, label, bins)
     gap = np.bincount(bin_of, right - confidence, minlength=bins)
@@ -33,20 +33,20 @@ def confidence_bins(
 
 def inside(low: np.ndarray, high: np.ndarray, label: np.ndarray) -> np.ndarray:
     """bool [N]: whether a true age lies in its interval, [low, high] years."""
-    return (low - 1e-6 <= label) & (label <= high + 1e-6)  # rounding decides no coverage
+    return (low - 1e-6 <= label) & (label <= high + 1e-6)  # coverage must not depend on rounding
 
 
 def risk_when_set_aside(
     error: np.ndarray, uncertainty: np.ndarray, shares: tuple[float, ...] = (0.1, 0.2, 0.5)
 ) -> dict[str, float]:
-    """Risk against coverage: the mean error once the least certain are left to somebody else.
+    """Risk against coverage: the mean error with the least certain faces set aside.
 
-    See El-Yaniv and Wiener, JMLR 2010. Where uncertainty tells nothing, the error stays the same.
+    See El-Yaniv and Wiener, JMLR 2010. An uninformative uncertainty leaves the error unchanged.
 
     Args:
       error: float [N] >= 0, N > 0.
-      uncertainty: float [N]; ties go by the order of rows.
-      shares: of the N, set aside.
+      uncertainty: float [N]; ties keep the order of rows.
+      shares: fractions of the N faces to set aside.
 
     Returns:
       {"10%": mean error of the other 90%, ...}.

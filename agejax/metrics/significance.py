@@ -1,4 +1,4 @@
-"""Differences of several ways of training on the same faces: which are more than chance."""
+"""Differences between ways of training on the same faces, and their significance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from scipy.stats import t as student
 
 @dataclass(frozen=True)
 class Difference:
-    """How one way of training differs from another.
+    """The difference between two ways of training.
 
     Attributes:
-      value: the difference of their figures.
-      interval: 95%, (low, high); NaN where it is not known.
-      p: that chance alone gives one as far from 0, for this comparison by itself; NaN likewise.
+      value: the difference of their metrics.
+      interval: 95%, (low, high); NaN if it is not known.
+      p: probability of a difference this large by chance, for this comparison alone; NaN likewise.
     """
 
     value: float
@@ -23,10 +23,10 @@ class Difference:
 
 
 def pooled_deviation(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """The spread of seeds: the standard deviation inside groups, and its degrees of freedom.
+    """The spread of seeds: the standard deviation within groups, and its degrees of freedom.
 
-    All groups are taken to spread alike, as an analysis of variance does: three seeds of one say
-    too little. (NaN, 0) where no group has two.
+    All groups are assumed to have the same spread, as in an analysis of variance, since the three
+    seeds of one group are too few. (NaN, 0) if no group has two.
     """
     squares = sum(float(np.sum((np.asarray(g) - np.mean(g)) ** 2)) for g in groups)
     free = sum(len(group) - 1 for group in groups)
@@ -36,18 +36,18 @@ def pooled_deviation(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
 def difference(
     value: float, draws: np.ndarray, seeds: tuple[int, int], deviation: float, free: int
 ) -> Difference:
-    """A difference, with the chance of other faces and, where it is known, of other seeds.
+    """A difference, with the uncertainty from the choice of faces and, if known, of seeds.
 
-    Its variance is that of its bootstrap draws over persons, plus that of the means of the seeds;
-    degrees of freedom after Satterthwaite (Biometrics Bulletin 1946), of which the first, of
-    hundreds of persons, has infinitely many.
+    Its variance is that of its bootstrap draws over persons, plus that of the means of the seeds.
+    Degrees of freedom are Satterthwaite's (Biometrics Bulletin 1946); the first term, from hundreds
+    of persons, has infinitely many.
 
     Args:
       value: the difference.
-      draws: [R] of it, each on other faces (paired).
-      seeds: how many stand on either side.
-      deviation: of one seed's figure, as `pooled_deviation` gives it.
-      free: its degrees of freedom; 0 where the spread of seeds is not known, and left out.
+      draws: [R] bootstrap draws of it (paired).
+      seeds: number of seeds on each side.
+      deviation: standard deviation of one seed's metric, from `pooled_deviation`.
+      free: its degrees of freedom; 0 if the spread of seeds is not known, which is then left out.
     """
     of_faces = float(np.var(draws))
     of_seeds = deviation**2 * sum(1 / n for n in seeds) if free else 0.0
@@ -64,12 +64,12 @@ def difference(
 
 
 def holm(p: np.ndarray, comparisons: int | None = None) -> np.ndarray:
-    """p values that hold for all comparisons together (Holm, Scand. J. Statist. 1979).
+    """p values adjusted for multiple comparisons (Holm, Scand. J. Statist. 1979).
 
     Args:
-      p: [K]; NaN ones stay so, and count.
-      comparisons: how many there were, where the K are the smallest or some of more; by default K.
-        Some of more are judged as if they were the smallest, which errs on the safe side.
+      p: [K]; NaN values stay NaN, and count.
+      comparisons: the number of all comparisons, if the K are a part of them; by default K. The K
+        are treated as the smallest p values, which is conservative.
     """
     n = len(p) if comparisons is None else comparisons
     order = np.argsort(p)

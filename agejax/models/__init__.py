@@ -1,1 +1,1 @@
-"""What maps pixels to logits: pure, no I/O."""
+"""Networks from pixels to logits: pure functions without I/O."""

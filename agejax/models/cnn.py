@@ -1,4 +1,4 @@
-"""Two convolutional trunks: the tutorial's own, and a lighter and better one."""
+"""Two convolutional trunks: the tutorial's, and a smaller and more accurate one."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,8 +14,8 @@ from agejax.models.layers import Conv, Dropout, Key, batch_norm, max_pool_2x2, s
 class TutorialCNN(nnx.Module):
     """The tutorial's network: three 5x5 convolutions, each pooled, and a wide dense layer.
 
-    At 224 pixels 98% of its 105 million weights (with the heads' dense layers) are the matrix that
-    follows the last pooling.
+    At 224 pixels, 98% of its 105 million weights (including the heads' dense layers) are in the
+    matrix after the last pooling.
     """
 
     def __init__(self, *, size: int, dtype: jnp.dtype, rngs: nnx.Rngs):
@@ -40,11 +40,11 @@ class TutorialCNN(nnx.Module):
 
 
 class SmallCNN(nnx.Module):
-    """A strided stem, stages of 3x3 convolutions with batch norm, and an average at the end.
+    """A strided stem, stages of 3x3 convolutions with batch norm, and global average pooling.
 
-    Batch norm: Ioffe and Szegedy, ICML 2015. Global pooling in place of the dense matrix: Lin et
-    al., "Network in network", ICLR 2014. The stem's stride keeps the work in layers of many
-    channels, where every platform is at its best.
+    Batch norm: Ioffe and Szegedy, ICML 2015. Global pooling in place of a dense layer: Lin et al.,
+    "Network in network", ICLR 2014. The strided stem concentrates the work in layers with many
+    channels, which are efficient on every platform.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from agejax.models.weight_mapping import Published, expand
 _WIDTHS = (96, 192, 384, 768)
 _DEPTHS = (3, 3, 9, 3)
 
-# Ours: theirs, of every block, and of what stands before a stage and at the end.
+# Our name: the published name, for blocks, downsampling layers and the final norm.
 _TORCHVISION = {
     "shrinks.{s}": "features.{even}.1",
     "shrink_norms.{s}": "features.{even}.0",
@@ -47,10 +47,10 @@ class ConvNeXtT(nnx.Module):
     def __init__(
         self, *, stochastic_depth: float = 0.0, size: int, dtype: jnp.dtype, rngs: nnx.Rngs
     ):
-        """`stochastic_depth` is the share of faces that skip the last block, in training.
+        """`stochastic_depth` is the fraction of faces that skip the last block in training.
 
         Raises:
-          ValueError: `size` is below 32, where nothing is left of the map.
+          ValueError: `size` is below 32, so that the feature map would be empty.
         """
         if size < 32:
             raise ValueError(f"ConvNeXtT needs at least 32 pixels a side, not {size}")
@@ -77,13 +77,13 @@ class ConvNeXtT(nnx.Module):
         keys = iter(split_key(key, sum(_DEPTHS)))
         for i, blocks in enumerate(self.stages):
             shrink, norm = self.shrinks[i], self.shrink_norms[i]
-            x = shrink(norm(x)) if i else norm(shrink(x))  # the stem is normalised afterwards
+            x = shrink(norm(x)) if i else norm(shrink(x))  # the stem has its norm last
             for block in blocks:
                 x = block(x, next(keys))
         return self.norm(x.mean((1, 2)))
 
     def by_depth(self) -> list[tuple[str, ...]]:
-        """The names of its parts: four stages, each with what shrinks its map, and the norm."""
+        """The names of its parts: four stages, each with its downsampling, and the final norm."""
         names = ("shrinks", "shrink_norms", "stages")
         stages = [tuple(f"{name}.{i}" for name in names) for i in range(len(_DEPTHS))]
         return [*stages, ("norm",)]
@@ -91,9 +91,9 @@ class ConvNeXtT(nnx.Module):
     @classmethod
     def published(cls) -> list[Published]:
         """The names of torchvision and of timm."""
-        told = "normalise with agejax.models.multitask:imagenet"
+        expects = "normalise with agejax.models.multitask:imagenet"
         return [
-            Published(expand(blocks, _DEPTHS) | ends, skipped, told)
+            Published(expand(blocks, _DEPTHS) | ends, skipped, expects)
             for blocks, ends, skipped in (
                 (_TORCHVISION, _TORCHVISION_ENDS, ("classifier.2.",)),
                 (_TIMM, _TIMM_ENDS, ("head.fc.",)),

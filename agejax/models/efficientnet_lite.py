@@ -28,7 +28,7 @@ _STAGES = (
     (6, 320, 1, 1, 3),
 )
 
-# Ours: theirs, of every block and of the rest.
+# Our name: the published name, for blocks and other layers.
 _PACKAGE = {
     "blocks.{i}.expand": "_blocks.{i}._expand_conv",
     "blocks.{i}.expand_norm": "_blocks.{i}._bn0",
@@ -65,7 +65,7 @@ _TIMM_ENDS = {
 class EfficientNetLite0(nnx.Module):
     """Inverted residuals with linear bottlenecks, 1,280 features, 3.4 million weights."""
 
-    _times_width, _times_depth = 1.0, 1.0  # of all stages; depth but for the first and the last
+    _times_width, _times_depth = 1.0, 1.0  # depth: not first and last stage
 
     def __init__(
         self,
@@ -81,14 +81,14 @@ class EfficientNetLite0(nnx.Module):
         """A trunk for images of any size.
 
         Args:
-          dropout: that of the features.
-          stochastic_depth: the share of faces that skip the last block, in training; fewer skip
-            those before. Theirs is 0.2.
-          same: pad strided convolutions as TensorFlow, where the network and its weights are from;
-            torch's own has a pixel more before the map.
-          epsilon: of batch norm; timm's own weights were trained with 1e-5.
-          size: pixels a side.
-          dtype: what is computed in.
+          dropout: rate of dropout on the features.
+          stochastic_depth: the fraction of faces that skip the last block in training; earlier
+            blocks are skipped less often. 0.2 in the paper.
+          same: pad strided convolutions like TensorFlow, the origin of the network and its weights;
+            torch's own padding puts one more pixel before the map.
+          epsilon: epsilon of batch norm; timm's own weights were trained with 1e-5.
+          size: side in pixels.
+          dtype: dtype of the computation.
           rngs: for the initial weights.
         """
         del size  # the features are averaged over the map
@@ -121,7 +121,7 @@ class EfficientNetLite0(nnx.Module):
         return self.dropout(x.mean((1, 2)), last)
 
     def by_depth(self) -> list[tuple[str, ...]]:
-        """The names of its parts, stage by stage: the stem, seven of blocks, and what follows."""
+        """The names of its parts by stage: the stem, seven of blocks, and the last layers."""
         ends = [0, *accumulate(self._depths())]
         stages = [tuple(f"blocks.{i}" for i in range(a, b)) for a, b in pairwise(ends)]
         return [("stem", "stem_norm"), *stages, ("last", "last_norm")]
@@ -148,19 +148,19 @@ class EfficientNetLite0(nnx.Module):
 
 
 class EfficientNetLite1(EfficientNetLite0):
-    """Deeper: 21 blocks in place of 16, 4.1 million weights."""
+    """Deeper: 21 blocks instead of 16, 4.1 million weights."""
 
     _times_depth = 1.1
 
 
 class EfficientNetLite2(EfficientNetLite0):
-    """Wider, too: 4.8 million weights."""
+    """Also wider: 4.8 million weights."""
 
     _times_width, _times_depth = 1.1, 1.2
 
 
 def _rounded(width: float) -> int:
-    """To the nearest multiple of 8, unless that takes a tenth away."""
+    """Rounds to a multiple of 8, upwards if the result would be more than a tenth smaller."""
     nearest = max(8, int(width + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * width else nearest
 

@@ -1,4 +1,4 @@
-"""Several networks that read a face together."""
+"""Ensembles of several networks."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -14,22 +14,22 @@ Logits = dict[str, jax.Array]  # of each task
 
 
 class Ensemble(nnx.Module):
-    """Networks of the same tasks, whose probabilities are averaged.
+    """Networks with the same tasks, whose probabilities are averaged.
 
-    Deep ensembles (Lakshminarayanan et al., NeurIPS 2017). Each is trained by itself. In a config
-    it stands where a trunk does, and `config.model.members` says what it is made of.
+    Deep ensembles (Lakshminarayanan et al., NeurIPS 2017). Each network is trained separately. In a
+    config it takes the place of the trunk, and `config.model.members` lists the networks.
     """
 
     def __init__(self, members: Mapping[str, MultiTask]):
-        """Of networks, by name."""
+        """An ensemble of networks, by name."""
         self.members = nnx.Dict(dict(members))
 
     def __call__(self, image: jax.Array, key: Key = None) -> dict[str, Logits]:
-        """[B, H, W, 3], RGB in 0..255 -> {member: what it gives}."""
+        """[B, H, W, 3], RGB in 0..255 -> {member: its logits}."""
         return {name: member(image, key) for name, member in self.members.items()}
 
     def probabilities(self, logits: Mapping[str, Logits]) -> dict[str, jax.Array]:
-        """{member: its logits} -> {task: float32 [B, classes]}, each row with the sum one."""
+        """{member: its logits} -> {task: float32 [B, classes]}, each row sums to one."""
         of_each = [member.probabilities(logits[name]) for name, member in self.members.items()]
         total = reduce(lambda a, b: jax.tree.map(jnp.add, a, b), of_each)
         return jax.tree.map(lambda p: p / len(of_each), total)

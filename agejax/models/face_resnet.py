@@ -1,8 +1,8 @@
-"""dlib's face recognition network: a ResNet that was trained to tell 7,485 persons apart.
+"""dlib's face recognition network: a ResNet trained to distinguish 7,485 persons.
 
 King, "High quality face recognition with deep metric learning", blog.dlib.net, 2017: the ResNet-34
 of He et al. (CVPR 2016) with fewer layers and half as many filters, without weights in its
-shortcuts. Three million faces taught it, so what it sees in a face need not be learnt anew.
+shortcuts. It was trained on three million faces, so that its features suit other face tasks.
 """
 
 from functools import partial
@@ -20,28 +20,28 @@ _STAGES = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))  # filters and blocks
 
 
 def to_face(image: jax.Array) -> jax.Array:
-    """[B, H, W, 3] in 0..255 -> less the mean colour of its faces, divided by 256."""
+    """[B, H, W, 3] in 0..255 -> minus the mean colour of dlib's training faces, divided by 256."""
     return (image - jnp.array([122.782, 117.001, 104.298])[None, None, None]) / 256
 
 
 class FaceResNet(nnx.Module):
     """29 convolutions, 256 features, 5.6 million weights; without batch norm.
 
-    Where dlib's was trained with batch norm, each filter has a factor and an offset, as its weights
-    come: training batches are then read as single faces are.
+    dlib's was trained with batch norm, folded into a scale and a bias per filter in the published
+    weights: training batches are then processed like single faces.
     """
 
     def __init__(self, *, dropout: float = 0.2, size: int, dtype: jnp.dtype, rngs: nnx.Rngs):
         """A trunk for images of 11 pixels a side and more.
 
         Args:
-          dropout: that of the features.
-          size: pixels a side; its weights were trained at 150.
-          dtype: what is computed in.
+          dropout: rate of dropout on the features.
+          size: side in pixels; the published weights were trained at 150.
+          dtype: dtype of the computation.
           rngs: for the initial weights.
 
         Raises:
-          ValueError: nothing is left of so small an image behind the first layers.
+          ValueError: the image is so small that the feature map would be empty.
         """
         if size < 11:
             raise ValueError(f"FaceResNet needs at least 11 pixels a side, not {size}")
@@ -65,13 +65,13 @@ class FaceResNet(nnx.Module):
         return self.dropout(x.mean((1, 2)), key)
 
     def by_depth(self) -> list[tuple[str, ...]]:
-        """The names of its parts, stage by stage: the stem, and five of blocks."""
+        """The names of its parts by stage: the stem, and five stages of blocks."""
         ends = pairwise([0, *accumulate(depth for _, depth in _STAGES)])
         return [("stem",), *(tuple(f"blocks.{i}" for i in range(a, b)) for a, b in ends)]
 
     @classmethod
     def published(cls) -> list[Published]:
-        """The names that `agejax.pretrained.dlib` gives to what is in dlib's file."""
+        """The names that `agejax.pretrained.dlib` gives to the arrays of dlib's file."""
         names = {"stem": "con.0"}
         for i in range(sum(depth for _, depth in _STAGES)):
             names |= {
@@ -79,12 +79,12 @@ class FaceResNet(nnx.Module):
                 f"blocks.{i}.second": f"con.{2 * i + 2}",
             }
         names |= {f"{ours}.scale": f"{theirs}.scale" for ours, theirs in names.items()}
-        told = "faces of 150 pixels a side, agejax.models.face_resnet:to_face"
-        return [Published(names, ("fc.",), told)]
+        expects = "faces of 150 pixels a side, agejax.models.face_resnet:to_face"
+        return [Published(names, ("fc.",), expects)]
 
 
 class _Conv(nnx.Module):
-    """A convolution whose filters have a factor and an offset each."""
+    """A convolution with a scale and a bias for each filter."""
 
     def __init__(self, i, o, k, stride, *, dtype, rngs):
         make = nnx.initializers.he_normal()
@@ -111,7 +111,7 @@ class _Block(nnx.Module):
 
     def __call__(self, x, training):
         if self.down:
-            x = _padded(x, (3, 3, 0))  # where a smaller map is left than the filters are
+            x = _padded(x, (3, 3, 0))  # if the map is smaller than the filters
         y = self.second(self.first(x, training, RELU), training, None)
         if self.down:
             x = avg_pool_2x2(x)
@@ -120,6 +120,6 @@ class _Block(nnx.Module):
 
 
 def _padded(x: jax.Array, least: tuple[int, ...]) -> jax.Array:
-    """[B, H, W, C] with zeros after height, width and channels, up to `least` of each."""
+    """[B, H, W, C] zero-padded after height, width and channels to at least `least` of each."""
     more = [(0, max(0, n - m)) for n, m in zip(least, x.shape[1:], strict=True)]
     return jnp.pad(x, [(0, 0), *more])

@@ -1,4 +1,4 @@
-"""One shared trunk and a head for each task."""
+"""A shared trunk with one head per task."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from agejax.models.layers import Key
 
 
 def per_image(image: jax.Array) -> jax.Array:
-    """[B, H, W, 3] in 0..255 -> mean 0 and variance 1 for each image, as the tutorial trains.
+    """[B, H, W, 3] in 0..255 -> mean 0 and variance 1 for each image, as in the tutorial.
 
     TensorFlow's `per_image_standardization`: the deviation is at least 1 / sqrt(H * W * 3).
     """
@@ -28,9 +28,9 @@ def to_unit(image: jax.Array) -> jax.Array:
 
 
 def imagenet(image: jax.Array) -> jax.Array:
-    """[B, H, W, 3] in 0..255 -> less ImageNet's mean, by its deviation, for each channel.
+    """[B, H, W, 3] in 0..255 -> standardised by ImageNet's mean and deviation of each channel.
 
-    What torchvision's weights, and most others in torch, were trained with.
+    The weights of torchvision, and most others for torch, were trained with this.
     """
     mean, deviation = (
         255 * jnp.array(x)[None, None, None] for x in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -39,19 +39,19 @@ def imagenet(image: jax.Array) -> jax.Array:
 
 
 class Trunk(Protocol):
-    """What maps normalised pixels [B, H, W, 3] to features [B, F]: any Flax NNX module that does.
+    """Any Flax NNX module that maps normalised pixels [B, H, W, 3] to features [B, F].
 
-    One that is called with `x` alone finds its mode set (`model.train()`, `model.eval()`) and its
-    random streams started. One that takes a second argument without a default, or one called `key`,
-    is given a PRNG key in training and None at inference; one that takes `rngs`, an `nnx.Rngs` or
-    None. It may say its number of `features`; otherwise its result is looked at.
+    If it is called with `x` alone, its mode (`model.train()`, `model.eval()`) and its random
+    streams are set before. A second argument without a default, or one called `key`, is a PRNG key
+    in training and None at inference; one called `rngs` is an `nnx.Rngs` or None. It may declare
+    its number of `features`; otherwise this is inferred from its output.
     """
 
     __call__: Callable[..., jax.Array]
 
 
 def call_trunk(trunk: Trunk, x: jax.Array, key: Key) -> jax.Array:
-    """[B, H, W, 3] -> [B, features], with the randomness that the trunk's signature asks for."""
+    """[B, H, W, 3] -> [B, features]; randomness is passed as the trunk's signature requires."""
     named = inspect.signature(trunk.__call__).parameters
     if "rngs" in named:
         return trunk(x, rngs=None if key is None else nnx.Rngs(key))
@@ -62,9 +62,9 @@ def call_trunk(trunk: Trunk, x: jax.Array, key: Key) -> jax.Array:
 
 
 class MultiTask(nnx.Module):
-    """Normalises pixels, runs the trunk, and gives the logits of every task.
+    """Normalises pixels, applies the trunk, and returns the logits of every task.
 
-    The normalisation stands here so that training, evaluation, prediction and export cannot differ.
+    Normalisation is part of the model so that training, evaluation, prediction and export agree.
     """
 
     def __init__(
@@ -79,17 +79,17 @@ class MultiTask(nnx.Module):
         dtype: Any = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """A head for each task on one trunk.
+        """One head per task on a trunk.
 
         Args:
           trunk: the shared part.
           classes: the number of classes of each task.
-          heads: the class of each task's head, of agejax.models.heads; `Softmax` where none is.
-          features: how many the trunk gives; `trunk.features` where it is None.
-          normalise: float32 [B, H, W, 3] in 0..255 -> what the trunk is fed.
+          heads: the class of each task's head, from agejax.models.heads; `Softmax` by default.
+          features: the number of the trunk's features; `trunk.features` if None.
+          normalise: float32 [B, H, W, 3] in 0..255 -> the input of the trunk.
           head_width: the width of a linear layer before each head's logits (the tutorial's 1024),
             or 0 for none.
-          dtype: what the trunk and the heads compute in; weights and logits are float32.
+          dtype: dtype of the computation in trunk and heads; weights and logits are float32.
           rngs: for the initial weights.
         """
         self.trunk = trunk
@@ -116,11 +116,11 @@ class MultiTask(nnx.Module):
         """Logits of each task.
 
         Args:
-          image: [B, H, W, 3], RGB in 0..255: uint8, or float32 where augmentation has moved it.
+          image: [B, H, W, 3], RGB in 0..255: uint8, or float32 after augmentation.
           key: a PRNG key in training (dropout, batch statistics), None at inference.
 
         Returns:
-          {task: float32 [B, ...]}, as the task's head and loss understand them.
+          {task: float32 [B, ...]}, in the form of the task's head and loss.
         """
         x = self.normalise(image.astype(jnp.float32)).astype(self.dtype)
         x = call_trunk(self.trunk, x, key)
@@ -130,5 +130,5 @@ class MultiTask(nnx.Module):
         }
 
     def probabilities(self, logits: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        """Logits of each task -> {task: float32 [B, classes]}, each row with the sum one."""
+        """Logits of each task -> {task: float32 [B, classes]}, each row sums to one."""
         return {task: head.probabilities(logits[task]) for task, head in self.heads.items()}

@@ -1,6 +1,6 @@
 """ResNets (He et al., "Deep residual learning for image recognition", CVPR 2016).
 
-As in torchvision: the stride of a bottleneck is in its 3x3 convolution.
+As in torchvision, the stride of a bottleneck is in its 3x3 convolution.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from agejax.kernels.conv_norm import RELU, conv_norm
 from agejax.models.layers import Conv, Key, batch_norm, max_pool_3x3
 from agejax.models.weight_mapping import Published, expand
 
-_BLOCK = {  # ours: torchvision's
+_BLOCK = {  # our name: torchvision's
     "blocks.{i}.convs.0": "layer{next}.{j}.conv1",
     "blocks.{i}.norms.0": "layer{next}.{j}.bn1",
     "blocks.{i}.convs.1": "layer{next}.{j}.conv2",
@@ -28,10 +28,10 @@ _BLOCK = {  # ours: torchvision's
 
 
 class ResNet18(nnx.Module):
-    """A 7x7 stem, four stages of residual blocks, an average at the end; 11.2 million weights."""
+    """A 7x7 stem, four stages of residual blocks, global average pooling; 11.2 million weights."""
 
     depths: Sequence[int] = (2, 2, 2, 2)  # blocks in each stage
-    bottleneck = False  # blocks of 1x1, 3x3 and 1x1 convolutions instead of two 3x3 ones
+    bottleneck = False  # blocks of 1x1, 3x3 and 1x1 convolutions instead of two 3x3
 
     def __init__(self, *, size: int, dtype: jnp.dtype, rngs: nnx.Rngs):
         """For images of any size, computing in `dtype`."""
@@ -50,7 +50,7 @@ class ResNet18(nnx.Module):
         self.features = channels
 
     def __call__(self, x: jax.Array, key: Key) -> jax.Array:
-        """[B, H, W, 3] normalised pixels -> [B, 512], or [B, 2048] of bottlenecks."""
+        """[B, H, W, 3] normalised pixels -> [B, 512], or [B, 2048] with bottlenecks."""
         x = conv_norm(self.stem, self.norm, x, training=key is not None, up_to=RELU)
         x = max_pool_3x3(x)
         for block in self.blocks:
@@ -58,19 +58,19 @@ class ResNet18(nnx.Module):
         return x.mean((1, 2))
 
     def by_depth(self) -> list[tuple[str, ...]]:
-        """The names of its parts, stage by stage: the stem, and four of blocks."""
+        """The names of its parts by stage: the stem, and four stages of blocks."""
         ends = pairwise([0, *accumulate(self.depths)])
         return [("stem", "norm"), *(tuple(f"blocks.{i}" for i in range(a, b)) for a, b in ends)]
 
     @classmethod
     def published(cls) -> list[Published]:
-        """The names of torchvision, which are timm's too."""
+        """The names of torchvision, which timm shares."""
         names = {"stem": "conv1", "norm": "bn1"} | expand(_BLOCK, cls.depths)
         return [Published(names, ("fc.",), "normalise with agejax.models.multitask:imagenet")]
 
 
 class ResNet50(ResNet18):
-    """The deeper one, of bottlenecks; 23.5 million weights."""
+    """The deeper version, with bottlenecks; 23.5 million weights."""
 
     depths = (3, 4, 6, 3)
     bottleneck = True

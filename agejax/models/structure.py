@@ -1,4 +1,4 @@
-"""A Flax NNX model as a static structure and plain dicts of arrays, and back."""
+"""Splits a Flax NNX model into a static structure and plain dicts of arrays, and merges them."""
 
 import dataclasses
 from typing import Any
@@ -12,13 +12,13 @@ from agejax.types import Tree, Weights
 
 @dataclasses.dataclass(frozen=True)
 class Structure:
-    """All of a model but its arrays.
+    """Everything of a model except its arrays.
 
-    Random state, such as that of an `nnx.Dropout`, is not among the weights: every merge sets it
-    anew, so that a step is a function of its key alone and checkpoints hold no keys.
+    Random state, such as that of an `nnx.Dropout`, is not stored with the weights: every merge
+    reinitialises it, so that a step depends on its key alone and checkpoints hold no keys.
 
     Attributes:
-      graph: flax's own description.
+      graph: Flax's graph definition.
       random: the shapes of the model's `nnx.RngState`, a pure dict.
     """
 
@@ -32,8 +32,8 @@ class Structure:
           params: its `nnx.Param`s, a pure dict.
           stats: its other variables, such as running statistics.
           key: a PRNG key: the model is in training mode (`model.train()`), and each of its random
-            streams starts from a key of its own. None: in evaluation mode (`model.eval()`), where
-            dropout is off and batch norm uses its running statistics.
+            streams gets its own key. None: evaluation mode (`model.eval()`), in which dropout is
+            off and batch norm uses its running statistics.
         """
         streams, tree = jax.tree.flatten(self.random)
         root = jax.random.key(0) if key is None else key
@@ -47,10 +47,10 @@ class Structure:
 
 
 def split_model(model: nnx.Module) -> tuple[Structure, Weights]:
-    """A model as its structure and its weights, pure dicts of arrays.
+    """Splits a model into its structure and its weights, pure dicts of arrays.
 
-    `params` are its `nnx.Param`s; `stats` are all its other variables but random state: those of
-    batch norm, and any that the model's author has thought of.
+    `params` are its `nnx.Param`s; `stats` are all other variables except random state: those of
+    batch norm, and any custom ones.
     """
     kinds = (nnx.Param, nnx.RngState, ...)
     graph, params, random, stats = nnx.split(model, *kinds)  # type: ignore[misc]
@@ -61,12 +61,12 @@ def split_model(model: nnx.Module) -> tuple[Structure, Weights]:
 
 
 def stats_of(model: nnx.Module) -> Tree:
-    """The `stats` of `split_model`, of a model whose call may have changed them."""
+    """The `stats` as in `split_model`, of a model that may have changed them in its call."""
     return nnx.to_pure_dict(nnx.state(model, nnx.Not(nnx.Any(nnx.Param, nnx.RngState))))
 
 
 def _start(root: jax.Array, i: int, like: jax.ShapeDtypeStruct) -> jax.Array:
-    """A stream's key, or its counter at zero."""
+    """A new key for a stream, or its counter reset to zero."""
     if not jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
         return jnp.zeros(like.shape, like.dtype)
     key = jax.random.fold_in(root, i)

@@ -1,7 +1,7 @@
 """VGG-16 (Simonyan and Zisserman, "Very deep convolutional networks", ICLR 2015).
 
-The trunk of DEX, which set out to read age as a classification (Rothe, Timofte and Van Gool, "DEX:
-deep expectation of apparent age from a single image", ICCV workshops 2015; IJCV 2018).
+The trunk of DEX, which introduced age estimation as classification (Rothe, Timofte and Van Gool,
+"DEX: deep expectation of apparent age from a single image", ICCV workshops 2015; IJCV 2018).
 """
 
 from functools import partial
@@ -14,27 +14,27 @@ from flax import nnx
 from agejax.models.layers import Conv, Dropout, Key, Make, max_pool_2x2, split_key
 from agejax.models.weight_mapping import Published
 
-_WIDTHS = (64, 128, 256, 512, 512)  # of each stage
+_WIDTHS = (64, 128, 256, 512, 512)  # per stage
 _DEPTHS = (2, 2, 3, 3, 3)
-_SIDE = 7  # of the map that the dense layers read, what 224 pixels come to
+_SIDE = 7  # of the input map of the dense layers: 7x7 for 224 pixels
 
 
 class VGG16(nnx.Module):
     """Thirteen 3x3 convolutions in five pooled stages, two dense layers; 134.3 million weights.
 
-    As in torchvision, a map of another size than 7x7 is averaged, or repeated, to 7x7 before the
-    dense layers, so that published weights serve any size from 32 pixels on.
+    As in torchvision, a map of another size is averaged or repeated to 7x7 before the dense layers,
+    so that published weights work at any size from 32 pixels on.
     """
 
     def __init__(self, *, dropout: float = 0.5, size: int, dtype: jnp.dtype, rngs: nnx.Rngs):
-        """`dropout` follows each dense layer.
+        """`dropout` is the rate after each dense layer.
 
         Raises:
-          ValueError: `size` is below 32, where nothing is left of the map.
+          ValueError: `size` is below 32, so that the feature map would be empty.
         """
         if size < 32:
             raise ValueError(f"VGG16 needs at least 32 pixels a side, not {size}")
-        # Without batch norm, only an initialisation made for ReLU (He et al., ICCV 2015) trains.
+        # Without batch norm it only trains with an initialisation for ReLU (He et al., ICCV 2015).
         settings: dict[str, Any] = {
             "kernel_init": nnx.initializers.he_normal(),
             "dtype": dtype,
@@ -60,7 +60,7 @@ class VGG16(nnx.Module):
                 x = nnx.relu(conv(x))
             x = max_pool_2x2(x)
         x = _to_side(_to_side(x, 1), 2)
-        x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # channels first, as published weights
+        x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # channels first, as published
         for dense, k in zip(self.dense, split_key(key, 2), strict=True):
             x = self.dropout(nnx.relu(dense(x)), k)
         return x
@@ -72,12 +72,12 @@ class VGG16(nnx.Module):
     @classmethod
     def published(cls) -> list[Published]:
         """The names of torchvision and of timm."""
-        # Their list counts every convolution, its ReLU, and the pooling after a stage.
+        # Published indices count every convolution, its ReLU, and the pooling after a stage.
         places = ((s, j) for s, depth in enumerate(_DEPTHS) for j in range(depth))
         convs = {f"stages.{s}.{j}": f"features.{2 * i + s}" for i, (s, j) in enumerate(places)}
-        told = "normalise with agejax.models.multitask:imagenet"
+        expects = "normalise with agejax.models.multitask:imagenet"
         return [
-            Published({**convs, "dense.0": a, "dense.1": b}, skipped, told)
+            Published({**convs, "dense.0": a, "dense.1": b}, skipped, expects)
             for a, b, skipped in (
                 ("classifier.0", "classifier.3", ("classifier.6.",)),
                 ("pre_logits.fc1", "pre_logits.fc2", ("head.",)),

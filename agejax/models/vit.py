@@ -1,7 +1,7 @@
 """ViT-S/16 (Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021).
 
-The small one is of Touvron et al., "Training data-efficient image transformers", ICML 2021. As in
-timm: a class token, layer norm before each branch, exact GELU.
+The small variant is from Touvron et al., "Training data-efficient image transformers", ICML 2021.
+As in timm: a class token, layer norm before each branch, exact GELU.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ from agejax.models.layers import Conv, Key, StochasticDepth, layer_norm, split_k
 from agejax.models.weight_mapping import Published, expand
 
 _WIDTH, _DEPTH, _HEADS, _PATCH = 384, 12, 6, 16
-_BLOCK = {  # ours: timm's
+_BLOCK = {  # our name: timm's
     "blocks.{i}.norm1": "blocks.{i}.norm1",
     "blocks.{i}.qkv": "blocks.{i}.attn.qkv",
     "blocks.{i}.join": "blocks.{i}.attn.proj",
@@ -31,10 +31,10 @@ class ViTS16(nnx.Module):
     def __init__(
         self, *, stochastic_depth: float = 0.0, size: int, dtype: jnp.dtype, rngs: nnx.Rngs
     ):
-        """`stochastic_depth` is the share of faces that skip the last block, in training.
+        """`stochastic_depth` is the fraction of faces that skip the last block in training.
 
         Raises:
-          ValueError: `size` is no multiple of 16.
+          ValueError: `size` is not a multiple of 16.
         """
         if size % _PATCH:
             raise ValueError(
@@ -45,7 +45,7 @@ class ViTS16(nnx.Module):
         tokens = 1 + (size // _PATCH) ** 2
         self.patches = Conv(3, _WIDTH, _PATCH, _PATCH, padding="VALID", **settings)
         self.class_token = nnx.Param(init(rngs.params(), (_WIDTH,)))
-        self.position = nnx.Param(init(rngs.params(), (tokens, _WIDTH)))  # the class token's first
+        self.position = nnx.Param(init(rngs.params(), (tokens, _WIDTH)))  # the class token first
         linear, norm = partial(nnx.Linear, **settings), partial(layer_norm, dtype=dtype, rngs=rngs)
         rates = [stochastic_depth * i / (_DEPTH - 1) for i in range(_DEPTH)]
         self.blocks = nnx.List(_Block(rate, linear, norm) for rate in rates)
@@ -63,21 +63,21 @@ class ViTS16(nnx.Module):
         return self.norm(x[:, 0])
 
     def by_depth(self) -> list[tuple[str, ...]]:
-        """The names of its parts by depth: what makes tokens, each block, and the norm."""
+        """The names of its parts by depth: the embeddings, each block, and the norm."""
         blocks = [(f"blocks.{i}",) for i in range(_DEPTH)]
         return [("patches", "class_token", "position"), *blocks, ("norm",)]
 
     @classmethod
     def published(cls) -> list[Published]:
-        """The names of timm, which are DeiT's too."""
+        """The names of timm, which DeiT shares."""
         names = {
             "patches": "patch_embed.proj",
             "class_token": "cls_token",
             "position": "pos_embed",
             "norm": "norm",
         }
-        told = "normalise with agejax.models.multitask:to_unit, or, for DeiT's, with imagenet there"
-        return [Published(names | expand(_BLOCK, (_DEPTH,)), ("head.",), told)]
+        expects = "normalise with agejax.models.multitask:to_unit, or imagenet for DeiT"
+        return [Published(names | expand(_BLOCK, (_DEPTH,)), ("head.",), expects)]
 
 
 class _Block(nnx.Module):

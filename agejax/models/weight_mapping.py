@@ -1,7 +1,7 @@
-"""Weights from elsewhere, put into our tree: published ones of a trunk, or those of another run.
+"""Loads weights into a model: published weights of a trunk, or those of another run.
 
-A trunk's `published()` says what its modules are called elsewhere; here arrays find their places by
-those names, are turned from torch's layout into ours, and whatever does not fit is told in a line.
+A trunk's `published()` gives the names of its modules in other libraries. Here arrays are matched
+by these names, converted from torch's layout to ours, and mismatches are reported in one line.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ import numpy as np
 from agejax.errors import UserError
 from agejax.types import Tree, Weights
 
-# What torch calls the arrays of a module that are called so here.
+# torch's name of a module's array: our name.
 _THEIRS = {
     "kernel": "weight",
     "scale": "weight",
@@ -26,30 +26,30 @@ _THEIRS = {
 
 
 class Published(NamedTuple):
-    """How one source of weights names a trunk's parts.
+    """The names of a trunk's parts in one source of weights.
 
     Attributes:
-      names: of our modules, or of single arrays, what the source calls them.
-      skipped: how names begin that have no place in a trunk: those of the source's classifier.
-      told: how the source fed its networks, in words for the user.
+      names: {our module or array: its name in the source}.
+      skipped: prefixes of names that do not belong to a trunk, such as the source's classifier.
+      expects: the input that the source's networks expect, in words for the user.
     """
 
     names: Mapping[str, str]
     skipped: tuple[str, ...]
-    told: str
+    expects: str
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of the arrays of a file or a run.
+    """The result of loading the arrays of a file or a run.
 
     Attributes:
-      where: they are from.
-      loaded: our arrays that were filled.
-      weights: the numbers in them.
-      skipped: theirs that have no place in ours.
-      new: what of ours they do not have.
-      told: how the source fed its networks.
+      where: the source.
+      loaded: our arrays that were loaded.
+      weights: the number of values in them.
+      skipped: arrays of the source that are not used.
+      new: our parts that are not in the source.
+      expects: the input that the source's networks expect.
     """
 
     where: str
@@ -57,22 +57,22 @@ class Report:
     weights: int
     skipped: tuple[str, ...]
     new: tuple[str, ...]
-    told: str
+    expects: str
 
     def __str__(self) -> str:
         """Two lines for people."""
         skipped, new = (", ".join(names) or "nothing" for names in (self.skipped, self.new))
         return (
             f"{self.where}: {self.weights / 1e6:.2f} million weights in {len(self.loaded)} arrays "
-            f"loaded; skipped: {skipped}; new: {new}\nthey expect: {self.told}"
+            f"loaded; skipped: {skipped}; new: {new}\nthey expect: {self.expects}"
         )
 
 
 def expand(names: Mapping[str, str], depths: Sequence[int]) -> dict[str, str]:
-    """`names` once for every block of stages of the given depths.
+    """Repeats `names` for every block of stages of the given depths.
 
-    In both names stand {i}, the block's number in all, {s}, its stage's, {j}, its number in the
-    stage, and {next}, {even} and {odd} for s + 1, 2 s and 2 s + 1; all count from zero.
+    Names contain {i}, the index of the block overall, {s}, that of its stage, {j}, its index within
+    the stage, and {next}, {even} and {odd} for s + 1, 2 s and 2 s + 1; all count from zero.
     """
     places = [(s, j) for s, depth in enumerate(depths) for j in range(depth)]
     numbers = [
@@ -85,17 +85,17 @@ def expand(names: Mapping[str, str], depths: Sequence[int]) -> dict[str, str]:
 def load_pretrained(
     weights: Weights, arrays: Mapping[str, np.ndarray], layouts: Sequence[Published], where: str
 ) -> tuple[Weights, Report]:
-    """A model's weights with those of its trunk replaced by published ones; the heads stay.
+    """A model's weights with its trunk replaced by published ones; the heads do not change.
 
     Args:
       weights: of a `MultiTask`, or their shapes.
-      arrays: what the file holds, by its own names and in torch's layout.
-      layouts: the trunk's `published()`; the one that fits the file best is taken.
+      arrays: the arrays of the file, by its own names and in torch's layout.
+      layouts: the trunk's `published()`; the best match is used.
       where: names the file in errors.
 
     Raises:
-      UserError: the file holds less than the trunk, more than the trunk and a classifier, or
-        arrays of other shapes; nothing is loaded by halves.
+      UserError: arrays of the trunk are missing in the file, or the file has arrays of neither the
+        trunk nor a classifier, or shapes differ; weights are never loaded partially.
     """
     ours = {**_flat(weights["params"]["trunk"]), **_flat(weights["stats"].get("trunk", {}))}
     arrays = {name: x for name, x in arrays.items() if not name.endswith("num_batches_tracked")}
@@ -115,7 +115,7 @@ def load_pretrained(
             for kind in ("hidden", "heads")
             for task in weights["params"].get(kind, {})
         ),
-        told=layout.told,
+        expects=layout.expects,
     )
     filled = Weights(
         params=_filled(weights["params"], found), stats=_filled(weights["stats"], found)
@@ -124,22 +124,22 @@ def load_pretrained(
 
 
 def carry_over(
-    weights: Weights, theirs: Weights, heads: Collection[str], where: str, told: str
+    weights: Weights, theirs: Weights, heads: Collection[str], where: str, expects: str
 ) -> tuple[Weights, Report]:
-    """A model's weights with those of another one of agejax in their place.
+    """A model's weights replaced by those of another agejax model.
 
-    The trunks must be the same; positions of patches are resampled. A task's head, with its hidden
-    layer, is taken as a whole where it has the same shapes, and stays new where it has not.
+    The trunks must be the same; position embeddings are resampled. A task's head, with its hidden
+    layer, is loaded if all its shapes are the same, and stays new otherwise.
 
     Args:
       weights: of a `MultiTask`.
-      theirs: of another.
-      heads: the tasks whose heads are of the same class in both.
-      where: names theirs in errors and the report.
-      told: how their network was fed.
+      theirs: of the other model.
+      heads: the tasks whose heads have the same class in both.
+      where: names the other model in errors and the report.
+      expects: the input that the other network expects.
 
     Raises:
-      UserError: theirs has another trunk.
+      UserError: the other model has another trunk.
     """
     ours, others = _flat(dict(weights)), _flat(dict(theirs))
     others = {path: _resampled(path, x, ours.get(path)) for path, x in others.items()}
@@ -150,7 +150,7 @@ def carry_over(
         path = wrong[0]
         shapes = [list(x[path].shape) if path in x else "missing" for x in (others, ours)]
         raise UserError(
-            f"{where} is of another trunk: {len(wrong)} arrays differ, {path} for one, which is "
+            f"{where} is of another trunk: {len(wrong)} arrays differ, such as {path}, which is "
             f"{shapes[0]} there and {shapes[1]} here; config.model.trunk, its args and "
             f"config.data.size must be those of that run"
         )
@@ -166,14 +166,14 @@ def carry_over(
         weights=sum(x.size for x in found.values()),
         skipped=_modules(path for path in others if path not in found),
         new=_modules(path for path in ours if path not in found),
-        told=told,
+        expects=expects,
     )
     filled = jax.tree_util.tree_map_with_path(lambda k, x: found.get(_path(k), x), dict(weights))
     return Weights(params=filled["params"], stats=filled["stats"]), report
 
 
 def _part(path: str) -> str:
-    """The part of a model that an array belongs to: "trunk", or a task's name."""
+    """The part of a model to which an array belongs: "trunk", or a task's name."""
     _, kind, *rest = path.split(".")
     return rest[0] if kind in ("heads", "hidden") else kind
 
@@ -185,7 +185,7 @@ def _resampled(path: str, theirs: Any, ours: Any) -> Any:
 
 
 def _modules(paths: Iterable[str]) -> tuple[str, ...]:
-    """The heads and hidden layers that arrays belong to, each once."""
+    """The heads and hidden layers to which arrays belong, without duplicates."""
     return tuple(sorted({".".join(path.split(".")[1:3]) for path in paths}))
 
 
@@ -202,8 +202,8 @@ def _check_names(
     missing = [name for name in table.values() if name not in arrays]
     if len(missing) == len(table):
         raise UserError(
-            f"{where} holds nothing of this trunk: it has {_some(list(arrays))}, not "
-            f"{_some(list(table.values()))}; name the trunk that it is of in config.model.trunk"
+            f"{where} holds no array of this trunk: it has {_some(list(arrays))}, not "
+            f"{_some(list(table.values()))}; set config.model.trunk to the trunk that it belongs to"
         )
     if missing:
         raise UserError(
@@ -213,7 +213,7 @@ def _check_names(
     unknown = [x for x in arrays if x not in table.values() and not x.startswith(layout.skipped)]
     if unknown:
         raise UserError(
-            f"{where} holds {len(unknown)} arrays that the trunk has no place for: "
+            f"{where} holds {len(unknown)} arrays that the trunk does not have: "
             f"{_some(unknown)}; is it of a larger network than config.model.trunk?"
         )
 
@@ -221,7 +221,7 @@ def _check_names(
 def _fit(
     path: str, name: str, shape: tuple[int, ...], arrays: Mapping[str, np.ndarray], where: str
 ) -> jax.Array:
-    """An array of theirs in our layout, float32 of the given shape."""
+    """An array of the source in our layout, float32 of the given shape."""
     x, leaf = arrays[name], path.rpartition(".")[2]
     if leaf == "kernel" and len(shape) == 4 and x.ndim == 4:
         x = x.transpose(2, 3, 1, 0)  # OIHW -> HWIO
@@ -230,7 +230,7 @@ def _fit(
     elif leaf == "position" and x.ndim == 3 and len(x) == 1:
         x = resample_positions(x[0], shape[0])
     elif leaf != "kernel" and x.size == max(x.shape, default=0) == shape[0]:
-        x = x.reshape(-1)  # layer scales and tokens come with axes of 1
+        x = x.reshape(-1)  # layer scales and tokens have axes of length 1
     if x.shape != shape:
         raise UserError(
             f"{where}: {name} is {list(arrays[name].shape)}, which does not fit the trunk's "
@@ -238,15 +238,15 @@ def _fit(
         )
     x = np.asarray(x, np.float32)
     if not np.isfinite(x).all():
-        raise UserError(f"{where}: {name} holds values that are no finite numbers")
+        raise UserError(f"{where}: {name} holds values that are not finite numbers")
     return jnp.asarray(x)
 
 
 def resample_positions(x: np.ndarray, tokens: int) -> np.ndarray:
-    """[1 + h^2, C] -> [tokens, C]: a square of patches resampled to another, the class token kept.
+    """[1 + h^2, C] -> [tokens, C]: a square of patches resampled to another; keeps the class token.
 
-    Bicubic and antialiased, as timm resamples (Dosovitskiy et al., ICLR 2021, section 3.2, say
-    only that it is done). What is no square is given back as it is.
+    Bicubic with antialiasing, as in timm (Dosovitskiy et al., ICLR 2021, section 3.2, do not
+    specify the method). If the patches do not form a square, `x` is returned unchanged.
     """
     old, new = (int(np.sqrt(n - 1)) for n in (len(x), tokens))
     if old == new or old**2 != len(x) - 1:
@@ -262,7 +262,7 @@ def _flat(tree: Tree) -> dict[str, jax.Array]:
 
 
 def _filled(tree: Tree, found: Mapping[str, jax.Array]) -> Tree:
-    """A tree whose trunk, where it has one, is made of what was found."""
+    """A tree whose trunk arrays are replaced by those found."""
     if "trunk" not in tree:
         return tree
     trunk = jax.tree_util.tree_map_with_path(lambda keys, _: found[_path(keys)], tree["trunk"])

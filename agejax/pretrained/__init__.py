@@ -1,1 +1,1 @@
-"""Weights made elsewhere."""
+"""Pretrained weights: readers of their files, and starting a run from them."""

@@ -1,8 +1,8 @@
 """Networks of dlib -> {name: array}, without dlib.
 
-A file of dlib is its layers from first to last: each has its name, and behind the names con_4,
-affine_ and fc_2 a tensor, and what shape that is to have. A whole number is a byte that tells how
-many bytes it takes, and those. What else is there is the state of layers without weights.
+A dlib file lists its layers from first to last: each has its name, and after the names con_4,
+affine_ and fc_2 a tensor and the shape that it should have. An integer is stored as one byte with
+its length in bytes, followed by these bytes. The rest is the state of layers without weights.
 """
 
 import math
@@ -14,21 +14,22 @@ _LAYER = re.compile(rb"\x01.(con_4|affine_|fc_2)", re.DOTALL)  # a length, and t
 
 
 def is_dlib(data: bytes) -> bool:
-    """Whether a file begins as dlib's networks do: with a version, and the name of the loss."""
+    """Whether a file starts like dlib's networks: with a version and the name of the loss."""
     return data[:2] == b"\x01\x01" and data[4:9] == b"loss_"
 
 
 def read_dlib(data: bytes) -> dict[str, np.ndarray]:
-    """The weights of convolutions that are each followed by a factor and an offset a filter.
+    """The weights of convolutions that are each followed by a scale and a bias per filter.
 
     Returns:
       {"con.0.weight": [out, in, h, w], "con.0.scale": [out], "con.0.bias": [out], "con.1.weight":
-      ..., "fc.weight": [in, out]}, which compute what the file's network does. A convolution's own
-      bias is in the offset; and each filter is as large as a new one's (He et al., ICCV 2015), its
-      factor so much smaller: theirs are of some thousandths, and a step of Adam would undo them.
+      ..., "fc.weight": [in, out]}, equivalent to the file's network. A convolution's own bias is
+      merged into the affine bias. Filters are rescaled to the size of newly initialised ones (He et
+      al., ICCV 2015) with smaller scales: dlib's, of some thousandths, would not survive a step of
+      Adam.
 
     Raises:
-      ValueError, IndexError: it is broken, or of another kind of network.
+      ValueError, IndexError: it is damaged, or another kind of network.
     """
     arrays: dict[str, np.ndarray] = {}
     at = count = 0
@@ -45,28 +46,28 @@ def read_dlib(data: bytes) -> dict[str, np.ndarray]:
             weight, bias = tensor[:-out].reshape(out, -1, h, w), tensor[-out:]
             continue
         if not len(weight):
-            raise ValueError("a factor and an offset that follow no convolution")
+            raise ValueError("a scale and a bias without a convolution before")
         scale, offset = tensor.reshape(2, len(weight))
-        with np.errstate(all="ignore"):  # numbers that are not finite, whoever loads them refuses
+        with np.errstate(all="ignore"):  # non-finite numbers are rejected when they are loaded
             ratio = weight.std((1, 2, 3)) / math.sqrt(2 / weight[0].size)
-            ratio[ratio == 0] = 1  # a filter that tells nothing
+            ratio[ratio == 0] = 1  # a filter of zeros
             arrays[f"con.{count}.weight"] = weight / ratio[:, None, None, None]
             arrays[f"con.{count}.scale"] = scale * ratio
             arrays[f"con.{count}.bias"] = offset + scale * bias
-        weight = weight[:0]  # one factor a convolution, or a few bytes would copy it again
+        weight = weight[:0]  # one scale per convolution, or a few bytes could copy it repeatedly
         count += 1
     return arrays
 
 
 def _numbers(data: bytes, at: int, n: int) -> tuple[list[int], int]:
-    """`n` whole numbers that are not negative, and where they end."""
+    """`n` non-negative integers, and the offset after them."""
     values = []
     for _ in range(n):
         size = data[at]
         values.append(int.from_bytes(data[at + 1 : at + 1 + size], "little"))
         at += 1 + size
         if size > 8 or at > len(data):
-            raise ValueError(f"no whole number at byte {at}")
+            raise ValueError(f"no integer at byte {at}")
     return values, at
 
 

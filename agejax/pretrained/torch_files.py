@@ -1,6 +1,6 @@
-"""torch's own files, read without torch and without running what is in them.
+"""Reads torch's own files without torch and without running code in them.
 
-Both layouts are read: the zip archive (torch 1.6 on) and the row of pickles before it.
+Both layouts are supported: the zip archive (torch 1.6 on) and the older sequence of pickles.
 """
 
 import functools
@@ -15,18 +15,18 @@ from agejax.data.npz import check_sizes, elements, unpack
 from agejax.errors import UserError
 from agejax.pretrained.torch_pickle import Machine, Tensor
 
-_MAGIC = 0x1950A86A20F9469CFC6C  # what the older layout begins with
+_MAGIC = 0x1950A86A20F9469CFC6C  # the start of the older layout
 _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "module")
-_NESTED = 4  # wrappers in one another
+_NESTED = 4  # limit of nested wrappers
 _MOST_TENSORS = 100_000
 
 
 def read_zip(archive: zipfile.ZipFile, size: int) -> dict[str, np.ndarray]:
-    """The tensors of a file of the newer layout, of `size` bytes.
+    """The tensors of a file of `size` bytes in the newer layout.
 
     Raises:
-      UserError: the file asks for code to be run, or holds no dict of tensors.
-      Exception: of any kind, where it is broken.
+      UserError: the file would run code, or contains no dict of tensors.
+      Exception: of any type, if it is damaged.
     """
     (program,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
     folder = program.removesuffix("data.pkl")
@@ -41,23 +41,23 @@ def read_zip(archive: zipfile.ZipFile, size: int) -> dict[str, np.ndarray]:
 
 
 def read_legacy(data: bytes) -> dict[str, np.ndarray]:
-    """The tensors of a file of the older layout: pickles in a row, and then the numbers.
+    """The tensors of a file in the older layout: consecutive pickles followed by the numbers.
 
     Raises:
-      UserError: the file asks for code to be run, or holds no dict of tensors.
-      Exception: of any kind, where it is broken.
+      UserError: the file would run code, or contains no dict of tensors.
+      Exception: of any type, if it is damaged.
     """
     stream, machine = io.BytesIO(data), Machine()
     magic = machine.run(stream)
     if type(magic) is not int or magic != _MAGIC:
-        raise UserError("it is a pickle, but none of torch; save a state_dict() with torch.save")
-    machine.run(stream)  # the layout's version, of which there is one
+        raise UserError("it is a pickle, but not torch's; save a state_dict() with torch.save")
+    machine.run(stream)  # the version of the layout, always the same
     _check_byte_order(machine.run(stream)["little_endian"] is True)
     value, keys = machine.run(stream), machine.run(stream)
     buffers = {}
     for key in keys:
         if not isinstance(key, str):
-            raise ValueError("a storage whose key is no name")
+            raise ValueError("a storage whose key is not a string")
         count = int.from_bytes(stream.read(8), "little")
         buffers[key] = memoryview(data)[stream.tell() :][: count * machine.itemsizes[key]]
         stream.seek(stream.tell() + len(buffers[key]))
@@ -66,30 +66,30 @@ def read_legacy(data: bytes) -> dict[str, np.ndarray]:
 
 def _check_byte_order(little: bool) -> None:
     if not little:
-        raise UserError("it was written on a big-endian machine; save it anew on another")
+        raise UserError("it was written on a big-endian machine; save it again on another")
 
 
 def _state_dict(value: Any) -> dict[str, Tensor]:
-    """The tensors of a dict, or of the state dict that a checkpoint holds among other things."""
+    """The tensors of a dict, or of the state dict within a checkpoint."""
     for _ in range(_NESTED):
         if not isinstance(value, dict):
             break
         tensors = {name: x for name, x in value.items() if isinstance(x, Tensor)}
         if not all(isinstance(name, str) for name in tensors):
-            raise ValueError("a tensor that has no name")
+            raise ValueError("a tensor without a name")
         if tensors:
             return tensors
         inner = (value[key] for key in _WRAPPERS if isinstance(value.get(key), dict))
         value = next(inner, None)
-    raise UserError("it holds no dict of tensors; save a model's state_dict()")
+    raise UserError("it contains no dict of tensors; save a model's state_dict()")
 
 
 def _arrays(
     tensors: Mapping[str, Tensor], read: Callable[[str], bytes | memoryview], size: int
 ) -> dict[str, np.ndarray]:
     if len(tensors) > _MOST_TENSORS:
-        raise UserError(f"it holds {len(tensors):,} tensors, more than any network has")
-    # Weights may be tied; many views of the same numbers are meant to fill the memory.
+        raise UserError(f"it contains {len(tensors):,} tensors, more than any network has")
+    # Weights may be tied, but many views of the same numbers are an attempt to fill the memory.
     if sum(elements(tensor.shape) for tensor in tensors.values()) > size:
         raise UserError("its tensors are larger than the file")
     return {name: _array(tensor, read(tensor.storage.key)) for name, tensor in tensors.items()}
@@ -98,10 +98,10 @@ def _arrays(
 def _array(tensor: Tensor, buffer: bytes | memoryview) -> np.ndarray:
     (dtype, _, start, size), offset, shape, strides = tensor
     if any(type(n) is not int or not 0 <= n < 2**63 for n in (start, size, offset, *strides)):
-        raise ValueError("a tensor with a size that there is not")
+        raise ValueError("a tensor with an invalid size")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if elements(shape) and last >= size:
-        raise ValueError("a tensor that reaches beyond its numbers")
+        raise ValueError("a tensor that extends beyond its storage")
     numbers = np.frombuffer(buffer, dtype, size, start * dtype.itemsize)[offset:]
     steps = [step * dtype.itemsize for step in strides]
     return np.lib.stride_tricks.as_strided(numbers, shape, steps, writeable=False)

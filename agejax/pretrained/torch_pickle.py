@@ -1,12 +1,12 @@
-"""Pickles of torch, run without torch and without running what is in them.
+"""Interprets torch's pickles without torch and without running code in them.
 
-A pickle is a program that may call anything, so it is not given to `pickle`. The few instructions
-that a state dict takes are interpreted here, and the only calls among them that mean anything are
-those that make a dict or a tensor; others are refused by name.
+A pickle is a program that may call anything, so it is not passed to `pickle`. The few instructions
+that a state dict needs are interpreted here, and the only supported calls are those that create a
+dict or a tensor; any other is rejected by name.
 
-A few bytes of pickle can build a value whose hash, copy or print takes for ever: a tuple of twice
-the tuple before it, again and again. So nothing that a pickle has built is hashed, compared, copied
-or shown before its type and its length are known, and its instructions are counted.
+A few bytes of pickle can build a value that takes forever to hash, copy or print: a tuple that
+contains the previous tuple twice, repeatedly. Therefore no value from a pickle is hashed, compared,
+copied or printed before its type and length are known, and instructions are counted.
 """
 
 import io
@@ -23,12 +23,12 @@ _DTYPES = {
     **{"Double": "<f8", "Float": "<f4", "Half": "<f2", "BFloat16": jnp.bfloat16},
     **{"Long": "<i8", "Int": "<i4", "Short": "<i2", "Char": "i1", "Byte": "u1", "Bool": "?"},
 }
-_MOST = 1_000_000  # instructions, and items of what is called; a large checkpoint has 100,000
-_LONGEST = 32  # sides of a shape
+_MOST = 1_000_000  # limit of instructions and of items in calls; a large checkpoint has 100,000
+_LONGEST = 32  # limit of dimensions of a shape
 
 
 class _Global(NamedTuple):
-    """A name in a pickle that means something here; only `_known` makes one."""
+    """A supported global name in a pickle; only `_known` creates these."""
 
     module: str
     name: str
@@ -42,7 +42,7 @@ _KNOWN = {_DICT, _SIZE, _PARAMETER, *_TENSORS, *_STORAGES}
 
 
 class Storage(NamedTuple):
-    """A run of numbers in the file."""
+    """A contiguous range of numbers in the file."""
 
     dtype: np.dtype
     key: str
@@ -51,7 +51,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A view of a storage, counted in its numbers."""
+    """A view of a storage; offset and strides count its elements."""
 
     storage: Storage
     offset: int
@@ -60,14 +60,14 @@ class Tensor(NamedTuple):
 
 
 class Machine:
-    """Runs pickles that make tensors. What they name is compared with `_KNOWN`, never looked up."""
+    """Runs pickles of tensors. Names in them are compared with `_KNOWN`, never looked up."""
 
     def __init__(self) -> None:
-        self.itemsizes: dict[str, int] = {}  # of the storages that were named
+        self.itemsizes: dict[str, int] = {}  # of the storages seen so far
         self.left = _MOST
 
     def count(self, n: int = 1) -> None:
-        """Notes work on n items."""
+        """Counts work on n items."""
         self.left -= n
         if self.left < 0:
             raise UserError("its pickle is longer than that of any network")
@@ -101,11 +101,11 @@ class Machine:
                 case name if name in _ACTIONS:
                     _ACTIONS[name](self)
                 case name:
-                    raise UserError(f"its pickle has {name}, which no state dict takes")
+                    raise UserError(f"its pickle has {name}, which no state dict uses")
         raise ValueError("a pickle without an end")
 
     def pop(self, n: int) -> list[Any]:
-        """The last n values, taken off the stack."""
+        """Removes and returns the last n values of the stack."""
         values = self.stack[len(self.stack) - n :]
         del self.stack[len(self.stack) - n :]
         return values
@@ -123,28 +123,28 @@ class Machine:
         self.stack.append(tuple(self.pop_mark()))
 
     def append(self, values: list[Any]) -> None:
-        """Adds values to the list that is last."""
+        """Adds values to the list on top of the stack."""
         self.stack[-1].extend(values)
 
     def set_items(self, values: list[Any]) -> None:
-        """Adds keys and values, in turn, to the dict that is last."""
+        """Adds keys and values, in turn, to the dict on top of the stack."""
         if not isinstance(self.stack[-1], dict):
-            raise ValueError("items of what is no dict")
+            raise ValueError("items of a value that is not a dict")
         for key, value in zip(values[::2], values[1::2], strict=True):
-            # What else there is may take long to hash; of large numbers many have the same hash.
+            # Other types may be slow to hash, and many large integers share the same hash.
             if not isinstance(key, str) and not (type(key) is int and abs(key) < 2**31):
-                raise ValueError("a key that is no name")
+                raise ValueError("a key that is not a string")
             self.stack[-1][key] = value
 
     def stack_global(self) -> None:
-        """A name in a module, the last two values."""
+        """A global, from the module and name on top of the stack."""
         self.stack.append(_known(self.pop(2)))
 
     def call(self) -> None:
-        """The only calls there are."""
+        """The only supported calls."""
         function, arguments = self.pop(2)
         if not isinstance(function, _Global) or not isinstance(arguments, tuple):
-            raise ValueError("a call of what is no function")
+            raise ValueError("a call of a value that is not a function")
         if function == _DICT:
             self.stack.append({})
             self.set_items(self.items_of(arguments[0] if arguments else ()))
@@ -155,32 +155,32 @@ class Machine:
         elif function in _TENSORS:
             storage, offset, shape, strides = arguments[:4]
             if not isinstance(storage, Storage):
-                raise ValueError("a tensor of no storage")
+                raise ValueError("a tensor without a storage")
             self.stack.append(Tensor(storage, offset, _sides(shape), _sides(strides)))
         else:
-            raise ValueError("a call of what is no function")
+            raise ValueError("a call of a value that is not a function")
 
     def items_of(self, pairs: Any) -> list[Any]:
-        """Keys and values in turn, of pairs."""
+        """Alternating keys and values, from pairs."""
         if not isinstance(pairs, list | tuple):
-            raise ValueError("a dict of what are no pairs")
+            raise ValueError("a dict of values that are not pairs")
         self.count(len(pairs))
         if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
-            raise ValueError("a dict of what are no pairs")
+            raise ValueError("a dict of values that are not pairs")
         return [x for pair in pairs for x in pair]
 
     def storage(self) -> None:
-        """A storage, by its type, key, device and count; the older layout adds a view of it."""
+        """A storage, from its type, key, device and count; the older layout adds a view of it."""
         (persistent,) = self.pop(1)
         if not isinstance(persistent, tuple) or len(persistent) not in (5, 6):
-            raise ValueError("a persistent value that is no storage")
+            raise ValueError("a persistent value that is not a storage")
         kind, of, key, _, count, *view = persistent
         if not isinstance(kind, str) or kind != "storage" or not isinstance(key, str):
-            raise ValueError("a persistent value that is no storage")
+            raise ValueError("a persistent value that is not a storage")
         if not isinstance(of, _Global) or of not in _STORAGES:
-            raise ValueError("a storage of what is no type of numbers")
+            raise ValueError("a storage of a value that is not a numeric type")
         if type(count) is not int:
-            raise ValueError("a storage of no size")
+            raise ValueError("a storage without a size")
         dtype = _STORAGES[of]
         self.itemsizes[key] = dtype.itemsize
         start = 0
@@ -190,20 +190,20 @@ class Machine:
 
 
 def _sides(value: Any) -> tuple[Any, ...]:
-    """A shape or strides; whether its numbers can be is looked at later."""
+    """A shape or strides; whether the numbers are valid is checked later."""
     if not isinstance(value, list | tuple) or len(value) > _LONGEST:
-        raise ValueError("a tensor of a shape that there is not")
+        raise ValueError("a tensor of an invalid shape")
     return tuple(value)
 
 
 def _known(named: list[Any]) -> _Global:
     if len(named) != 2 or not all(isinstance(part, str) for part in named):
-        raise ValueError("a name that is none")
+        raise ValueError("an invalid name")
     found = _Global(*named)
     if found not in _KNOWN:
         raise UserError(
-            f"it asks for {'.'.join(named)[:99]!a}, and only tensors are read from a pickle; if "
-            f"you trust it, load it in torch and save model.state_dict() alone"
+            f"it refers to {'.'.join(named)[:99]!a}, but only tensors are read from a pickle; if "
+            f"you trust it, load it in torch and save only model.state_dict()"
         )
     return found
 

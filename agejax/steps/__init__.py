@@ -1,1 +1,1 @@
-"""The jitted code, and what it is made of."""
+"""The jitted steps and their parts."""

@@ -1,4 +1,4 @@
-"""Views of a face, made on the device: random ones to train on, and one to predict from."""
+"""Image augmentation on the device: random views for training, the mirrored view for prediction."""
 
 from functools import partial
 
@@ -23,30 +23,30 @@ def augment(
     saturation: float = 0.0,
     cutout: float = 0.0,
 ) -> jax.Array:
-    """Flips, moves, zooms, relights and covers each image by its own random amounts.
+    """Flips, shifts, zooms, recolours and covers each image by random amounts of its own.
 
     Shift, zoom and stretch together are a random resized crop (Szegedy et al., CVPR 2015) that may
-    also look beyond the border. All of it, and the change of size, is one resampling, which keeps
-    what it shrinks from aliasing.
+    extend beyond the border. They and the change of size are one resampling, with antialiasing
+    where it shrinks.
 
     Args:
       key: PRNG key; the result is a pure function of it and the images.
       image: uint8 [B, H, W, 3].
-      size: pixels a side of the result; None for those of the images.
-      flip: mirror every second image left to right.
-      shift: the largest move, as a share of the side; uncovered pixels repeat the border.
+      size: side of the result in pixels; None for that of the images.
+      flip: mirror an image left to right with probability 1/2.
+      shift: the largest shift, as a fraction of the side; uncovered pixels repeat the border.
       zoom: the largest change of scale, e.g. 0.1 for 0.9 to 1.1.
-      crop: the largest share of the side by which some crops are cut at each edge, as by a tighter
-        face detector: 0.3 for windows of 0.4 sides or more. `agejax crops` asks the same of a run.
-      pad: the largest by which they are padded there with the border's pixels, as if by a looser
-        one; None for as much as `crop`.
-      crop_share: of the images, how many that happens to.
-      brightness: the largest offset, as a share of 255.
+      crop: the largest fraction of the side by which a crop is cut at each edge, as by a tighter
+        face detector: 0.3 for windows of 0.4 sides or more. `agejax crops` tests a run for this.
+      pad: the largest fraction by which it is padded with the border's pixels, as by a looser
+        detector; None for `crop`.
+      crop_share: the fraction of images to which this is applied.
+      brightness: the largest offset, as a fraction of 255.
       contrast: the largest change of contrast, e.g. 0.2 for 0.8 to 1.2.
       stretch: the largest change of the ratio of width to height, e.g. 0.2 for 0.8 to 1.2.
       saturation: the largest change of colourfulness, e.g. 0.3 for 0.7 to 1.3.
-      cutout: the side of a square that is covered with grey, as a share of the image's (DeVries and
-        Taylor, 2017); its centre is anywhere in the image.
+      cutout: the side of a square that is covered with grey, as a fraction of the image's (DeVries
+        and Taylor, 2017); its centre is anywhere in the image.
 
     Returns:
       float32 [B, H, W, 3] in 0..255, or [B, size, size, 3].
@@ -89,18 +89,18 @@ def augment(
 
 
 def mixup(key: jax.Array, image: jax.Array, *, alpha: float) -> tuple[jax.Array, jax.Array]:
-    """Fades each image into the one before it, as its loss then fades (Zhang et al., ICLR 2018).
+    """Blends each image with the one before it, and the loss alike (Zhang et al., ICLR 2018).
 
-    Batches are shuffled, so the one before is a random one. An image keeps the larger part of
-    itself, which changes nothing but who is called the first of a pair.
+    Batches are shuffled, so the image before is a random one. The larger share is the image's own,
+    which only fixes which image of a pair is called the first.
 
     Args:
       key: PRNG key.
       image: float32 [B, H, W, 3].
-      alpha: of the Beta(alpha, alpha) from which the parts are drawn; theirs is 0.2 to 0.4.
+      alpha: of the Beta(alpha, alpha) from which the shares are drawn; 0.2 to 0.4 in the paper.
 
     Returns:
-      The images, and float32 [B], the part that each has kept of itself: 0.5 to 1.
+      The images, and float32 [B], the share of each image's own pixels: 0.5 to 1.
     """
     kept = jax.random.beta(key, alpha, alpha, (len(image),))
     kept = jnp.maximum(kept, 1 - kept)
@@ -110,14 +110,14 @@ def mixup(key: jax.Array, image: jax.Array, *, alpha: float) -> tuple[jax.Array,
 
 @partial(jax.jit, static_argnames="cut")
 def mirrored(image: jax.Array, *, cut: float = 0.0) -> jax.Array:
-    """Mirror images, seen from closer by.
+    """Mirror images, optionally zoomed in.
 
-    A resampled pixel is not rounded: a `cut` of few digits puts one in a hundred halfway between
-    two levels, and which of them it came to would hang on the order in which a runtime adds up.
+    Resampled pixels are not rounded: with a `cut` of few digits, one in a hundred lies halfway
+    between two levels, and its rounding would depend on the order in which a runtime sums.
 
     Args:
       image: uint8 or float32 [B, H, W, 3], in 0..255.
-      cut: the share of their sides that is cut off at each edge; the rest is enlarged to H x W.
+      cut: the fraction of the side that is cut off at each edge; the rest is enlarged to H x W.
 
     Returns:
       [B, H, W, 3] in 0..255: the dtype of `image` without a cut, else float32.
@@ -127,7 +127,7 @@ def mirrored(image: jax.Array, *, cut: float = 0.0) -> jax.Array:
     _, h, w, _ = image.shape
     scale, still = jnp.full(1, 1 - 2 * cut), jnp.zeros(1)
     rows, columns = _resampling(h, h, scale, still)[0], _resampling(w, w, -scale, still)[0]
-    # Accelerators would multiply fewer bits by default, and a view be another on each of them.
+    # By default accelerators would multiply at a lower precision, each with a different result.
     product = partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
     x = product("ij,bjwc->biwc", rows, image.astype(jnp.float32))
     return product("kw,biwc->bikc", columns, x)
@@ -136,8 +136,8 @@ def mirrored(image: jax.Array, *, cut: float = 0.0) -> jax.Array:
 def _resampling(n: int, to: int, scale: jax.Array, shift: jax.Array) -> jax.Array:
     """[B, to, n] matrices that resample n pixels about their centre; a negative scale mirrors.
 
-    Bilinear where pixels are spread, and a wider triangle where they are drawn together. Resampling
-    as a matrix product runs at full speed on every platform, which gathers do not.
+    Bilinear where pixels are spread, and a wider triangle where they are shrunk. Unlike gathers,
+    resampling by a matrix product is fast on every platform.
     """
     centred = ((jnp.arange(to, dtype=jnp.float32) + 0.5) / to - 0.5) * n
     source = centred[None] * scale[:, None] + (shift + (n - 1) / 2)[:, None]

@@ -22,15 +22,15 @@ def make_model(config: ConfigDict) -> tuple[Structure, Weights]:
     """The structure of the model and its initial weights, a function of `config.seed`.
 
     Raises:
-      UserError: a trunk does not take its args, or is no Flax module, or this process is a fork of
-        one in which JAX was at work.
+      UserError: a trunk does not accept its args or is not a Flax module, or this process was
+        forked from one in which JAX had run.
     """
-    # One program in place of a hundred: the weights are there in a tenth of the time.
+    # One compiled program instead of a hundred: ten times as fast.
     return _built(config, lambda build: jax.jit(build)())
 
 
 def abstract_model(config: ConfigDict) -> tuple[Structure, Weights]:
-    """`make_model` without the memory: the weights are shapes and dtypes alone."""
+    """`make_model` without allocating memory: the weights are shapes and dtypes only."""
     return _built(config, jax.eval_shape)
 
 
@@ -65,11 +65,11 @@ def _network(config: ConfigDict, parts: Mapping[str, Any], where: str, rngs: nnx
     if not (isinstance(trunk, type) and issubclass(trunk, nnx.Module)):
         raise UserError(f"{where}.trunk is {trunk!r}; it must be an nnx.Module class")
     made = _trunk(trunk, config.data.size, dtype, rngs, parts["args"], where)
-    learnt = tasks.read(config.tasks)
+    learned = tasks.read(config.tasks)
     return MultiTask(
         made,
-        {name: task.classes for name, task in learnt.items()},
-        heads={name: task.head for name, task in learnt.items()},
+        {name: task.classes for name, task in learned.items()},
+        heads={name: task.head for name, task in learned.items()},
         features=_features(made, config.data.size, dtype, where),
         normalise=parts["normalise"],
         head_width=parts["head_width"],
@@ -86,8 +86,8 @@ def _trunk(
     args: Mapping[str, Any],
     where: str,
 ) -> Any:
-    """A trunk, given what its signature names of size, dtype and rngs, and its own arguments."""
-    # The class's own signature is that of flax's metaclass.
+    """A trunk, created with its args and those of size, dtype and rngs that its signature names."""
+    # `kind` itself has the signature of Flax's metaclass.
     named = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
     anything = any(p.kind is p.VAR_KEYWORD for p in named.values())
     if dtype != jnp.float32 and not (anything or "dtype" in named):
@@ -103,7 +103,7 @@ def _trunk(
 
 
 def _features(trunk: Any, size: int, dtype: jnp.dtype, where: str) -> int:
-    """How many features a trunk gives: what it says, or what its result has."""
+    """The number of features of a trunk: its attribute, or the shape of its output."""
     if isinstance(said := getattr(trunk, "features", None), int):
         return said
     structure, weights = split_model(trunk)
@@ -121,6 +121,6 @@ def _features(trunk: Any, size: int, dtype: jnp.dtype, where: str) -> int:
         ) from error
     if len(shape) != 2 or shape[0] != 2:
         raise UserError(
-            f"{where}.trunk: {name} gives {list(shape)} for 2 faces; it must give [2, features]"
+            f"{where}.trunk: {name} gives shape {list(shape)} for 2 faces; it must be [2, features]"
         )
     return int(shape[1])

@@ -1,4 +1,4 @@
-"""Batches that would ruin the weights: found within the step, before anything of them is kept."""
+"""Detects non-finite losses and gradients within the step, before they change the weights."""
 
 import jax
 import jax.numpy as jnp
@@ -7,10 +7,9 @@ from agejax.types import TrainState, Tree
 
 
 def finite(loss: jax.Array, grads: Tree, stats: Tree) -> jax.Array:
-    """Whether a step may be taken, a bool scalar.
+    """Whether a step may be applied, a bool scalar.
 
-    The squares of gradients must be finite too: Adam's second moment would never forget one that
-    is not.
+    The squares of gradients must be finite too: Adam's second moment would otherwise never recover.
     """
     squares = [jnp.sum(jnp.square(x)) for x in jax.tree.leaves(grads)]
     floats = [x for x in jax.tree.leaves(stats) if jnp.issubdtype(x.dtype, jnp.floating)]
@@ -19,14 +18,14 @@ def finite(loss: jax.Array, grads: Tree, stats: Tree) -> jax.Array:
 
 
 def taken(state: TrainState, after: TrainState, good: jax.Array, skip: int) -> TrainState:
-    """`after` where the step is good, else `state` with the refusal counted.
+    """`after` if the step is good, else `state` with `refused` increased.
 
     Args:
       state: before the step.
-      after: when it would have been taken.
-      good: bool scalar, as `finite` gives it.
-      skip: how many refused batches in a row are passed over. After one more, nothing changes any
-        more, whatever follows, so that a host that runs ahead of the devices does no harm.
+      after: the state if the step is applied.
+      good: bool scalar, from `finite`.
+      skip: how many consecutive refused batches are tolerated. After one more, no later step
+        changes anything, so that a host that runs ahead of the devices does no harm.
     """
     halted = state["refused"] > skip
     good = good & ~halted

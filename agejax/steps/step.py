@@ -60,34 +60,34 @@ def make_train_step(
     layout: Layout | None = None,
     compiler_options: dict[str, Any] | None = None,
 ) -> TrainStep:
-    """A jitted step: (state, batch, pixels) -> (state, loss). The state that goes in is donated.
+    """A jitted step: (state, batch, pixels) -> (state, loss). The input state is donated.
 
     A batch whose loss or gradient is not finite is refused: its loss is NaN, and weights, optimiser
-    and averages stay as they are.
+    state and averages do not change.
 
-    `pixels` are None, or uint8 [N, H, W, 3] of all faces; `batch["image"]` then holds rows of it.
+    `pixels` are None, or uint8 [N, H, W, 3] of all faces; `batch["image"]` then holds row indices.
 
     Args:
       graph: the model's structure.
-      optimizer: what turns gradients into updates.
+      optimizer: turns gradients into updates.
       task_weights: each task's weight in the loss.
-      losses: {task: (logits, label [B]) -> [B]}; the cross-entropy where there is none.
-      class_weights: {task: [classes]}, what the loss of a row of each class is multiplied by.
-      seed: with the step, the source of all randomness.
-      augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255, perhaps of another size.
-      mix: None, or (key, what `augment` gave) -> the images, each mixed with the one before it, and
-        float32 [B], how much of itself each has kept: that much of the loss asks for its own
-        label, the rest for the other's. Any loss takes this, and for those that are linear in
-        their target, as the cross-entropy, it is that of the mixed target.
-      accumulate: parts in which a batch is worked through, to save memory.
+      losses: {task: (logits, label [B]) -> [B]}; the cross-entropy by default.
+      class_weights: {task: [classes]}, factor of the loss of each row, by its class.
+      seed: with the step, determines all randomness.
+      augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255, of any size.
+      mix: None, or (key, output of `augment`) -> the images, each mixed with the one before it, and
+        float32 [B], the share of each image's own pixels: the loss is the average, with these
+        shares, of the losses for its own label and for the other's. Any loss is supported; if it
+        is linear in its target, as the cross-entropy is, it equals that of the mixed target.
+      accumulate: number of parts in which a batch is processed, to save memory.
       ema: decay of the running average of weights; 0 keeps none.
-      remat: keep only what convolutions and matrix products gave for the backward pass, and work
-        out the rest again: less memory, a little more time.
-      steps_per_call: steps that one call does, on a stack of as many batches, [steps, B, ...]; the
-        loss is then one for each. Saves small networks on accelerators the wait for the host.
-      skip_nonfinite: how many refused batches in a row are passed over. At the next one the state
-        stays as it is for good, `step` included, until `refused` is lowered.
-      layout: how several devices keep the state.
+      remat: store only the outputs of convolutions and matrix products for the backward pass, and
+        recompute the rest: less memory, a little more time.
+      steps_per_call: steps that one call performs, on that many stacked batches, [steps, B, ...];
+        it returns one loss per step. Reduces dispatch overhead of small networks on accelerators.
+      skip_nonfinite: how many consecutive refused batches are tolerated. After one more, the state
+        stays unchanged, `step` included, until `refused` is lowered.
+      layout: how the state is sharded over several devices.
       compiler_options: for `jax.jit`.
     """
 
@@ -166,8 +166,8 @@ def make_predict_step(
 ) -> PredictStep:
     """A jitted (weights, image [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 
-    The image is uint8, or float32 in 0..255 where it was resampled. Evaluation, prediction and
-    export all run this one.
+    The image is uint8, or float32 in 0..255 if it was resampled. Evaluation, prediction and export
+    all use this function.
     """
 
     def predict_step(weights: Weights, image: jax.Array) -> dict[str, jax.Array]:
@@ -180,7 +180,7 @@ def make_predict_step(
 def _average(old: Tree, new: Tree, decay: float, step: jax.Array) -> Tree:
     """The exponential moving average; faster at first, so that it forgets the initial weights.
 
-    What is no float, such as a counter among a model's variables, is kept as it is.
+    Leaves that are not floats, such as a counter among a model's variables, are copied.
     """
     if not decay:
         return {}

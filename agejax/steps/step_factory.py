@@ -1,4 +1,4 @@
-"""The train step and the predict step that a config asks for."""
+"""The train step and the predict step that a config describes."""
 
 import bisect
 import functools
@@ -36,19 +36,19 @@ def train_step_of(
       config: see `agejax.config.default`.
       graph: the structure of its model.
       class_weights: as in `make_train_step`.
-      size: pixels a side to which faces are resampled; None for those of `config.data.size`.
+      size: side in pixels to which faces are resampled; None for `config.data.size`.
       layout: as in `make_train_step`.
     """
     use_onednn()
-    learnt = tasks.read(config.tasks)
+    learned = tasks.read(config.tasks)
     optimizer = _optimizer_of(config)
     changes = dict(config.augment)
     alpha = changes.pop("mixup")
     train_step = make_train_step(
         graph,
         optimizer,
-        task_weights={name: task.weight for name, task in learnt.items()},
-        losses={name: task.row_loss for name, task in learnt.items()},
+        task_weights={name: task.weight for name, task in learned.items()},
+        losses={name: task.row_loss for name, task in learned.items()},
         class_weights=class_weights,
         seed=config.seed,
         augment=functools.partial(augment, size=size, **changes),
@@ -70,11 +70,11 @@ def train_steps_of(
     class_weights: Mapping[str, Any] | None = None,
     layout: Layout | None = None,
 ) -> tuple[optax.GradientTransformation, Callable[[int], TrainStep]]:
-    """The optimiser, and which train step the n-th step is, n from 1 on.
+    """The optimiser, and a function from n, starting at 1, to the train step of the n-th step.
 
-    Progressive resizing: a run sees small faces first, for a fraction of the work, and only its
-    last steps at full size (Howard's fast.ai, 2018; Tan and Le, EfficientNetV2, ICML 2021). Faces
-    are resampled on the device, so that a stage is one more program and nothing else.
+    Progressive resizing: a run first sees small faces, at a fraction of the cost, and only its last
+    steps at full size (Howard's fast.ai, 2018; Tan and Le, EfficientNetV2, ICML 2021). Faces are
+    resampled on the device, so that a stage only adds one more compiled program.
 
     Raises:
       UserError: the trunk does not take faces of a stage's size.
@@ -126,9 +126,10 @@ def predict_step_of(
 ) -> PredictStep:
     """(weights, uint8 [B, H, W, 3]) -> {task: probabilities float32 [B, classes]}.
 
-    One for validation, evaluation, prediction and export. With `config.model.flip`, the mean over
-    each face and its mirror image, for twice the work; that is cut by `config.model.flip_cut`.
-    `options` are the compiler's, by default those of this machine.
+    The single predict step of validation, evaluation, prediction and export. With
+    `config.model.flip`, the mean over each face and its mirror image, for twice the work; the
+    mirror image is cut by `config.model.flip_cut`. `options` are compiler options, by default those
+    of this machine.
     """
     use_onednn()
     step = make_predict_step(graph, compiler_options() if options is None else options)
@@ -136,11 +137,11 @@ def predict_step_of(
 
 
 def with_mirror(step: PredictStep, cut: float = 0.0) -> PredictStep:
-    """A predict step of two views; without a cut, it does not matter which way a face looks."""
+    """A predict step of two views; without a cut, it gives the same for a face and its mirror."""
 
     def both_ways(weights: Weights, image: Any) -> dict[str, jax.Array]:
-        # Two calls of one program: without a cut, a mirrored face gives the same to the last bit.
-        image = _float32(image) if cut else image  # as the resampled view is
+        # Two calls of one program: without a cut, a mirrored face gives bitwise the same result.
+        image = _float32(image) if cut else image  # the dtype of the resampled view
         as_is, other = step(weights, image), step(weights, mirrored(image, cut=cut))
         return jax.tree.map(lambda a, b: (a + b) / 2, as_is, other)
 

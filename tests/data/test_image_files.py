@@ -9,7 +9,7 @@ import pytest
 from agejax.data.decode import BadImage
 from agejax.data.image_files import find_images, read_whole
 from agejax.data.own_faces import image_of
-from agejax.data.tables.importers import from_names
+from agejax.data.tables.importers import Meaning, from_names
 from agejax.data.tables.parsing import BadRow
 
 
@@ -112,6 +112,6 @@ def test_names_are_imported_from_odd_folders_too(tmp_path):
     (tmp_path / "21_0_x.jpg").mkdir()
     (tmp_path / "21_0_x.jpg" / "30_1_y.tiff").write_bytes(b"x")
     os.mkfifo(tmp_path / "22_0_z.jpg")
-    bad, good = from_names(tmp_path, "{age}_{gender}_*", {"gender": {"1": "female"}})
+    bad, good = from_names(tmp_path, "{age}_{gender}_*", Meaning({"gender": {"1": "female"}}))
     assert "a named pipe" in str(bad.trouble)
     assert good.cells["age"] == "30"

@@ -98,7 +98,7 @@ def test_the_mixed_stream_is_a_function_of_seed_and_step():
 @pytest.mark.parametrize(
     ("given", "split", "said"),
     [
-        ({}, "train", "names no set"),
+        ({}, "train", "config.data.sets is empty"),
         (sets(a=0), "train", "not all 0"),
         (sets(a=-1, b=1), "train", "0 or more"),
         (sets(a=1), "c/test", "there is no set 'c'; there are a"),

@@ -102,7 +102,7 @@ def test_a_row_that_cannot_be_used_is_refused_in_one_line(table, row, said):
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        (None, "Set config.data.path"),
+        (None, "config.data.path is not set"),
         ("none.csv", "no such table"),
         ("{tmp}", "not one that `agejax pack` wrote"),
         ("{tmp}/empty.csv", "there is no face in it"),
@@ -128,7 +128,7 @@ def test_half_a_character_in_json_is_no_text(tmp_path):
     table = tmp_path / "faces.jsonl"
     (tmp_path / "a.jpg").write_bytes(jpeg(20))
     table.write_text('{"path": "a.jpg"}\n{"path": "b.jpg", "person": "\\ud83d"}\n')
-    with pytest.raises(UserError, match="row 2: a cell that is no text"):
+    with pytest.raises(UserError, match="row 2: a cell that is not text"):
         own_faces("all", path=str(table))
 
 

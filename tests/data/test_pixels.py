@@ -94,7 +94,7 @@ def test_damaged_pixels_are_not_used_and_made_anew(tmp_path, capsys):
     assert taken(pixels) == ([255, 1, 9], [0])
     err = capsys.readouterr().err
     assert err.count("\n") == 1
-    assert "holds damaged pixels; these faces are decoded and kept anew" in err
+    assert "holds damaged pixels; these faces are decoded and cached again" in err
     pixels.put(np.array([3]), np.full((1, 8, 8, 3), 3, np.uint8))
     assert taken(pixels) == ([3, 1, 9], [])
     assert file.read_bytes() == whole

@@ -114,7 +114,7 @@ def test_a_rotten_record_is_named_once_and_masked_in_every_epoch(cache_mib):
         workers=2,
         cache_mib=cache_mib,
         max_unreadable=0.1,
-        tell=lambda path, why: told.append(path),
+        report=lambda path, why: told.append(path),
     )
     for batch in itertools.islice(train_batches(loader, seed=5, batch_size=5), 8):
         np.testing.assert_array_equal(batch["mask"], batch["labels"]["age"] != 3)
@@ -126,5 +126,5 @@ def test_a_rotten_record_is_named_once_and_masked_in_every_epoch(cache_mib):
 
 def test_too_many_rotten_records_are_an_error_that_names_one():
     loader = Loader(rotten(3, 4), size=8, workers=1, max_unreadable=0.1)
-    with pytest.raises(UserError, match=r"2 of 10 faces cannot be read any more, 004\.jpg"):
+    with pytest.raises(UserError, match=r"2 of 10 faces cannot be read any more, such as 004\.jpg"):
         list(eval_batches(loader, batch_size=4))

@@ -91,13 +91,13 @@ def test_a_process_finds_its_place(told, environment, given, place):
 @pytest.mark.parametrize(
     ("environment", "given", "said"),
     [
-        ({}, {"coordinator": "a:1"}, "nothing tells --processes=N and --process=I; give them"),
-        ({}, {"processes": 2, "process": 0}, "nothing tells --coordinator=HOST:PORT; give it"),
-        (MPI5, {}, "nothing tells --coordinator=HOST:PORT; give it to launch.py"),
-        (POD, {}, "nothing tells --processes=N"),
+        ({}, {"coordinator": "a:1"}, "does not provide --processes=N and --process=I; give them"),
+        ({}, {"processes": 2, "process": 0}, "does not provide --coordinator=HOST:PORT; give it"),
+        (MPI5, {}, "does not provide --coordinator=HOST:PORT; give it to launch.py"),
+        (POD, {}, "does not provide --processes=N"),
         ({}, {"coordinator": "a", "processes": 2, "process": 0}, "must be HOST:PORT"),
         ({}, {"coordinator": "a:1", "processes": 2, "process": 2}, "counted from 0 on"),
-        (MPI4 | {"OMPI_MCA_orte_hnp_uri": "odd"}, {}, "what the launcher says .* is odd"),
+        (MPI4 | {"OMPI_MCA_orte_hnp_uri": "odd"}, {}, "the launcher gives an invalid rank"),
     ],
 )
 def test_what_is_not_told_or_cannot_be_is_said(told, environment, given, said):

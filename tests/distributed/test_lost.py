@@ -33,7 +33,7 @@ def test_the_others_end_and_all_go_on_from_the_last_checkpoint(
             assert rank.end() == 75, rank.said()
             (line,) = rank.errors()
             assert f"process {lost} " in line
-            assert "start all of them again to go on from the last checkpoint" in line
+            assert "start all of them again to resume from the last checkpoint" in line
             assert "Traceback" not in rank.said()
         longest = max(longest, time.monotonic() - since)
         assert longest < 30
@@ -57,5 +57,5 @@ def test_an_error_of_one_ends_the_others(ranks, small, tmp_path):
     assert [rank.end() for rank in started] == [75, 2], [rank.said() for rank in started]
     (line,) = started[0].errors()
     assert "process 1 on" in line
-    assert "ended before its time, with exit code 2" in line
+    assert "ended early with exit code 2" in line
     assert started[1].errors() == ["error: config.train.log_every is 0; it must be at least 1"]

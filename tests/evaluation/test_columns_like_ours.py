@@ -37,7 +37,7 @@ def test_a_table_of_attributes_may_call_its_columns_as_it_likes(tiny, run, tmp_p
     assert set(figures["groups"]) == plain | named
     assert set(figures["groups"]["gender (attributes)"]) == {"gender0", "gender1"}
     assert set(figures["groups"]["gender"]) == set(GENDERS)
-    assert f"no figures by id: {len(paths)} values are more than 30" in capsys.readouterr().out
+    assert f"no metrics by id: {len(paths)} values are more than 30" in capsys.readouterr().out
 
 
 def test_so_may_a_table_of_faces_and_sets_of_a_mixture():
@@ -57,7 +57,7 @@ def test_so_may_a_table_of_faces_and_sets_of_a_mixture():
     [
         ("path,race,race\n000.jpg,x,y\n", "more than one column 'race'"),
         ("path,race,path\n000.jpg,x,001.jpg\n", "more than one column 'path'"),
-        ("path,race\n000.jpg,x\n000.jpg,y\n", "row 3: 000.jpg stands above with other cells"),
+        ("path,race\n000.jpg,x\n000.jpg,y\n", "row 3: 000.jpg appears above with other cells"),
     ],
 )
 def test_what_stands_twice_is_told(tmp_path, text, said):

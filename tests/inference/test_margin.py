@@ -80,7 +80,7 @@ def test_where_no_face_is_found_it_is_not_known():
         ([0.3] * 19, 19, 0.4, "in only 19 of 19"),  # too few for a median
         ([0.3] * 60, 200, 0.4, "in only 60 of 200"),
         ([-0.1] * 50, 50, 0.0, None),
-        ([0.0, 0.4] * 50, 100, 0.4, "half are between 0.00 and 0.40"),
+        ([0.0, 0.4] * 50, 100, 0.4, "half of the crops have 0.00 to 0.40"),
     ],
 )
 def test_enough_crops_must_agree(margins, looked_at, margin, doubt):
@@ -111,7 +111,7 @@ def test_what_is_said_goes_before_what_is_measured(given, chosen, kept, margin, 
     "saved", [3, {}, {"margin": 9, "doubt": None, "found": 1}, {"margin": "x", "doubt": 1}]
 )
 def test_an_odd_note_is_one_line(saved):
-    with pytest.raises(UserError, match="here: its margin is odd"):
+    with pytest.raises(UserError, match="here: its margin is not valid"):
         CropMargin.read(saved, "here")
     plain = CropMargin.read({"margin": 1, "doubt": "a\x1b[2J\nb", "found": 0}, "here")
     assert plain.doubt == "a[2Jb"

@@ -78,7 +78,7 @@ def test_names_are_escaped_for_the_terminal(predicted, tmp_path):
     shown = rf"{tmp_path}/日本\x1b[31m\n\u202e"
     assert code == 2
     assert read(out) == [f"{shown}.jpg"]
-    assert err.startswith(f"error: {shown}.png: no JPEG")
+    assert err.startswith(f"error: {shown}.png: not a JPEG")
 
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])

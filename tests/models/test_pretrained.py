@@ -101,12 +101,12 @@ def nan(arrays):
     ("change", "said"),
     [
         (less, "FILE lacks 10 of the trunk's 100 arrays: layer4.1"),
-        (more, "FILE holds 1 arrays that the trunk has no place for: layer1.2.conv1.weight"),
-        (other, "FILE holds nothing of this trunk: it has net.fc.weight, net.fc.bias"),
-        (lambda arrays: {}, "FILE holds nothing of this trunk: it has nothing"),
+        (more, "FILE holds 1 arrays that the trunk does not have: layer1.2.conv1.weight"),
+        (other, "FILE holds no array of this trunk: it has net.fc.weight, net.fc.bias"),
+        (lambda arrays: {}, "FILE holds no array of this trunk: it has nothing"),
         (wider, r"FILE: conv1.weight is \[64, 4, 7, 7\], which does not fit .*\[7, 7, 3, 64\]"),
         (flat, r"FILE: conv1.weight is \[9408\]"),
-        (nan, "FILE: bn1.bias holds values that are no finite numbers"),
+        (nan, "FILE: bn1.bias holds values that are not finite numbers"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_in_a_line(change, said):

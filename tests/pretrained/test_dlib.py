@@ -69,6 +69,6 @@ def test_filters_are_as_large_as_new_ones(tmp_path):
     ids=["cut short", "larger than the file", "another version", "no bias", "no layers"],
 )
 def test_a_broken_file_is_told_in_a_line(tmp_path, data):
-    with pytest.raises(UserError, match=r"net\.dat( is broken|: there are no arrays)") as error:
+    with pytest.raises(UserError, match=r"net\.dat( is damaged|: it contains no arrays)") as error:
         read(tmp_path, data)
     assert "\n" not in str(error.value)

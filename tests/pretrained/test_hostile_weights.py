@@ -86,7 +86,7 @@ def test_a_tuple_of_tuples_is_never_hashed_compared_or_shown(refused, wrap, prog
 def test_a_legacy_storage_is_named_by_a_word(refused):
     whole = torch_legacy()
     keys = whole.rindex(b"\x80\x02]")
-    assert "no name" in refused(whole[:keys] + pushed(b"]", b"a"))[0]
+    assert "not a string" in refused(whole[:keys] + pushed(b"]", b"a"))[0]
 
 
 def many(n, item, call=b"R"):
@@ -209,7 +209,7 @@ def test_one_convolution_is_not_copied_for_many_factors(refused):
     con += number(1) + number(500) + number(500)
     affine = name("affine_") + tensor(np.ones(1, np.float32), np.ones(1, np.float32))
     said, most = refused(number(1) + name("loss_metric_2") + con + 500 * affine)
-    assert "follow no convolution" in said
+    assert "without a convolution" in said
     assert most < 10 << 20
 
 
@@ -220,7 +220,7 @@ def test_names_are_words_that_can_be_printed(refused, called):
 
 
 def test_what_is_no_file_is_not_read_to_its_end():
-    with pytest.raises(UserError, match="no file"):
+    with pytest.raises(UserError, match="not a file"):
         read_weights("/dev/zero")
 
 
@@ -240,7 +240,7 @@ def test_predictions_of_others_are_read_by_the_same_rules(tmp_path):
         with pytest.raises((ValueError, LookupError, EOFError, OSError, zipfile.BadZipFile)):
             read_npz(file)
     file.write_bytes(lying(1000))
-    with pytest.raises((ValueError, zipfile.BadZipFile), match="another size|CRC"):
+    with pytest.raises((ValueError, zipfile.BadZipFile), match="have the size that|CRC"):
         read_npz(file)
 
 

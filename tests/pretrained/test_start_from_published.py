@@ -82,7 +82,7 @@ def test_a_function_may_name_the_file(dense, file):
     [
         ("nowhere.pth", "nowhere.pth; there is no such file or run"),
         ("agejax.config:nothing", "'agejax.config:nothing' cannot be imported"),
-        ("README.md", "README.md: it is no safetensors"),
+        ("README.md", "README.md: it is not a safetensors"),
     ],
 )
 def test_what_cannot_be_read_is_told(dense, named, said):

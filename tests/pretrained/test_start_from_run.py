@@ -30,7 +30,7 @@ def test_all_weights_are_those_of_the_run(run, tiny):
     assert (report.skipped, report.new) == ((), ())
     assert len(report.loaded) == len(jax.tree.leaves(theirs))
     assert "loaded; skipped: nothing; new: nothing\n" in str(report)
-    assert report.told == "16 pixels a side, agejax.models.multitask:to_unit"
+    assert report.expects == "16 pixels a side, agejax.models.multitask:to_unit"
 
 
 def test_a_checkpoint_can_be_named(run, tiny):
@@ -74,8 +74,8 @@ def test_heads_are_never_mixed_of_old_and_new(run, tiny):
 
 def test_pixels_that_differ_are_told(run, tiny):
     tiny.model.normalise = per_image
-    told = start(tiny, run)[1].told
-    assert told.endswith("; this run has 16 pixels a side, agejax.models.multitask:per_image")
+    expects = start(tiny, run)[1].expects
+    assert expects.endswith("; this run has 16 pixels a side, agejax.models.multitask:per_image")
 
 
 def test_another_trunk_is_refused_in_one_line(run, tiny, tmp_path):

@@ -88,7 +88,7 @@ def test_it_tells_what_was_dropped_what_was_set_and_what_computed_it(reported):
     assert "<code>train.steps</code>" not in page  # a key is a heading, its values are code
     assert '<th scope="row">train.steps</th><td><code>30</code></td><td><code>1000</code>' in page
     assert f"jax {figures['versions']['jax']}" in page
-    assert "they show nobody" in page  # the painted faces' own licence
+    assert "they show no real person" in page  # the painted faces' own licence
 
 
 def test_nothing_in_a_name_becomes_markup(reported):

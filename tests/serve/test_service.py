@@ -89,7 +89,7 @@ def test_the_distribution_is_told_if_asked_for(port):
         (404, "Not Found", {"path": "/predikt", "body": CROP}),
         (405, "Method", {"method": "GET"}),
         (413, "1 MiB", {"body": bytes(2 * 2**20)}),
-        (422, "no JPEG", {"body": b"hello"}),
+        (422, "not a JPEG", {"body": b"hello"}),
         (422, "whole JPEG", {"body": CROP[:-60]}),
         (422, "2 million", {"body": bomb()}),
         (

@@ -184,7 +184,7 @@ def test_a_current_folder_that_is_gone_is_told(ended, tmp_path, monkeypatch):
     gone.rmdir()
     code, _, err = ended(lambda: Path("x").absolute())
     assert code == 2
-    assert err.startswith("error: the folder that this was started in is gone")
+    assert err.startswith("error: the current folder no longer exists")
     assert ended(lambda: (tmp_path / "x").read_text())[2] == (
         f"error: {tmp_path}/x: No such file or directory\n"
     )
@@ -210,14 +210,14 @@ def test_devices_that_are_not_there_are_a_line(ended, monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "nonsense")
     code, _, err = ended(lambda: xla_bridge.get_backend("nonsense"))
     assert (code, err.count("\n")) == (2, 1)
-    assert "JAX finds no device of JAX_PLATFORMS=nonsense" in err
+    assert "JAX finds no usable device of JAX_PLATFORMS=nonsense" in err
 
 
 def test_too_little_memory_is_a_line(ended):
     def work():
         raise MemoryError
 
-    assert ended(work) == (2, "", "error: this machine has too little memory for that\n")
+    assert ended(work) == (2, "", "error: this machine has too little memory for this command\n")
 
 
 def test_errors_of_our_own_are_still_shown():

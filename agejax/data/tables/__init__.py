@@ -1,1 +1,1 @@
-"""Tables of own faces: how they are read, what can be wrong with them, and how they are made."""
+"""Tables of a user's own faces: reading, checking and creating them."""

@@ -1,7 +1,7 @@
-"""A table of faces read from end to end: what is wrong, doubtful and uneven.
+"""Checks a table of faces completely: errors, doubtful rows and imbalances.
 
-Of each row some 40 bytes are kept, so that a table of a million needs tens of MiB of
-memory; what it says is hashed, and an image is decoded and let go.
+About 40 bytes are kept for each row, so that a table of a million rows needs tens of MiB of
+memory: cells are hashed, and images are decoded and discarded.
 """
 
 import array
@@ -33,14 +33,14 @@ Progress = Callable[..., Any]
 
 @dataclasses.dataclass
 class Checked:
-    """What was found.
+    """The results of a check.
 
     Attributes:
-      table: that was read.
-      rows: how many there are.
-      wrong: rows that cannot be used, and labels that contradict one another.
-      doubtful: what training does not mind, and a person should look at.
-      columns: {name: int [N]} of the usable rows: "number", "first" and "last" (years, -1 where
+      table: the table.
+      rows: number of rows.
+      wrong: rows that cannot be used, and contradictory labels.
+      doubtful: issues that do not stop training but deserve a look.
+      columns: {name: int [N]} of the usable rows: "number", "first" and "last" (years, -1 if
         unknown), "gender" (-1), "split" (of `SPLIT_NAMES`), "person", "image" (hashes; 0: unknown).
       values: {attribute: {value: count}}; None for one of more than 30 values.
     """
@@ -56,16 +56,16 @@ class Checked:
 def check(
     file: Path, root: str | None = None, *, images: bool = True, progress: Progress
 ) -> Checked:
-    """Reads a table, and all its images.
+    """Reads a table and all its images.
 
     Args:
       file: the table.
-      root: the folder that relative paths start from; None for the table's own.
-      images: False looks at the table alone.
-      progress: `tqdm`, or what takes its arguments.
+      root: the base folder of relative paths; None for the table's own folder.
+      images: False checks only the table.
+      progress: `tqdm`, or a function with the same arguments.
 
     Raises:
-      UserError: it is no table.
+      UserError: it is not a table.
     """
     table = Table(file)
     wrong, doubtful = Findings(), Findings()
@@ -152,23 +152,23 @@ def _look(folder: Path, number: int, face: Face) -> tuple[int, int | BadRow]:
 
 
 def _compare_labels(columns: dict[str, np.ndarray], wrong: Findings, doubtful: Findings) -> None:
-    """Byte-identical images, and faces of one person, that tell different things."""
+    """Finds byte-identical images, and faces of one person, with different labels."""
     number, first, last, gender = (columns[k] for k in ("number", "first", "last", "gender"))
     groups = list(_groups(columns["image"]))
     alike = len(groups)
     for rows in groups:
-        told = f"rows {', '.join(map(str, number[rows[:3]]))}"
+        said = f"rows {', '.join(map(str, number[rows[:3]]))}"
         known = rows[first[rows] >= 0]
         if len(known) and first[known].max() > last[known].min():
             years = sorted(set(first[known].tolist()))
-            wrong.add("images under different ages", f"{told}: {' and '.join(map(str, years[:3]))}")
+            wrong.add("images under different ages", f"{said}: {' and '.join(map(str, years[:3]))}")
         if len(set(gender[rows].tolist()) - {-1}) > 1:
-            wrong.add("images under both genders", told)
-        doubtful.add(f"images more than once (in {alike:,} groups)", told, len(rows) - 1)
+            wrong.add("images under both genders", said)
+        doubtful.add(f"images more than once (in {alike:,} groups)", said, len(rows) - 1)
     for rows in _groups(columns["person"]):
         if len(set(gender[rows].tolist()) - {-1}) > 1:
-            told = f"rows {', '.join(map(str, number[rows[:3]]))}"
-            wrong.add("persons of both genders", told)
+            said = f"rows {', '.join(map(str, number[rows[:3]]))}"
+            wrong.add("persons of both genders", said)
     for row in np.flatnonzero((first < 0) & (gender < 0)):
         doubtful.add("rows with neither age nor gender", f"row {number[row]}")
 
@@ -188,7 +188,7 @@ def _compare_splits(columns: dict[str, np.ndarray], wrong: Findings) -> None:
 
 
 def _groups(keys: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows of each key that stands more than once, but for 0; by their first row."""
+    """The rows of each key other than 0 that appears more than once, by first row."""
     rows = np.flatnonzero(keys)
     _, where, counts = np.unique(keys[rows], return_inverse=True, return_counts=True)
     several = np.flatnonzero(counts[where] > 1)
@@ -199,7 +199,7 @@ def _groups(keys: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _repeated(keys: np.ndarray) -> np.ndarray:
-    """bool [N]: whether a key stands above, too."""
+    """bool [N]: whether a key appears in an earlier row."""
     _, first = np.unique(keys, return_index=True)
     repeated = np.ones(len(keys), bool)
     repeated[first] = False

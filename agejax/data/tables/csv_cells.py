@@ -1,7 +1,7 @@
-"""CSV as all of agejax writes it: no cell is a formula to a spreadsheet, and ours read back alike.
+"""CSV as agejax writes it: spreadsheets see no formulas, and reading restores every cell.
 
-A spreadsheet runs what begins with `=`, `+`, `-` or `@`, also behind white space. OWASP ("CSV
-Injection") puts a `'` before it, which spreadsheets take for "this is text".
+A spreadsheet executes cells that begin with `=`, `+`, `-` or `@`, also after white space. OWASP
+("CSV Injection") recommends a `'` in front, by which spreadsheets recognise text.
 """
 
 import csv
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class CsvWriter(csv.DictWriter):
-    """A `csv.DictWriter` whose cells, and names of columns, are escaped; a missing one is empty."""
+    """A `csv.DictWriter` that escapes cells and column names; missing cells are empty."""
 
     def __init__(self, out: TextIO, columns: Sequence[str]):
         """Writes rows of these columns to `out`."""
@@ -31,15 +31,15 @@ class CsvWriter(csv.DictWriter):
 
 
 def escaped(cell: Any) -> Any:
-    """Text that a spreadsheet would run, with a `'` before it; numbers, and all else, as it is.
+    """Puts a `'` before text that a spreadsheet would execute; other values are unchanged.
 
-    So is text that an `'` stands before already, so that `unescaped` gives back what there was.
+    Text that already has a `'` there gets another one, so that `unescaped` restores it.
     """
     return f"'{cell}" if isinstance(cell, str) and _is_formula(cell.lstrip("'")) else cell
 
 
 def unescaped(cell: str) -> str:
-    """What `escaped` made of it, undone; any other text as it is."""
+    """Reverses `escaped`; other text is unchanged."""
     return cell[1:] if cell.startswith("'") and _is_formula(cell.lstrip("'")) else cell
 
 

@@ -1,4 +1,4 @@
-"""FairFace as rows of a table, as it is published and as it is passed on."""
+"""Imports FairFace as rows of a table, from its archives or from redistributed copies."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +13,14 @@ _GROUPS = [(0, 2), (3, 9), *((first, first + 9) for first in range(10, 70, 10))]
 
 
 def from_fairface(folder: Path, meaning: Meaning) -> Iterator[Imported]:
-    """FairFace (Kärkkäinen and Joo, WACV 2021): its two label files, and the faces of their lists.
+    """FairFace (Kärkkäinen and Joo, WACV 2021): the faces listed in its two label files.
 
-    The faces lie in `train/` and `val/` beside the label files, or in a folder there, as they do in
-    the published archives. Their validation is our test split; ours is a tenth of their training
-    faces, by a hash.
+    The faces are in `train/` and `val/` beside the label files, or in a subfolder, as in the
+    published archives. FairFace's validation split becomes our test split; our validation split is
+    a tenth of its training faces, chosen by a hash.
 
     Raises:
-      UserError: a label file is not there, or the faces lie in more than one place.
+      UserError: a label file is missing, or the faces are in more than one place.
     """
     for part, split in (("train", "train"), ("val", "test")):
         rows = from_table(folder / f"fairface_label_{part}.csv", _COLUMNS, meaning, _GROUPS)
@@ -42,12 +42,12 @@ def _image(home: Path, cell: str, part: str) -> str:
         raise BadRow("a path that leads outside the data's folder", repr(cell))
     file = file_of(home, path)
     if not file.is_file():
-        raise BadRow(f"an image that is not there; they are looked for in {home / part}", path)
+        raise BadRow(f"an image that is not there (searched in {home / part})", path)
     return str(file)
 
 
 def _home(folder: Path, part: str) -> Path:
-    """Where `train/` or `val/` lies."""
+    """The folder that contains `train/` or `val/`."""
     if (folder / part).is_dir():
         return folder
     found = sorted(home for home in folder.glob("*/") if (home / part).is_dir())

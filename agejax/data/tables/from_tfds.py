@@ -1,4 +1,4 @@
-"""A data set that `tfds_imdb_wiki` built, as files and rows of a table."""
+"""Exports a data set built by `tfds_imdb_wiki` to image files and rows of a table."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,15 +17,15 @@ from tfds_imdb_wiki.rows import SPLITS
 
 
 def from_built(folder: Path, images: Path) -> Iterator[Imported]:
-    """A row for each face, and its image, byte for byte as it was built, below `images`.
+    """Yields a row for each face and writes its image, unchanged, below `images`.
 
     Args:
       folder: such as `~/tensorflow_datasets/imdb_wiki/imdb/2.0.0`.
-      images: a folder that is made.
+      images: the folder to create.
 
     Raises:
-      UserError: there is no built data set, something in the place of `images`, or a face whose
-        path would lead out of it.
+      UserError: there is no built data set, `images` already exists, or the path of a face would
+        lead out of it.
     """
     if images.exists() and (not images.is_dir() or any(images.iterdir())):
         raise UserError(f"{images} is not empty; name a new folder with --images")

@@ -1,4 +1,4 @@
-"""Rows of a table from public sets of faces: files whose names tell, or tables of theirs."""
+"""Imports public data sets as rows of a table, from file names or from their own tables."""
 
 import contextlib
 import re
@@ -14,7 +14,7 @@ from agejax.errors import UserError
 
 _ONE_WORD = ("age", "gender", "split")
 
-Values = Mapping[str, Mapping[str, str]]  # {column: {what stands there: what it means}}
+Values = Mapping[str, Mapping[str, str]]  # {column: {cell: meaning}}
 
 # Zhang et al., CVPR 2017: [age]_[gender]_[race]_[date&time].jpg, also in names that end .chip.jpg.
 UTKFACE = "{age}_{gender}_{race}_*"
@@ -25,13 +25,13 @@ UTKFACE_VALUES: Values = {
 
 
 class Imported(NamedTuple):
-    """A row for a table, or why there is none.
+    """A row for a table, or the reason why there is none.
 
     Attributes:
-      source: the file, or the row, that it comes from.
-      cells: by column; None where something is wrong.
+      source: the file or row that it comes from.
+      cells: by column; None if something is wrong.
       trouble: what is wrong.
-      mended: what a spreadsheet had made of the age, and what it is read as; else "".
+      mended: the age as a spreadsheet changed it, and how it is interpreted; else "".
     """
 
     source: str
@@ -41,22 +41,22 @@ class Imported(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """What stands for what in cells that are imported.
+    """The meaning of cells that are imported.
 
     Attributes:
-      values: {column: {what stands there: what it means}}; no other value is taken then.
-      unknown: {column, or "" for all but the path: what stands where nothing is known}; numbers
-        are compared as numbers.
+      values: {column: {cell: meaning}}; other values are then rejected.
+      unknown: {column, or "" for all but the path: the cell of an unknown value}; numbers are
+        compared as numbers.
     """
 
     values: Values = {}
     unknown: Mapping[str, Collection[str]] = {}
 
     def of(self, cells: Mapping[str, str]) -> dict[str, str]:
-        """Cells as they are meant.
+        """Cells replaced by their meaning.
 
         Raises:
-          BadRow: one is not of the values.
+          BadRow: a cell is not among the values.
         """
         meant = dict(cells)
         for name, cell in cells.items():
@@ -65,7 +65,7 @@ class Meaning(NamedTuple):
                 meant[name] = ""
             elif value and (meaning := self.values.get(name)) is not None:
                 if value not in meaning:
-                    raise BadRow(f"a {name} that is none of {', '.join(meaning)}", cell)
+                    raise BadRow(f"a {name} that is not one of {', '.join(meaning)}", cell)
                 meant[name] = meaning[value]
         return meant
 
@@ -82,26 +82,26 @@ def _number(text: str) -> float | None:
 
 
 def image_files(folder: Path) -> Found:
-    """The image files below a folder, and what is wrong there.
+    """The image files below a folder, and errors found there.
 
     Raises:
-      UserError: there is no such folder, or none in it.
+      UserError: there is no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder")
     found = find_images(folder)
     if not found.images:
-        told = f"no image ({', '.join(SUFFIXES)}) in this folder"
-        raise found.errors[0] if found.errors else UserError(f"{folder}: {told}")
+        reason = f"no image ({', '.join(SUFFIXES)}) in this folder"
+        raise found.errors[0] if found.errors else UserError(f"{folder}: {reason}")
     return found
 
 
 def pattern_of(template: str) -> re.Pattern[str]:
     r"""A template such as "{age}_{gender}_*.jpg" as a regular expression for names.
 
-    `{name}` takes the characters up to what follows it, and `{age}`, `{gender}` and `{split}` no
-    "_" among them; `{}` and `*` take any and keep nothing. None crosses a "/". All else stands for
-    itself.
+    `{name}` matches up to the character that follows it; `{age}`, `{gender}` and `{split}` match no
+    "_". `{}` and `*` match anything and store nothing. None matches a "/". All other characters
+    match themselves.
 
     Raises:
       UserError: it names no field, or one twice.
@@ -125,10 +125,10 @@ def pattern_of(template: str) -> re.Pattern[str]:
 
 
 def from_names(folder: Path, template: str, meaning: Meaning) -> Iterator[Imported]:
-    """A row for each image below `folder` whose name, or path where the template has a "/", fits.
+    """A row for each image below `folder` whose name matches, or path if the template has a "/".
 
     Raises:
-      UserError: there is no image, or the template cannot be one.
+      UserError: there is no image, or the template is not valid.
     """
     pattern = pattern_of(template)
     found = image_files(folder)
@@ -145,10 +145,10 @@ def from_names(folder: Path, template: str, meaning: Meaning) -> Iterator[Import
 def from_table(
     file: Path, rename: Mapping[str, str], meaning: Meaning, groups: Collection[Group] = ()
 ) -> Iterator[Imported]:
-    """The rows of another table, with `rename`, {ours: theirs}, applied to its columns.
+    """The rows of another table, with its columns renamed by `rename`, {ours: theirs}.
 
-    Groups of ages that a spreadsheet has made dates are read back; `groups` are those that there
-    can be, where that is known.
+    Age groups that a spreadsheet turned into dates are restored; `groups` are the possible groups,
+    if known.
 
     Raises:
       UserError: there is no such table, or column.
@@ -173,7 +173,7 @@ def from_table(
 def _groups_of_dates(
     rows: Iterable[Mapping[str, str] | BadRow], meaning: Meaning, groups: Collection[Group]
 ) -> dict[str, str]:
-    """{date: the group that it was}, as ages are written."""
+    """{date: the age group that it was}, in the table's notation."""
     ages: dict[str, Group] = {}
     others = set()
     for cells in rows:
@@ -201,7 +201,7 @@ def _imported(
             meant["age"] = dates[age]
             mended = f"{age.strip()} as {dates[age]}"
         elif dates is not None and is_date(age):
-            raise BadRow("a date in place of an age, and which group it was is not certain")
+            raise BadRow("a date in place of an age, whose group is ambiguous")
         age_range(meant.get("age", ""))
         gender_code(meant.get("gender", ""))
     except BadRow as bad:
@@ -210,7 +210,7 @@ def _imported(
 
 
 def columns_of(rows: Iterable[Mapping[str, str]]) -> list[str]:
-    """The columns of rows: ours first, in our order, then the others as they come."""
+    """The columns of rows: ours first, in our order, then the others in order of appearance."""
     first = ("path", "age", "gender", "person", "split")
     found = dict.fromkeys(name for row in rows for name in row)
     return [*(name for name in first if name in found), *(n for n in found if n not in first)]

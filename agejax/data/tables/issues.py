@@ -1,10 +1,10 @@
-"""What is wrong with a table: counts by kind, and a few rows of each, however many there are."""
+"""Issues of a table: counts by kind, with a few examples of each."""
 
 import array
 import dataclasses
 from collections.abc import Iterator
 
-_TOLD = 5  # rows of a kind
+_EXAMPLES = 5  # examples per kind
 
 
 @dataclasses.dataclass
@@ -14,27 +14,27 @@ class _Kind:
 
 
 class Findings:
-    """Counts and examples by kind.
+    """Counts and examples of issues by kind.
 
     Attributes:
-      rows: uint32, the numbers of all rows that cannot be used.
+      rows: uint32, the numbers of all unusable rows.
     """
 
     def __init__(self) -> None:
-        """Nothing is wrong yet."""
+        """Creates an empty collection."""
         self._kinds: dict[str, _Kind] = {}
         self.rows = array.array("I")
 
     def row(self, number: int, kind: str, detail: str = "") -> None:
-        """A row cannot be used."""
+        """Adds a row that cannot be used."""
         self.rows.append(number)
         self.add(kind, f"row {number}" + (f": {detail}" if detail else ""))
 
     def add(self, kind: str, example: str, count: int = 1) -> None:
-        """Something was found `count` times; `example` is shown if it is among the first."""
+        """Adds `count` issues of a kind; the first few examples are kept."""
         found = self._kinds.setdefault(kind, _Kind())
         found.count += count
-        if len(found.examples) < _TOLD:
+        if len(found.examples) < _EXAMPLES:
             found.examples.append(example)
 
     def __bool__(self) -> bool:

@@ -1,4 +1,4 @@
-"""Rows of JSON: a line each, or one document as pandas and others write it."""
+"""Reads rows of JSON: one per line, or one document as written by pandas and others."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator
@@ -12,17 +12,17 @@ from agejax.errors import UserError
 class JsonRows:
     """The objects of a file, with their numbers.
 
-    Lines are read one by one; a document, whichever of the orientations of
-    `pandas.DataFrame.to_json` it has ("records", "columns", "index", "split", "table", or a list
-    for each column), is loaded whole.
+    JSON lines are read one by one. A document in any of the orientations of
+    `pandas.DataFrame.to_json` ("records", "columns", "index", "split", "table", or a list for each
+    column) is loaded completely.
 
     Attributes:
-      form: how the file is written, for people.
+      form: the format of the file, for people.
       columns: the names in its first row.
     """
 
     def __init__(self, file: Path, needs: Collection[str]):
-        """Looks at the beginning; `needs` are columns that tell names from numbers of rows."""
+        """Inspects the start; `needs` are columns that distinguish names from row numbers."""
         self._file, self._needs = file, needs
         document = self._document()
         self._rows = None if document is None else self._of_document(document)
@@ -31,12 +31,12 @@ class JsonRows:
         self.columns = list(first) if isinstance(first, dict) else []
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
-        """Each row's number, and the values of its columns; or why it has none."""
+        """Each row's number with the values of its columns, or with the error."""
         if self._rows is None:
             yield from self._lines()
             return
         for number, row in enumerate(self._rows, 1):
-            yield number, row if isinstance(row, dict) else BadRow("a row that is no object")
+            yield number, row if isinstance(row, dict) else BadRow("a row that is not an object")
 
     def _lines(self) -> Iterator[tuple[int, dict[str, Any] | BadRow]]:
         with self._file.open("rb") as file:
@@ -51,10 +51,10 @@ class JsonRows:
                     yield number, BadRow("JSON that is nested too deeply")
                 else:
                     is_row = isinstance(loaded, dict)
-                    yield number, loaded if is_row else BadRow("a line of JSON that is no object")
+                    yield number, loaded if is_row else BadRow("JSON that is not an object")
 
     def _document(self) -> Any:
-        """The whole file, where it is not a line for each row."""
+        """The whole file, if it does not have one row per line."""
         with self._file.open("rb") as file:
             begin = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
             file.seek(0)
@@ -109,13 +109,13 @@ class JsonRows:
                 raise UserError(f"{self._file}: its columns are of different lengths")
             return [dict(zip(loaded, row, strict=True)) for row in zip(*parts, strict=True)]
         raise UserError(
-            f"{self._file}: JSON, but no table: it must be a list of objects (orient='records' of "
-            f"pandas), or an object a line"
+            f"{self._file}: JSON, but not a table; it must be a list of objects (pandas: "
+            f"orient='records') or one object per line"
         )
 
 
 def _is_table(loaded: Any) -> bool:
-    """Whether an object that stands alone is no row, but a table."""
+    """Whether a single object is a table rather than a row."""
     if not isinstance(loaded, dict):
         return False
     split = "data" in loaded and not loaded.keys().isdisjoint(("columns", "schema"))
@@ -128,7 +128,7 @@ def _is_table(loaded: Any) -> bool:
 def text_of(values: Iterable[tuple[str, Any]], plain: Collection[str]) -> dict[str, str] | BadRow:
     """A row of JSON or Parquet as cells, by column in lower case.
 
-    A list of two numbers, as an age may be given, is a range; any other list or object is its JSON.
+    A list of two numbers, such as an age, is a range; any other list or object becomes JSON text.
 
     Args:
       values: names and values.
@@ -138,7 +138,7 @@ def text_of(values: Iterable[tuple[str, Any]], plain: Collection[str]) -> dict[s
     for title, value in values:
         name = title.strip().casefold()
         if name in cells:
-            return BadRow("a column that stands there twice", name)
+            return BadRow("a column that appears twice", name)
         if name in plain and isinstance(value, list | dict | bytes) and not _is_range(value):
             return BadRow(f"a {name} that is a list, an object or bytes")
         try:

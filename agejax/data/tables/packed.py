@@ -1,4 +1,4 @@
-"""A table of faces packed into a folder: one array_record file of images, one of columns."""
+"""A table of faces packed into a folder: an array_record file of images and a file of columns."""
 
 import os
 import shutil
@@ -19,19 +19,19 @@ _IMAGES, _COLUMNS = "faces.array_record", "faces.npz"
 
 
 def check_free(folder: Path) -> None:
-    """Raises a `UserError` where something is in the place of a new folder."""
+    """Raises `UserError` if the path of a new folder already exists."""
     if folder.exists():
-        raise UserError(f"{folder} is there already; name another folder, or remove it")
+        raise UserError(f"{folder} already exists; name another folder, or remove it")
 
 
 def pack(faces: Faces, splits: np.ndarray, folder: Path) -> None:
-    """Writes faces, and the split of each, so that `open_packed` gives the same.
+    """Writes faces, and the split of each, for `open_packed`.
 
-    Images are stored as they are trained on, at most 512 pixels a side. The folder appears whole or
-    not at all.
+    Images are stored as they are used in training, at most 512 pixels a side. The folder appears
+    only once it is complete.
 
     Raises:
-      UserError: there is something in its place.
+      UserError: the folder already exists.
     """
     check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def open_packed(folder: Path) -> tuple[Faces, np.ndarray]:
     """The faces that `pack` wrote, and the split of each, str [N].
 
     Raises:
-      UserError: the folder is not one of these, or damaged.
+      UserError: the folder was not written by `pack`, or is damaged.
     """
     file = within(folder, _COLUMNS)
     within(folder, _IMAGES)
@@ -86,12 +86,12 @@ def open_packed(folder: Path) -> tuple[Faces, np.ndarray]:
         return faces, columns["split"]
     except UserError:
         raise
-    except Exception as error:  # zipfile, zlib and NumPy each have their own
+    except Exception as error:  # zipfile, zlib and NumPy raise different types
         raise UserError(f"{file}: cannot be read ({error}); pack the table again") from error
 
 
 def modified(path: Path) -> int:
-    """When a table, or a packed folder's, was last written, in ns; 0 where there is none."""
+    """When a table, or a packed folder's, was last written, in ns; 0 if it does not exist."""
     file = path / _COLUMNS if path.is_dir() else path
     return file.stat().st_mtime_ns if file.exists() else 0
 

@@ -1,6 +1,6 @@
-"""What a cell of a table of faces says: an age, a gender, a split, a path; or that it says nothing.
+"""Parses the cells of a table of faces: age, gender, split and path, or an unknown value.
 
-Whatever cannot be meant is a `BadRow`, never a guess: a wrong label costs more than a lost face.
+Cells that cannot be parsed with certainty raise `BadRow`: a wrong label is worse than a lost face.
 """
 
 import posixpath
@@ -11,9 +11,9 @@ from agejax.errors import UserError
 from agejax.labels import AGES, FEMALE, MALE
 from agejax.utils.paths import expanded
 
-OWN = ("path", "age", "gender", "person", "split")  # columns that mean something to us
+OWN = ("path", "age", "gender", "person", "split")  # columns with a defined meaning
 _NOTHING = {"", "unknown", "nan", "none", "null", "na", "n/a", "?"}
-_NO_PATH = {"", "None", "none", "NaN", "nan", "NULL", "null"}  # as programs write nothing
+_NO_PATH = {"", "None", "none", "NaN", "nan", "NULL", "null"}  # how programs write a missing value
 _GENDERS = {"female": FEMALE, "f": FEMALE, "woman": FEMALE, "male": MALE, "m": MALE, "man": MALE}
 _SPLITS = {
     "train": "train",
@@ -35,8 +35,8 @@ class BadRow(Exception):
     """Why a row cannot be used.
 
     Attributes:
-      kind: what is wrong, the same for all rows with that trouble.
-      detail: with this row.
+      kind: what is wrong, the same for all rows with this error.
+      detail: of this row.
     """
 
     def __init__(self, kind: str, detail: str = ""):
@@ -46,17 +46,17 @@ class BadRow(Exception):
 
 
 def is_nothing(cell: str) -> bool:
-    """Whether a cell says that something is not known."""
+    """Whether a cell marks an unknown value."""
     return cell.strip().casefold() in _NOTHING
 
 
 def age_range(cell: str) -> tuple[int, int] | None:
     """The first and last whole year of an age: "25", "25.7", "20-29", "(25, 32)", "70+".
 
-    None where the cell says nothing. "70+", and "more than 70", go up to 100.
+    None for an unknown value. "70+", and "more than 70", extend to 100.
 
     Raises:
-      BadRow: it is no age, or one outside 0..100.
+      BadRow: it is not an age, or outside 0..100.
     """
     text = cell.strip().casefold()
     if text in _NOTHING:
@@ -69,14 +69,14 @@ def age_range(cell: str) -> tuple[int, int] | None:
         first, last = int(match[1] or match[2]), AGES - 1
     elif re.fullmatch(r"-?\d+\s*,\s*\d+", text):
         raise BadRow(
-            "not an age, for its comma (a decimal one stands in a table separated by ; or tab, a "
-            "range in parentheses)",
+            "not an age, because of its comma (decimal commas need columns separated by ; or tab, "
+            "a range in parentheses)",
             repr(cell),
         )
     elif is_date(text):
         raise BadRow(
-            "not an age but a date, which spreadsheets make of groups (`agejax import table` "
-            "reads them back)",
+            "not an age but a date, which spreadsheets make of age groups (`agejax import table` "
+            "restores them)",
             repr(cell),
         )
     else:
@@ -84,20 +84,20 @@ def age_range(cell: str) -> tuple[int, int] | None:
     if max(first, last) >= AGES or re.match(r"-\s*\d", text):
         raise BadRow(f"an age outside 0..{AGES - 1}", repr(cell))
     if first > last:
-        raise BadRow("a range of ages that ends before it begins", repr(cell))
+        raise BadRow("a range of ages that ends before it starts", repr(cell))
     return first, last
 
 
 def decimal_point(cell: str) -> str:
-    """An age of a table with decimal commas, such as "4,25"; what is in parentheses stays."""
+    """An age with a decimal comma, such as "4,25", with a point; parentheses are left unchanged."""
     return cell if re.search(r"[(\[]", cell) else re.sub(r"(?<=\d),(?=\d)", ".", cell)
 
 
 def gender_code(cell: str) -> int | None:
-    """0 for female, 1 for male; None where the cell says nothing.
+    """0 for female, 1 for male; None for an unknown value.
 
     Raises:
-      BadRow: it is neither. Bare digits are refused, for public sets code them both ways.
+      BadRow: it is neither. Digits are rejected: public data sets use both codings.
     """
     text = cell.strip().casefold()
     if text in _NOTHING:
@@ -108,10 +108,10 @@ def gender_code(cell: str) -> int | None:
 
 
 def split_name(cell: str) -> str:
-    """ "train", "validation" or "test"; "" where the cell says nothing.
+    """ "train", "validation" or "test"; "" for an unknown value.
 
     Raises:
-      BadRow: it is none of these.
+      BadRow: it is another word.
     """
     text = cell.strip().casefold()
     if text in _NOTHING:
@@ -122,10 +122,10 @@ def split_name(cell: str) -> str:
 
 
 def image_path(cell: str) -> str:
-    """A path with "/" between its parts and no detours, relative to the table's root or absolute.
+    """A normalised path with "/" separators, relative to the table's root or absolute.
 
     Raises:
-      BadRow: there is none, or it climbs out of the root by "..".
+      BadRow: it is empty, or leads out of the root by "..".
     """
     if cell.strip() in _NO_PATH or "\0" in cell:
         raise BadRow("no path")

@@ -1,4 +1,4 @@
-"""What `check` found, as lines for people."""
+"""The results of `check` as lines of text."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ _DECADES = [*(f"{a}-{a + 9}" for a in range(0, 70, 10)), "70+"]
 
 
 def report(checked: Checked) -> Iterator[str]:
-    """Lines: the table, what is wrong, what is doubtful, who is in it, and what is uneven."""
+    """Lines: the table, errors, doubtful rows, counts and imbalances."""
     table = checked.table
     yield (
         f"{table.file}: {checked.rows:,} rows; {table.form}; columns {', '.join(table.columns)}; "
@@ -21,7 +21,7 @@ def report(checked: Checked) -> Iterator[str]:
         yield "wrong"
         yield from checked.wrong.lines()
     if checked.doubtful:
-        yield "to look at"
+        yield "doubtful"
         yield from checked.doubtful.lines()
     if len(checked.columns["number"]):
         yield from _counts(checked)
@@ -46,7 +46,7 @@ def _counts(checked: Checked) -> Iterator[str]:
         cells = [f"{n:,}" for n in (*counts, unknown)]
         yield form.format(name or "by hash", f"{rows.sum():,}", *shares, *cells)
     if wide := int((columns["last"] > columns["first"]).sum()):
-        yield f"{wide:,} ages are ranges; here each stands in the decade of its middle"
+        yield f"{wide:,} ages are ranges; each is counted in the decade of its middle"
 
 
 def _by_decade(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, int]:
@@ -60,22 +60,22 @@ def _uneven(checked: Checked) -> Iterator[str]:
     gender = columns["gender"][columns["gender"] >= 0]
     if len(gender) and max(share := np.bincount(gender, minlength=2) / len(gender)) > _UNEVEN:
         which = ("women", "men")[int(share.argmax())]
-        yield f"uneven: {share.max():.0%} are {which}; config.tasks.gender.balance weighs them"
+        yield f"uneven: {share.max():.0%} are {which}; config.tasks.gender.balance reweights them"
     counts, _ = _by_decade(columns["first"], columns["last"])
     if total := counts.sum():
         rare = [
             f"{name} ({n:,})" for name, n in zip(_DECADES, counts, strict=True) if n < _RARE * total
         ]
         if rare:
-            yield f"uneven: few faces of {', '.join(rare)}; config.tasks.age.balance weighs ages"
+            yield f"uneven: few faces of {', '.join(rare)}; config.tasks.age.balance reweights ages"
 
 
 def _attribute(name: str, values: dict[str, int] | None) -> str:
     if values is None:
         return f"column {name}: more than 30 values; no groups, and no task"
-    told = ", ".join(f"{value or 'unknown'} {n:,}" for value, n in sorted(values.items()))
+    counts = ", ".join(f"{value or 'unknown'} {n:,}" for value, n in sorted(values.items()))
     names = tuple(sorted(value for value in values if value))
-    line = f"column {name}: {told}"
+    line = f"column {name}: {counts}"
     if len(names) < 2:
         return line
     return f'{line}; as a task: config.tasks.{name} = {{"names": {names!r}}}'

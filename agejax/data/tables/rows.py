@@ -1,4 +1,4 @@
-"""A row of a table as a face: what is known of it, checked."""
+"""Converts a row of a table to a face, with checks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,15 +18,15 @@ from agejax.utils.paths import expanded
 
 
 class Face(NamedTuple):
-    """What a table tells of a face.
+    """The data of a table about one face.
 
     Attributes:
-      path: of its image, relative to the table's root, or absolute.
-      age: the first and last year that it may be; None where it is not known.
-      gender: 0 female, 1 male; None where it is not known.
-      person: whose it is; "" where that is not known.
-      split: "train", "validation", "test", or "" to be given one.
-      attributes: every other column; "" where it says nothing.
+      path: of its image, relative to the table's root or absolute.
+      age: the first and last possible year; None if not known.
+      gender: 0 female, 1 male; None if not known.
+      person: the person; "" if not known.
+      split: "train", "validation", "test", or "" to have one assigned.
+      attributes: all other columns; "" for an unknown value.
     """
 
     path: str
@@ -41,7 +41,7 @@ def face_of(cells: Cells) -> Face:
     """The face of a row.
 
     Raises:
-      BadRow: a cell cannot be meant.
+      BadRow: a cell is not valid.
     """
     person = cells.get("person", "").strip()
     return Face(
@@ -59,7 +59,7 @@ def face_of(cells: Cells) -> Face:
 
 
 def faces_of(table: Table) -> Iterator[tuple[int, Face | BadRow]]:
-    """Each row's number and its face, or what is wrong with it."""
+    """Each row's number with its face, or with the error."""
     for number, cells in table:
         if isinstance(cells, BadRow):
             yield number, cells
@@ -71,5 +71,5 @@ def faces_of(table: Table) -> Iterator[tuple[int, Face | BadRow]]:
 
 
 def root_of(file: Path, root: str | None) -> Path:
-    """Where the images of a table lie: `root`, or the table's own folder."""
+    """The folder of a table's images: `root`, or the table's own folder."""
     return Path(expanded(root)) if root else file.absolute().parent

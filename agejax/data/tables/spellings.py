@@ -1,14 +1,14 @@
-"""Files by names that another system spells otherwise: `é` is one character, or two."""
+"""Finds files whose names have another Unicode normal form: `é` is one character, or two."""
 
 import unicodedata
 from pathlib import Path, PurePosixPath
 
 
 def file_of(folder: Path, path: str) -> Path:
-    """The file of a path below a folder, or absolute, in whichever normal form its name is there.
+    """The file at a path below a folder, or absolute, whichever normal form its name has on disk.
 
-    macOS writes names decomposed (NFD), most others composed (NFC), and an archive carries either
-    to the other. A path that is there as it stands, or not at all, is given back as it is.
+    macOS writes names decomposed (NFD), most other systems composed (NFC), and an archive carries
+    either to the other. A path that exists as given, or not at all, is returned unchanged.
     """
     whole = folder / path
     if path.isascii() or whole.exists():

@@ -1,4 +1,4 @@
-"""The split of each face: the table's own, or by a hash that keeps persons and images together."""
+"""Assigns splits: the table's own, or by a hash that keeps persons and images together."""
 
 import hashlib
 
@@ -12,14 +12,14 @@ from tfds_imdb_wiki.rows import SPLITS, split_of
 def assign(given: np.ndarray, person: np.ndarray, sha256: np.ndarray) -> np.ndarray:
     """The split of each face.
 
-    Faces of one person, and byte-identical images, are together: 80/10/10 by a hash of what joins
-    them, the same on every machine and in whatever order the rows stand. A face without a split
-    that is together with one that has it goes there. Where a table has training faces and no
-    validation ones, a tenth of those who are together becomes validation.
+    Faces of one person, and byte-identical images, stay together: 80/10/10 by a hash of their
+    common key, independent of the machine and of the order of rows. A face without a split that is
+    grouped with one that has a split gets that split. If a table has training faces but no
+    validation faces, a tenth of the groups becomes validation.
 
     Args:
-      given: str [N], "" where the table has none.
-      person: str [N], "" where it is not known.
+      given: str [N], "" if the table has none.
+      person: str [N], "" if not known.
       sha256: str [N], of each image's bytes.
 
     Returns:
@@ -42,7 +42,7 @@ def _by_hash(key: str) -> str:
 
 
 def _together(person: np.ndarray, sha256: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """int [N], the group of each face; and a name for each group, of no rows' order."""
+    """int [N], the group of each face, and a key for each group, independent of row order."""
     named = np.char.str_len(person) > 0
     people, who = np.unique(person[named], return_inverse=True)
     images, which = np.unique(sha256, return_inverse=True)
@@ -51,7 +51,7 @@ def _together(person: np.ndarray, sha256: np.ndarray) -> tuple[np.ndarray, list[
     _, component = connected_components(coo_array(edges, shape=(nodes, nodes)), directed=False)
     found, group = np.unique(component, return_inverse=True)
     keys = [""] * len(found)
-    # The first person names a group, or, where nobody is known, its image.
+    # The key of a group is its first person or, if no person is known, its image.
     for node, name in [*enumerate(images.tolist()), *enumerate(people.tolist(), len(images))][::-1]:
         keys[group[node]] = f"person {name}" if node >= len(images) else keys[group[node]] or name
     return group[which], keys

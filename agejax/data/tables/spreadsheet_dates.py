@@ -1,8 +1,8 @@
-"""Groups of ages that a spreadsheet took for dates, read back: `03-Sep` was 3-9.
+"""Restores age groups that a spreadsheet turned into dates: `03-Sep` was 3-9.
 
-A spreadsheet that opens a table makes 3-9 the third of September, or the ninth of March, of the
-year, and 10-19 October 2019, or the 19th of October. Which it was, its language decides; only one
-order of the two numbers is a group.
+A spreadsheet that opens a table turns 3-9 into the third of September, or the ninth of March, of
+the current year, and 10-19 into October 2019, or the 19th of October, depending on its language.
+Only one order of the two numbers is a valid group.
 """
 
 import re
@@ -33,36 +33,36 @@ _PARTS = re.compile(r"[^\W\d_]+|[0-9]+")
 _DATE = re.compile(rf"({_PARTS.pattern})([-/. ,]+({_PARTS.pattern})){{1,2}}\.?")
 _DECIMAL = re.compile(r"\d+[.,]\d*[1-9]\d*")
 
-Group = tuple[int, int]  # the first year and the last
+Group = tuple[int, int]  # first and last year
 
 
 class _Reading(NamedTuple):
     group: Group
-    year: int | None = None  # in which the spreadsheet was opened, where that is told
+    year: int | None = None  # in which the spreadsheet was opened, if the date shows it
 
 
 def is_date(cell: str) -> bool:
-    """Whether a cell is a date that a group of ages may have become."""
+    """Whether a cell is a date that an age group may have become."""
     return bool(_readings(cell))
 
 
 def groups_of_dates(
     cells: Iterable[str], ages: Mapping[str, Group], known: Collection[Group] = ()
 ) -> dict[str, Group]:
-    """The groups that dates among the cells of a column of ages were.
+    """The age groups that dates among the cells of a column originally were.
 
-    Without `known` groups the column has to show what it was: some of its ages are groups still, or
-    there are dates alone, none of which overlaps another; none has decimals (25.10 becomes a date,
-    too); dates that tell the year tell the same; and of two readings, such as 1-10 and 10-19 of
-    2019-10-01, one lies between the other groups.
+    Without `known` groups the column itself must give evidence: some ages are still groups, or all
+    cells are dates without overlap; no age has decimals (25.10 becomes a date, too); all dates that
+    show the year show the same one; and of two readings, such as 1-10 and 10-19 of 2019-10-01, one
+    lies between the other groups.
 
     Args:
       cells: of the column.
       ages: {cell: first and last year} of those that are ages.
-      known: the groups that there can be, where that is known.
+      known: the possible groups, if known.
 
     Returns:
-      {cell: (first, last year)} of the dates that can have been one group alone.
+      {cell: (first, last year)} of the dates with only one possible group.
     """
     dates = {cell: found for cell in cells if cell not in ages and (found := _readings(cell))}
     if known:
@@ -100,7 +100,7 @@ def _meet(a: Group, b: Group) -> bool:
 
 
 def _readings(cell: str) -> list[_Reading]:
-    """The groups that a date can have been: two different numbers, the smaller first."""
+    """The groups that a date may have been: two different numbers, the smaller first."""
     text = _TIME.sub("", cell.strip().casefold())
     if not _DATE.fullmatch(text):
         return []
@@ -116,20 +116,20 @@ def _readings(cell: str) -> list[_Reading]:
         case [a, b, c] if a.isdecimal() and b.isdecimal() and c.isdecimal():
             if _is_year(a) and int(b) <= 12:
                 return _of_day(int(c), int(b), a)
-            if _is_year(c) or (len(c) == 2 and "-" not in text):  # which is the day is not told
+            if _is_year(c) or (len(c) == 2 and "-" not in text):  # the day is ambiguous
                 return _of_day(min(int(a), int(b)), max(int(a), int(b)), c)
     return []
 
 
 def _of_month(month: int, number: str) -> list[_Reading]:
-    """A month, and a number: of the day, or of the year."""
+    """A month and a number, which is the day or the year."""
     if _is_year(number):
         return _month_and_year(month, int(number))
     return _group(month, int(number)) if len(number) <= 2 and int(number) else []
 
 
 def _of_day(day: int, month: int, year: str) -> list[_Reading]:
-    """A day and a month, in whichever order; or, on the first of a month, this and the year."""
+    """A day and a month in either order or, on the first of a month, the month and the year."""
     if not (1 <= min(day, month) <= 12 and max(day, month) <= 31):
         return []
     whole = int(year) if len(year) == 4 else 2000 + int(year)

@@ -1,4 +1,4 @@
-"""A table file, row by row: CSV, TSV, JSON lines or Parquet, of any length in little memory."""
+"""Reads a table row by row: CSV, TSV, JSON lines or Parquet, of any length in little memory."""
 
 import codecs
 import csv
@@ -23,15 +23,15 @@ class Table:
 
     Attributes:
       file: the file.
-      form: how it is written, for people.
+      form: its format, for people.
       columns: their names, in lower case.
     """
 
     def __init__(self, file: Path, needs: Sequence[str] = ("path",)):
-        """Looks at the beginning of a `.csv`, `.tsv`, `.jsonl` or `.parquet` file.
+        """Inspects the start of a `.csv`, `.tsv`, `.jsonl` or `.parquet` file.
 
         Raises:
-          UserError: it is not there, not of these, or has not the columns that it needs.
+          UserError: it does not exist, has another format, or lacks a needed column.
         """
         if not file.is_file():
             raise UserError(f"{file}: there is no such table")
@@ -53,11 +53,11 @@ class Table:
         self._check_columns(needs)
 
     def __iter__(self) -> Iterator[tuple[int, Cells | BadRow]]:
-        """Each row's number, as a spreadsheet counts, and its cells; or why it has none."""
+        """Each row's number, as in a spreadsheet, with its cells or with the error."""
         return self._rows()
 
     def with_points(self, cells: Cells) -> Cells:
-        """Cells whose age, where the table is of those with decimal commas, has a point."""
+        """Cells whose age has a decimal point, if the table uses decimal commas."""
         if not self._decimal_comma or "age" not in cells:
             return cells
         return cells | {"age": decimal_point(cells["age"])}
@@ -77,7 +77,7 @@ class Table:
             begin = opened.read(4096)
         self._encoding = next((name for bom, name in _BOMS if begin.startswith(bom)), "utf-8")
         if self._encoding == "utf-8" and b"\0" in begin:
-            raise UserError(f"{self.file}: no text in UTF-8, nor in UTF-16 with a BOM; save it so")
+            raise UserError(f"{self.file}: not text in UTF-8 or in UTF-16 with a BOM; save it so")
         try:
             with self.file.open(encoding=self._encoding, errors="surrogateescape") as opened:
                 header = opened.readline(65536)
@@ -95,7 +95,7 @@ class Table:
             raise UserError(f"{self.file}: its first line names no columns ({error})") from error
 
     def _csv(self) -> Iterator[tuple[int, Cells | BadRow]]:
-        # What is not of the encoding passes as a lone surrogate, so that its row can be told.
+        # Invalid bytes become lone surrogates, so that their row can be reported.
         with self.file.open(newline="", encoding=self._encoding, errors="surrogateescape") as file:
             reader = csv.reader(file, delimiter=self._delimiter)
             number = 0
@@ -109,7 +109,7 @@ class Table:
                     yield number, BadRow("not CSV from here on, perhaps an open quote", str(error))
                     return
                 except UnicodeError as error:
-                    yield number, BadRow("no text from here on", str(error))
+                    yield number, BadRow("not text from here on", str(error))
                     return
                 if number > 1 and any(row):
                     yield number, self._cells(row)
@@ -118,15 +118,15 @@ class Table:
         if len(row) != len(self.columns):
             return BadRow(f"not {len(self.columns)} cells", f"{len(row)}")
         if not all(map(is_text, row)):
-            return BadRow("a cell that is not UTF-8; convert the file, with iconv for one")
+            return BadRow("a cell that is not UTF-8; convert the file, for example with iconv")
         return dict(zip(self.columns, map(unescaped, row), strict=True))
 
     def _json(self) -> Iterator[tuple[int, Cells | BadRow]]:
         for number, row in self._json_rows:
             cells = row if isinstance(row, BadRow) else text_of(row.items(), self._plain)
-            # half of "\ud83d\ude42" is no text
+            # a lone surrogate, such as half of "\ud83d\ude42"
             if not isinstance(cells, BadRow) and not all(map(is_text, [*cells, *cells.values()])):
-                cells = BadRow("a cell that is no text")
+                cells = BadRow("a cell that is not text")
             yield number, cells
 
     def _parquet_columns(self) -> list[str]:
@@ -134,7 +134,7 @@ class Table:
 
         try:
             self._parquet_file = pyarrow.parquet.ParquetFile(self.file)
-        except (ValueError, OSError) as error:  # all of Arrow's are one of these
+        except (ValueError, OSError) as error:  # covers all of Arrow's errors
             raise UserError(f"{self.file}: not a Parquet file ({error})") from error
         return self._parquet_file.schema_arrow.names
 
@@ -151,5 +151,5 @@ class Table:
 
 
 def is_text(cell: str) -> bool:
-    """Whether a string can be written: a name of a file that is not UTF-8 cannot."""
+    """Whether a string can be encoded: a file name that is not UTF-8 cannot."""
     return cell.isascii() or not any("\ud800" <= c <= "\udfff" for c in cell)

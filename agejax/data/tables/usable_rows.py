@@ -1,4 +1,4 @@
-"""The rows of a table that can be used, as a table."""
+"""Writes the usable rows of a table as another table."""
 
 import os
 from pathlib import Path
@@ -12,16 +12,16 @@ from agejax.errors import UserError
 
 
 def write_good(checked: Checked, root: str | None, out: Path) -> int:
-    """Writes the usable rows as CSV, their paths as they are from `out`; how many there are.
+    """Writes the usable rows as CSV, with paths relative to `out`; returns their number.
 
     Raises:
-      UserError: `out` is the table itself, or names another kind of table.
+      UserError: `out` is the table itself, or is not a .csv file.
     """
     table = checked.table
     if out.suffix.lower() != ".csv":
         raise UserError(f"--good {out}: it must end in .csv")
     if out.exists() and out.samefile(table.file):
-        raise UserError(f"--good {out}: that is the table itself; name another file")
+        raise UserError(f"--good {out}: this is the table itself; name another file")
     folder, home = Path(os.path.abspath(root_of(table.file, root))), out.absolute().parent
     usable = set(checked.columns["number"].tolist())
     n = 0

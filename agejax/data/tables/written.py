@@ -1,4 +1,4 @@
-"""A text file that is written whole or not at all, or stdout."""
+"""A text file that appears only once it is complete, or stdout."""
 
 import contextlib
 import sys
@@ -12,7 +12,7 @@ from agejax.utils.streams import check_stdout
 
 @contextlib.contextmanager
 def written(out: Path | None) -> Iterator[TextIO]:
-    """A UTF-8 file that takes the place of `out` once it is complete; None is stdout."""
+    """A UTF-8 file that replaces `out` once it is complete; None is stdout."""
     if out is None:
         check_stdout()
         yield sys.stdout

@@ -33,7 +33,7 @@ def test_ages(cell, years):
         ("101", "outside"),
         ("-1", "not an age|outside"),
         ("90-120", "outside"),
-        ("29-20", "ends before it begins"),
+        ("29-20", "ends before it starts"),
         ("Oct-19", "not an age"),
         ("young", "not an age"),
         ("25 years", "not an age"),

@@ -48,7 +48,7 @@ def test_everything_wrong_is_told_with_its_rows(agejax_, table, folder):
         "a gender that is not female or male (row 3: '0')",
         "an image that cannot be read (row 4: none.jpg",
         "a damaged image (row 5: cut.jpg",
-        "no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC image (row 6: text.jpg)",
+        "not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC image (row 6: text.jpg)",
         "the path of a row above (row 8)",
         "images under different ages (rows 10, 11: 20 and 40)",
         "images under both genders (rows 10, 11)",

@@ -47,7 +47,7 @@ def test_utkface(agejax_, tmp_path, monkeypatch):
     ]
     assert "2 faces imported, 2 left out" in err
     assert "an age outside 0..100, such as UTKFace/110_1_0" in err
-    assert "does not fit the pattern" in err or "a race that is none of" in err
+    assert "does not fit the pattern" in err or "a race that is not one of" in err
 
 
 def test_fairface(agejax_, tmp_path):
@@ -95,7 +95,7 @@ def test_the_issues_own_example(agejax_, tmp_path):
     given = ["--pattern", "{age}_{gender}_{race}_*.jpg", "--gender", "0=male,1=female"]
     code, out, err = agejax_("import", "names", tmp_path / "x", *given)
     assert [r["gender"] for r in rows(out)] == ["female"]
-    assert "1 for a gender that is none of 0, 1" in err
+    assert "1 for a gender that is not one of 0, 1" in err
 
 
 def test_another_table_gets_our_columns(agejax_, tmp_path):

@@ -31,9 +31,9 @@ def test_a_decimal_comma_is_no_range(table, mark):
 def test_where_commas_separate_a_comma_is_not_guessed_at(table):
     bad, good = faces(table('path,age\na.jpg,"4,25"\nb.jpg,"(4, 25)"\n'))
     assert isinstance(bad, BadRow)
-    assert "for its comma" in bad.kind
+    assert "because of its comma" in bad.kind
     assert good.age == (4, 25)
-    with pytest.raises(BadRow, match="for its comma"):
+    with pytest.raises(BadRow, match="because of its comma"):
         age_range("25, 32")
 
 
@@ -80,7 +80,7 @@ def test_a_single_line_is_a_row(table):
         ('{"path": ["a.jpg"], "age": 3}', "a path that is a list"),
         ('{"path": "a.jpg", "age": {"from": 3}}', "a age that is a list"),
         ('{"path": "a.jpg", "age": [3, [4]]}', "a age that is a list"),
-        ('{"path": "a.jpg", "age": 3, "AGE": 4}', "stands there twice"),
+        ('{"path": "a.jpg", "age": 3, "AGE": 4}', "appears twice"),
         ('{"path": "a.jpg", "x": ' + "[" * 200_000 + "}", "nested too deeply"),
         ('{"path": "a.jpg", "x": ' + "[" * 200_000 + "]" * 200_000 + "}", "nested too deeply"),
     ],
@@ -98,8 +98,8 @@ def test_nested_cells_cost_their_row(table, row, said):
         ("[[1, 2]]", "no column 'path', but none"),
         ('[{"path": ', "not JSON in UTF-8"),
         ('{"path": ["a"], "age": [1, 2]}', "of different lengths"),
-        ('{\n"path": 3}', "JSON, but no table"),
-        ('{"columns": 5, "data": [[1]]}', "JSON, but no table"),
+        ('{\n"path": 3}', "JSON, but not a table"),
+        ('{"columns": 5, "data": [[1]]}', "JSON, but not a table"),
     ],
 )
 def test_a_document_that_is_no_table_is_one_line(table, text, said):

@@ -83,7 +83,7 @@ def test_fairface_as_it_is_passed_on(tmp_path, capsys, monkeypatch, home):
         [f"{begin}val/1.jpg", "3-9"],
     ]
     assert "5 faces imported, 2 left out" in err
-    assert f"1 for an image that is not there; they are looked for in {tmp_path / home}" in err
+    assert f"1 for an image that is not there (searched in {tmp_path / home}" in err
     assert "leads outside" in err
     last = err.splitlines()[-1]
     assert last.startswith("4 ages that a spreadsheet had made dates are groups again (")

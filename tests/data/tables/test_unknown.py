@@ -42,7 +42,7 @@ def test_values_that_begin_with_a_minus(imported):
     code, rows, err = imported(*values)
     assert code == 0
     assert [row[1] for row in rows] == ["unknown", "unknown", "30"]
-    assert "1 for a age that is none of -1, 30, 999" in err
+    assert "1 for a age that is not one of -1, 30, 999" in err
     code, rows, _ = imported(*values, "--unknown", "-1", "--gender", "-1=x,f=female,m=male")
     assert rows[0][1:3] == ["", "female"]
     assert len(rows) == 4
