@@ -245,7 +245,7 @@ def test_a_report_of_figures_that_are_none_is_one_line(monkeypatch, tmp_path, te
 
     evaluation = write.Evaluation("x", {"split": text}, {}, [], get_config())
     monkeypatch.setattr(write, "open_evaluation", lambda *_: evaluation)
-    with pytest.raises(UserError, match=r"eval/test\.json is not what an evaluation writes"):
+    with pytest.raises(UserError, match=r"eval/test\.json is not a valid evaluation"):
         write.write_report(tmp_path, faces=0)
     assert not list(tmp_path.rglob("*.html"))
 
