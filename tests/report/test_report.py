@@ -75,7 +75,7 @@ def test_its_figures_are_the_evaluations(reported):
             if of["mae_interval"]:
                 assert table[name]["95% interval"] == "{:.2f} to {:.2f}".format(*of["mae_interval"])
     for ratio in filter(None, figures["worst_to_mean"].values()):
-        assert f"has {ratio:.2f} times the MAE" in page
+        assert f"has {ratio:.2f} times the overall MAE" in page
 
 
 def test_it_tells_what_was_dropped_what_was_set_and_what_computed_it(reported):
