@@ -219,7 +219,7 @@ def test_evaluations_that_are_none_say_nothing(tmp_path, text):
         (tmp_path / "eval" / name).write_bytes(text.encode(errors="surrogateescape"))
     assert licence_of(tmp_path) is None
     assert _constant([tmp_path / "eval" / "test.npz"]) == {}
-    assert "not what an evaluation writes" in _figures(tmp_path, "test")
+    assert "not a valid evaluation" in _figures(tmp_path, "test")
     config = get_config()
     (tmp_path / "config.json").write_text(configs.to_json(config))
     (tmp_path / "eval" / "test.npz").touch()
