@@ -1,11 +1,11 @@
-"""Batches of decoded faces a second, beside bare simplejpeg, torch, tf.data and Grain.
+"""Decoded faces per second, compared with plain simplejpeg, torch, tf.data and Grain.
 
     python benchmarks/input.py --manual_dir DIR [--size 224] [--rounds 5] [peers ...]
 
 All decode the same JPEGs of the IMDB training split, shuffled, to batches of 64, with the same
-filter, on 2 threads or processes. The peers, which are in `input_peers.py`, have them in memory;
-agejax reads them from its array_record files in the first epoch, and keeps them for those that are
-timed. All keep freed memory. Above 1, agejax is faster.
+filter, on 2 threads or processes. The peers in `input_peers.py` have them in memory; agejax reads
+them from its array_record files in the first epoch and caches them for the timed epochs. The
+allocator keeps freed memory on all sides. Above 1, agejax is faster.
 """
 
 import argparse

@@ -1,10 +1,11 @@
-"""The service's throughput: requests at the same time, and many images in one, beside one by one.
+"""The service's throughput: concurrent requests, and many images per request, versus one by one.
 
     python benchmarks/serve.py [--rounds 5] [--images 512] [--clients 32] [configs/small.py]
 
-A child process serves a config's model, its weights random, on 127.0.0.1; this process asks it. The
-three take turns: one image a request and one request at a time, on one connection; the same from
-`--clients` connections at once; and 32 images a request. Above 1, it is faster than one by one.
+A child process serves a config's model with random weights on 127.0.0.1; this process is the
+client. Three modes alternate: one image per request, one request at a time, on one connection; the
+same from `--clients` concurrent connections; and 32 images per request. Above 1, a mode is faster
+than one by one.
 """
 
 import argparse
