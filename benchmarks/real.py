@@ -69,9 +69,9 @@ def compare(name, faces, epoch):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--manual_dir", required=True, help="of the archives")
-    parser.add_argument("--data_dir", default=None, help="where they are built")
-    parser.add_argument("--epoch", type=int, default=20, help="batches")
+    parser.add_argument("--manual_dir", required=True, help="folder of the archives")
+    parser.add_argument("--data_dir", default=None, help="folder of the built data sets")
+    parser.add_argument("--epoch", type=int, default=20, help="batches per epoch")
     parser.add_argument("networks", nargs="*", default=NAMES, help=", ".join(NETWORKS))
     args = parser.parse_args()
     faces = imdb_wiki("train", manual_dir=args.manual_dir, data_dir=args.data_dir)

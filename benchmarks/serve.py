@@ -76,9 +76,11 @@ def many_in_one(port, image, n):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=512, help="of each in a round")
+    parser.add_argument("--images", type=int, default=512, help="per peer and round")
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("config", nargs="?", default="configs/small.py", help="whose network")
+    parser.add_argument(
+        "config", nargs="?", default="configs/small.py", help="config of the network"
+    )
     args = parser.parse_args()
     if args.images % args.clients or args.images % A_REQUEST:
         parser.error(f"--images must be a multiple of --clients and of {A_REQUEST}")

@@ -20,8 +20,10 @@ NAMES = ("tutorial_cnn", "small_cnn", "resnet18", "efficientnet_lite0")
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=3, help="of each in a round")
-    parser.add_argument("--plain-malloc", action="store_true", help="the peers' own allocator")
+    parser.add_argument("--steps", type=int, default=3, help="per peer and round")
+    parser.add_argument(
+        "--plain-malloc", action="store_true", help="default allocator for the peers"
+    )
     parser.add_argument("networks", nargs="*", default=NAMES, help=", ".join(NETWORKS))
     args = parser.parse_args()
     env = {} if args.plain_malloc else KEEP_MEMORY

@@ -190,10 +190,10 @@ def _known(*ends: float) -> list[float] | None:
 def _constant(files: Sequence[Path]) -> dict[str, float]:
     """The baseline of the first evaluation that has one; all use the same faces."""
     for file in files:
-        beside = file.with_suffix(".json")
-        if beside.is_file():
+        json_file = file.with_suffix(".json")
+        if json_file.is_file():
             try:
-                base = json.loads(beside.read_text(encoding="utf-8"))["baseline"]
+                base = json.loads(json_file.read_text(encoding="utf-8"))["baseline"]
                 found = {"age": base["age_mae"], "gender": base["gender_accuracy"]}
             except (OSError, ValueError, LookupError, TypeError, RecursionError):
                 continue

@@ -85,35 +85,35 @@ def ensemble(
     train = training_faces(of_the_run(first.run, places))
     if train is not None:
         check_same_data(first.run, first.shipped.step, {"train": train}, allow=True)
-    teachers = calibration_faces(of_the_run(first.run, table), split, train)
+    calibration_set = calibration_faces(of_the_run(first.run, table), split, train)
     known = first.shipped.calibration
     for task in known.temperature:
-        if not teachers.known[task].any():
+        if not calibration_set.known[task].any():
             raise UserError(f"split {split!r} has no {task} labels to calibrate it on")
     to = Checkpoints(out)
     to.margin = first.margin()
 
-    each, readable = zip(*(read(teachers) for read in readers), strict=True)
+    each, readable = zip(*(read(calibration_set) for read in readers), strict=True)
     if not all(np.array_equal(mask, readable[0]) for mask in readable):
         raise UserError("an image could be read for one run but not for another; try again")
-    teachers = teachers.where(readable[0])
+    calibration_set = calibration_set.where(readable[0])
     raw = jax.tree.map(lambda *p: sum(p) / len(p), *each)
-    figures, taught = validation_figures(raw, teachers, known.offset)
+    figures, fitted = validation_figures(raw, calibration_set, known.offset)
     of_each = [
-        evaluation_figures(p, member.shipped.calibration, teachers)
+        evaluation_figures(p, member.shipped.calibration, calibration_set)
         for p, member in zip(each, members, strict=True)
     ]
-    together = evaluation_figures(raw, taught, teachers)
+    together = evaluation_figures(raw, fitted, calibration_set)
     to.save_weights(
         max(member.shipped.step for member in members),
         _joined(weights),
         to_json(_of_all(first.config, members)),
         selection_error(figures),
-        taught,
+        fitted,
     )
     origin = {
         "members": [{"run": str(m.run.absolute()), "step": m.shipped.step} for m in members],
-        **{"split": split, "n": taught.n},
+        **{"split": split, "n": fitted.n},
     }
     write_run(out, own, origin, [member.run for member in members], train)
     return of_each, together

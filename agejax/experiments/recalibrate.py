@@ -87,24 +87,24 @@ def recalibrate(
         check_same_data(workdir, step, {"train": train}, allow=True)
     table = changes_for(faces, places)
     unchanged, config = of_the_run(workdir, table), of_the_run(workdir, {**table, **settings})
-    teachers = calibration_faces(config, split, train)
+    calibration_set = calibration_faces(config, split, train)
     offset = old.offset
     if any(key.endswith("logit_adjustment") for key in settings):
         if train is None:
             raise UserError("logit_adjustment needs the class frequencies of the training faces")
-        learnt = tasks.read(shipped.tasks)
-        offset = tasks.logit_offsets(learnt, train.labels, train.known, train.upto)
+        task_configs = tasks.read(shipped.tasks)
+        offset = tasks.logit_offsets(task_configs, train.labels, train.known, train.upto)
 
     to = Checkpoints(out)  # fails early if it cannot be written
-    raw, readable = reader_of(config, weights)(teachers)
-    figures, taught = _fitted(old, offset, raw, teachers.where(readable))
-    after = evaluation_figures(raw, taught, teachers.where(readable))
+    raw, readable = reader_of(config, weights)(calibration_set)
+    figures, fitted = _fitted(old, offset, raw, calibration_set.where(readable))
+    after = evaluation_figures(raw, fitted, calibration_set.where(readable))
     if config.model != unchanged.model:
-        raw, readable = reader_of(unchanged, weights)(teachers)
-    before = evaluation_figures(raw, old, teachers.where(readable))
-    origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": taught.n}
+        raw, readable = reader_of(unchanged, weights)(calibration_set)
+    before = evaluation_figures(raw, old, calibration_set.where(readable))
+    origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": fitted.n}
     to.margin = of_config(None, shipped.data.margin, checkpoints.crop_margin(step))
-    checkpoints.copy(step, to, to_json(shipped), selection_error(figures), taught)
+    checkpoints.copy(step, to, to_json(shipped), selection_error(figures), fitted)
     write_run(out, own, origin, [workdir], train)
     return before, after
 
@@ -116,10 +116,10 @@ def _fitted(
     faces: Faces,
 ) -> tuple[dict[str, Any], Calibration]:
     """The figures of the faces, and the fitted calibration; tasks without labels keep the old."""
-    figures, taught = validation_figures(raw, faces, offset)
-    temperature = {**old.temperature, **taught.temperature}
-    widening = {**old.widening, **taught.widening}
-    return figures, Calibration(temperature, widening, taught.n, offset)
+    figures, fitted = validation_figures(raw, faces, offset)
+    temperature = {**old.temperature, **fitted.temperature}
+    widening = {**old.widening, **fitted.widening}
+    return figures, Calibration(temperature, widening, fitted.n, offset)
 
 
 def change_lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

@@ -75,12 +75,12 @@ def export(trained: Trained, file: Path, form: Format) -> Comparison:
     about = description(trained)
     crops, kind = faces_of(trained.config)
     sidecar = file.with_name(file.name + ".json")
-    with replacing(file) as beside:
-        form.write(trained, beside, {"agejax": json.dumps(about)})
-        found = compare(form.read(beside), trained, crops, kind)
-        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
+    with replacing(file) as temporary:
+        form.write(trained, temporary, {"agejax": json.dumps(about)})
+        found = compare(form.read(temporary), trained, crops, kind)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
         about |= {
-            "file": {"name": file.name, "sha256": digest, "bytes": beside.stat().st_size},
+            "file": {"name": file.name, "sha256": digest, "bytes": temporary.stat().st_size},
             "versions": about["versions"] | form.versions(),
             "checked": dataclasses.asdict(found),
         }

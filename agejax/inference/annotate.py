@@ -58,8 +58,8 @@ def write_annotated(folder: Path, data: bytes, reading: Reading, taken: set[Path
     out = io.BytesIO()
     annotated(data, reading).save(out, "JPEG", quality=92)
     try:
-        with replacing(file) as beside:
-            beside.write_bytes(out.getvalue())
+        with replacing(file) as temporary:
+            temporary.write_bytes(out.getvalue())
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error.strerror}") from error
     return file

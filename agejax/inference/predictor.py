@@ -63,10 +63,10 @@ class Predictor:
         self.margin, self.note = crops.margin, str(crops) if crops.doubt else None
         self.decoding, self.calibration = decoding, calibration
         self.batch_sizes = sorted(np.atleast_1d(batch_size).tolist())
-        learnt = tasks.read(config.tasks).items()
+        task_configs = tasks.read(config.tasks).items()
         self._others = {
             name: tasks.class_names(name, task)
-            for name, task in learnt
+            for name, task in task_configs
             if name not in ("age", "gender")
         }
         self._weights = jax.device_put(weights)

@@ -20,11 +20,11 @@ def el(name: str, /, *children: Any, **attributes: Any) -> Markup:
       **attributes: None and False are omitted, True is written without a value; `class_` becomes
         class, and `stroke_width` stroke-width.
     """
-    said = "".join(_attribute(key, value) for key, value in attributes.items())
+    attrs = "".join(_attribute(key, value) for key, value in attributes.items())
     inside = join(*children)
     if not inside and name in _VOID:
-        return Markup(f"<{name}{said}>")
-    return Markup(f"<{name}{said}>{inside}</{name}>")
+        return Markup(f"<{name}{attrs}>")
+    return Markup(f"<{name}{attrs}>{inside}</{name}>")
 
 
 def join(*children: Any) -> Markup:

@@ -124,7 +124,7 @@ def other_tasks(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _tile(
-    name: str, value: str, unit: str, interval: list[float] | None, form: str, beside: str
+    name: str, value: str, unit: str, interval: list[float] | None, form: str, comparison: str
 ) -> Markup:
     between = " to ".join(map(form.format, interval)) if interval else "unknown"
     return el(
@@ -132,5 +132,5 @@ def _tile(
         el("span", name, class_="tile-name"),
         el("b", value, el("small", f" {unit}") if unit else None),
         el("span", f"95%: {between}"),
-        el("span", beside, class_="soft"),
+        el("span", comparison, class_="soft"),
     )

@@ -196,16 +196,16 @@ async def _done(future: Future[list[Any]]) -> list[Any]:
 def _pieces(images: Sequence[Opened], most: int) -> Iterator[list[Opened]]:
     """Splits the faces into pieces of at most `most`, in order; skips images without faces."""
     piece: list[Opened] = []
-    room = most
+    left = most
     for image in images:
         for start in range(0, len(image.crops), most):
             part = slice(start, start + most)
             crops, boxes = image.crops[part], image.boxes[part]
-            if len(crops) > room:
+            if len(crops) > left:
                 yield piece
-                piece, room = [], most
+                piece, left = [], most
             piece.append(dataclasses.replace(image, crops=crops, boxes=boxes))
-            room -= len(crops)
+            left -= len(crops)
     if piece:
         yield piece
 

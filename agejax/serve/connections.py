@@ -14,10 +14,7 @@ from agejax.serve.limits import Limits
 _READ = 16_384  # bytes read at a time, so that connections alternate in the event loop
 _MOST_HEAD = 16_384  # bytes of headers, or of framing between two pieces of a body
 _PIPELINE = 64  # requests that may be sent before the first is answered
-_PIECES, _SMALL = (
-    4_096,
-    16,
-)  # a body may have at most _PIECES pieces that average under _SMALL bytes
+_PIECES, _SMALL = 4_096, 16  # more than _PIECES pieces must average at least _SMALL bytes
 _OTHER_FILES = 128  # files the process has open besides connections
 _SLACK = 1.0  # seconds left for the application to send its own timeout error
 

@@ -14,14 +14,14 @@ const script = `import ${JSON.stringify(new URL("worker.js", import.meta.url).hr
 const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
 const worker = new Worker(source, { type: "module" });
 const waiting = new Map();
-let asked = 0;
+let requested = 0;
 let note = ""; // a remark on faces cut from photos
 
 const ask = (message, transfer = []) =>
   new Promise((resolve, reject) => {
     if (document.body.dataset.state === "failed") throw new Error(NOT_LOADED);
-    waiting.set(++asked, { resolve, reject });
-    worker.postMessage({ id: asked, ...message }, transfer);
+    waiting.set(++requested, { resolve, reject });
+    worker.postMessage({ id: requested, ...message }, transfer);
   });
 
 worker.onmessage = ({ data }) => {

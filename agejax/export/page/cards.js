@@ -127,7 +127,7 @@ function draw(tag, attributes, text) {
 // The distribution over ages, its 90% interval filled and its median marked.
 function curve(face) {
   const width = 400, height = 96, base = 72, p = face.age_probabilities;
-  const x = (age) => 16 + ((width - 32) * age) / (p.length - 1); // room for half of "100"
+  const x = (age) => 16 + ((width - 32) * age) / (p.length - 1); // space for half of "100"
   const y = (q) => base - (base - 8) * (q / Math.max(...p));
   const at = (age) => {
     const low = Math.min(Math.floor(age), p.length - 2);
