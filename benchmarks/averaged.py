@@ -1,9 +1,10 @@
-"""What several runs say of test faces together, for `agejax compare`: one side of a fair race.
+"""Averages the predictions of several runs on the test faces, for `agejax compare`.
 
     python benchmarks/averaged.py benchmarks/results/torch-[01].npz -o runs/torch-01.npz
     agejax compare --a runs/torch-01.npz --b benchmarks/results/ensemble-0.npz
 
-The mean of their probabilities. Unlike `agejax ensemble` it takes any tool's, and makes no model.
+Writes the mean of their probabilities. Unlike `agejax ensemble`, it accepts predictions of any tool
+and creates no model.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""How long a save holds training up, beside Orbax's AsyncCheckpointer.
+"""How long a save blocks training, compared with Orbax's AsyncCheckpointer.
 
     python benchmarks/background_save.py [--rounds 5] [--network resnet50]
 
-ResNet-50's training state, 263 MB, is saved while it trains. "held" is how long the call lasts
-until the next step may begin, and its share of a minute; "in all" how much longer steps with a save
-among them take than the same steps without, until all is on the disk: on a CPU, hashing and writing
-take processors from the steps. agejax seals and fsyncs what it writes, Orbax does not.
+ResNet-50's training state, 263 MB, is saved during training. "held" is the duration of the call
+until the next step can start, and its share of a minute. "in all" is how much longer steps with a
+save take than the same steps without, until all data is on disk: on a CPU, hashing and writing use
+cores that the steps need. agejax writes a manifest of hashes and calls fsync, Orbax does not.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 from networks import NETWORKS
 from turns import Peer, ratio, serve, versions
 
-HELD, SAVED, PLAIN = range(3)  # what a peer is asked for
+HELD, SAVED, PLAIN = range(3)  # kinds of work of a peer
 STEPS = 8
 
 
@@ -79,7 +79,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--network", default="resnet50", help=", ".join(NETWORKS))
-    parser.add_argument("--folder", help="on the disk that is timed (the system's own for such)")
+    parser.add_argument("--folder", help="folder on the measured disk (default: temporary)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         peers = [

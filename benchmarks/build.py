@@ -1,11 +1,11 @@
-"""Preparing the archives, beside the tutorial's loop.
+"""Time to prepare the data set from the archives, compared with the tutorial's loop.
 
     python benchmarks/build.py --manual_dir DIR [--rounds 5]
 
-agejax builds `imdb` from imdb_crop.tar: every image decoded completely, split by person, stored in
-array_record. The tutorial's loop reads the unpacked folder on one thread: `loadmat`, its filter,
-`cv2.imread`, `cv2.resize` to 224, `cv2.imwrite`; a file that it would crash on is skipped. Above 1,
-agejax is faster than the loop's best round.
+agejax builds `imdb` from imdb_crop.tar: it decodes every image completely, splits by person and
+writes array_record files. The tutorial's loop reads the unpacked folder on one thread: `loadmat`,
+its filter, `cv2.imread`, `cv2.resize` to 224, `cv2.imwrite`; files on which it would crash are
+skipped. Above 1, agejax is faster than the loop's best round.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def child(name, manual_dir, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--manual_dir", required=True, type=Path, help="of imdb_crop.tar")
+    parser.add_argument("--manual_dir", required=True, type=Path, help="folder of imdb_crop.tar")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,12 +1,12 @@
-"""Saving and restoring a training state, beside bare Orbax and an fsync of the same files.
+"""Time to save and restore a training state, compared with Orbax and an fsync of the same files.
 
     python benchmarks/checkpoint.py [--rounds 5] [--trunk agejax.models.resnet:ResNet50]
 
-The state of a model of 24 million weights with Adam's moments, 263 MB. agejax seals a checkpoint
-with the hash of every file, brings all to the disk, and checks what it restores. Orbax saves and
-restores the same trees by the same handlers, and an fsync of its files and folders follows; a line
-each tells of the work without it. Restored files are in the kernel's memory on both sides. A ratio
-is agejax's time over the peer's: at most 1.3 is what is aimed at.
+The state is that of a model of 24 million weights with Adam's moments, 263 MB. agejax writes a
+manifest with the hash of every file, calls fsync, and verifies what it restores. Orbax saves and
+restores the same trees by the same handlers, followed by an fsync of its files and folders;
+separate lines give the times without fsync. Restored files are in the page cache on both sides. A
+ratio is agejax's time over the peer's; the target is at most 1.3.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from pathlib import Path
 
 from turns import Peer, ratio, serve, versions
 
-SAVE, SAVE_UNSYNCED, FSYNC, RESTORE = range(4)  # what a peer is asked for
+SAVE, SAVE_UNSYNCED, FSYNC, RESTORE = range(4)  # kinds of work of a peer
 
 
 def prepare(trunk):
-    """A state of a training, on its devices, and its config."""
+    """A training state on its devices, and its config."""
     import jax
     import jax.numpy as jnp
 
@@ -38,7 +38,7 @@ def prepare(trunk):
     graph, weights = make_model(config)
     optimizer, _ = train_step_of(config, graph)
     state = init_state(graph, weights, optimizer, ema=False)
-    # Adam's first moments are zeros, which Orbax would compress to nothing.
+    # Adam's first moments are zero, which Orbax would compress to almost nothing.
     noise = lambda x: jax.random.normal(jax.random.key(x.size), x.shape, x.dtype)
     floats = lambda x: jnp.issubdtype(x.dtype, jnp.floating)
     state["opt"] = jax.tree.map(lambda x: noise(x) if floats(x) else x, state["opt"])
@@ -117,7 +117,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--trunk", default="agejax.models.resnet:ResNet50")
-    parser.add_argument("--folder", help="on the disk that is timed (the system's own for such)")
+    parser.add_argument("--folder", help="folder on the measured disk (default: temporary)")
     args = parser.parse_args()
     times = {"save and fsync": [], "save": [], "fsync alone": [], "restore": []}
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:

@@ -1,4 +1,4 @@
-"""The plot of README: test error against work a face, of the first table in docs/results.md.
+"""README's plot of test error against FLOPs per face, from the first table in docs/results.md.
 
 python benchmarks/error_by_gflops.py > docs/images/error-by-gflops.svg
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from agejax.report.plots import Axis, chart, dots, note, standalone, whiskers
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results.md"
-# Where a name stands, seen from its dot: its anchor, GFLOPs to the right, years above.
+# Position of a label relative to its dot: text anchor, GFLOPs to the right, years above.
 _BESIDE = ("start", 0.02, -0.05)
 _PLACES = {
     "SmallCNN": ("start", -0.02, 0.42),
@@ -19,7 +19,7 @@ _PLACES = {
     "six networks": ("end", -0.02, -0.05),
     "torch, Lite0": ("end", -0.02, -0.05),
 }
-_NAMES = {  # beginnings of the table's first cells
+_NAMES = {  # labels by the start of the table's first cell
     "(3) and (5)": "FaceResNet + Lite0",
     "all six": "six networks",
     "the peer": "torch, Lite0",

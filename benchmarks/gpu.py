@@ -1,11 +1,11 @@
-"""Training on one GPU in bfloat16, beside `torch.compile` of the same networks.
+"""Training on one GPU in bfloat16, compared with `torch.compile` of the same networks.
 
     bash benchmarks/gpu.sh [--rounds 5] [networks ...]
 
-Prints images a second, the share of the measured peak of a matrix product, and the ratio to torch,
-which has channels_last, bfloat16 autocast, a fused Adam and its compiler; it is left out where it
-is not installed. Then what the tutorial's 200,000 steps of batch 16 would take. `--smoke` runs tiny
-shapes, once, on whatever there is.
+Prints images per second, the fraction of the measured peak of a matrix product, and the ratio to
+torch, which uses channels_last, bfloat16 autocast, a fused Adam and its compiler; it is omitted if
+it is not installed. Then prints how long the tutorial's 200,000 steps of batch 16 would take.
+`--smoke` runs tiny shapes once, on any device.
 """
 
 import argparse
@@ -23,7 +23,7 @@ NAMES = ("tutorial_cnn", "small_cnn", "resnet50", "vgg16", "vit_s16")
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=40, help="of each in a round")
+    parser.add_argument("--steps", type=int, default=40, help="per peer and round")
     parser.add_argument("--smoke", action="store_true", help="tiny shapes, one round, any device")
     parser.add_argument("networks", nargs="*", default=NAMES, help=", ".join(NAMES))
     args = parser.parse_args()
@@ -52,7 +52,7 @@ def main():
 
 
 def tutorial(rounds, smoke, dtype):
-    """What the tutorial's training would take, 20 steps a call."""
+    """The duration of the tutorial's training, with 20 steps per call."""
     k, size = (2, 32) if smoke else (20, 224)
     command = ("tutorial_cnn", str(size), "16", "--dtype", dtype, "--steps-per-call", str(k))
     (times,) = take_turns([Peer("steps_agejax.py", *command)], warm_up=k, n=10 * k, rounds=rounds)
@@ -61,7 +61,7 @@ def tutorial(rounds, smoke, dtype):
 
 
 def cost(name, size, batch_size, dtype):
-    """FLOPs of a step, and FLOP/s of a matrix product; in a child, for the GPU is the peers'."""
+    """FLOPs of a step and FLOP/s of a matrix product, in a child process to keep the GPU free."""
     code = (
         "from agejax.experiments.describe import cost, peak; from steps_agejax import prepare; "
         f"step, *args = prepare({name!r}, {size}, {batch_size}, {dtype!r}); "

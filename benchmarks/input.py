@@ -1,11 +1,11 @@
-"""Batches of decoded faces a second, beside bare simplejpeg, torch, tf.data and Grain.
+"""Decoded faces per second, compared with plain simplejpeg, torch, tf.data and Grain.
 
     python benchmarks/input.py --manual_dir DIR [--size 224] [--rounds 5] [peers ...]
 
 All decode the same JPEGs of the IMDB training split, shuffled, to batches of 64, with the same
-filter, on 2 threads or processes. The peers, which are in `input_peers.py`, have them in memory;
-agejax reads them from its array_record files in the first epoch, and keeps them for those that are
-timed. All keep freed memory. Above 1, agejax is faster.
+filter, on 2 threads or processes. The peers in `input_peers.py` have them in memory; agejax reads
+them from its array_record files in the first epoch and caches them for the timed epochs. The
+allocator keeps freed memory on all sides. Above 1, agejax is faster.
 """
 
 import argparse
@@ -19,11 +19,11 @@ PEERS = ("simplejpeg", "torch", "tf.data", "grain")
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--manual_dir", required=True, help="of the archives")
-    parser.add_argument("--data_dir", default="", help="where they are built")
-    parser.add_argument("--size", type=int, default=224, help="pixels a side")
+    parser.add_argument("--manual_dir", required=True, help="folder of the archives")
+    parser.add_argument("--data_dir", default="", help="folder of the built data sets")
+    parser.add_argument("--size", type=int, default=224, help="pixels per side")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batches", type=int, default=40, help="of each in a round")
+    parser.add_argument("--batches", type=int, default=40, help="per peer and round")
     parser.add_argument("peers", nargs="*", default=PEERS, help=", ".join(PEERS))
     args = parser.parse_args()
     libraries = ("simplejpeg", "opencv-python-headless", "torch", "tensorflow-cpu", "tensorflow")

@@ -1,4 +1,4 @@
-"""The sides of `input.py`: each a function of (faces, size) that gives endless batches."""
+"""The sides of `input.py`: each is a function of (faces, size) that yields endless batches."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +15,16 @@ BATCH, THREADS = 64, 2
 
 def agejax(faces, size):
     keep_freed_memory()  # as in training
-    loader = Loader(faces, size=size, workers=THREADS, cache_mib=256)  # room for JPEGs alone
+    loader = Loader(
+        faces, size=size, workers=THREADS, cache_mib=256
+    )  # enough for JPEGs, not for pixels
     for batch in eval_batches(loader, batch_size=BATCH):  # the first epoch
         del batch
     return train_batches(loader, seed=0, batch_size=BATCH)
 
 
 def decoded(jpeg, size, out=None):
-    """What the peers that decode in Python use: the fastest there is, as agejax does."""
+    """The decoder of peers that decode in Python: the same fast one that agejax uses."""
     import cv2
     import simplejpeg
 
@@ -31,7 +33,7 @@ def decoded(jpeg, size, out=None):
 
 
 def simplejpeg(faces, size):
-    """No loader at all: two threads that fill halves of a batch, the JPEGs in memory."""
+    """Without a loader: two threads fill halves of a batch from JPEGs in memory."""
     jpegs = in_memory(faces)
     rng = np.random.default_rng(0)
     with ThreadPoolExecutor(THREADS) as pool:

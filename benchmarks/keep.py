@@ -1,10 +1,10 @@
-"""Keeps what runs said of each test face: then `agejax compare` needs no training to be repeated.
+"""Stores the test predictions of runs, so that `agejax compare` works without training them again.
 
     python benchmarks/keep.py runs/torch-0 runs/recipe/base-0    # to benchmarks/results/NAME.npz
     agejax compare --a benchmarks/results/torch-?.npz --b benchmarks/results/base-?.npz
 
-Names, labels and probabilities alone, these in float16 and without those below a thousandth: 140 KB
-a run. Ages read from them may differ by a year where two were as likely.
+Stores names, labels and probabilities only, in float16 and without values below 0.001: 140 KB per
+run. Ages decoded from them may differ by a year where two ages are equally likely.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What is compared, and the batches that all sides are given."""
+"""The networks that are compared, and the batches that all sides use."""
 
 import dataclasses
 import importlib
@@ -9,14 +9,14 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network, and its size on a CPU and on a GPU.
+    """A network, and its input size on a CPU and on a GPU.
 
     Attributes:
-      trunk: "module:name" of ours; `torch_nets.py` and `steps_keras.py` have the peers'.
-      cpu: pixels a side, and the batch.
-      gpu: the same there.
-      head_width: of a layer before each head.
-      args: of the trunk.
+      trunk: "module:name" in agejax; the peers' are in `torch_nets.py` and `steps_keras.py`.
+      cpu: side of the image in pixels, and batch size.
+      gpu: the same for a GPU.
+      head_width: width of the hidden layer of each head.
+      args: arguments of the trunk.
     """
 
     trunk: str
@@ -43,7 +43,7 @@ NETWORKS = {
 
 
 def faces(size: int, batch_size: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Random pixels, uint8 [B, size, size, 3], and labels int32 [B], always the same."""
+    """Random pixels, uint8 [B, size, size, 3], and labels, int32 [B], from a fixed seed."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (batch_size, size, size, 3), np.uint8)
     ages = rng.integers(0, 101, batch_size, np.int32)

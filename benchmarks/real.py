@@ -1,10 +1,10 @@
-"""What input costs: the rate of training on real faces, beside that on one batch again and again.
+"""The cost of input: training speed on real faces, compared with repeating a single batch.
 
     python benchmarks/real.py --manual_dir DIR [--epoch 20] [small_cnn resnet18 ...]
 
-An epoch is `--epoch` batches of the IMDB training split, so that the first one, which decodes, and
-the next, which finds its pixels in memory, come soon; both kinds of steps alternate, five by five.
-A ratio of 1 means that input is free.
+An epoch is `--epoch` batches of the IMDB training split, short enough to measure both the first
+epoch, which decodes, and later ones, whose pixels are cached. Both kinds of steps alternate in
+groups of five. A ratio of 1 means that input costs nothing.
 """
 
 import argparse
@@ -69,9 +69,9 @@ def compare(name, faces, epoch):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--manual_dir", required=True, help="of the archives")
-    parser.add_argument("--data_dir", default=None, help="where they are built")
-    parser.add_argument("--epoch", type=int, default=20, help="batches")
+    parser.add_argument("--manual_dir", required=True, help="folder of the archives")
+    parser.add_argument("--data_dir", default=None, help="folder of the built data sets")
+    parser.add_argument("--epoch", type=int, default=20, help="batches per epoch")
     parser.add_argument("networks", nargs="*", default=NAMES, help=", ".join(NETWORKS))
     args = parser.parse_args()
     faces = imdb_wiki("train", manual_dir=args.manual_dir, data_dir=args.data_dir)

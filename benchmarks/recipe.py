@@ -1,10 +1,10 @@
-"""The candidates for configs/efficientnet_lite0.py, to be chosen from on validation.
+"""The candidates for configs/efficientnet_lite0.py, to be selected on the validation split.
 
     python benchmarks/recipe.py base --manual_dir DIR --out runs/recipe [--seed 0]
 
-Each differs from that config in what `CANDIDATES` says. A run goes to OUT/NAME-SEED and goes on
-where it was stopped; then it is read on validation: by decade, and with its crops cut and padded.
-The peer is benchmarks/torch_recipe.py, and `agejax compare --a TORCH ... --b OURS ...` the verdict.
+`CANDIDATES` defines how each differs from that config. A run is stored in OUT/NAME-SEED and resumed
+if it was interrupted; then it is evaluated on validation, by decade and with crops cut and padded.
+The peer is benchmarks/torch_recipe.py; compare by `agejax compare --a TORCH ... --b OURS ...`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ CONFIG = Path(__file__).parent.parent / "configs" / "efficientnet_lite0.py"
 
 
 def base(config):
-    """The config as it is: 12 epochs at 96 and 128 pixels, the work of 13 at 112."""
+    """The unchanged config: 12 epochs at 96 and 128 pixels, which costs as much as 13 at 112."""
 
 
 def plain(config):
@@ -36,7 +36,7 @@ def plain(config):
 
 
 def heavy(config):
-    """Much augmentation, layer decay, and 64 pixels first, for 11 epochs."""
+    """Strong augmentation, layer decay, and 64 pixels first, for 11 epochs."""
     config.train.update(stages=((64, 4 * EPOCH), (96, 4 * EPOCH)), steps=11 * EPOCH)
     config.optim.update(learning_rate=2e-3, layer_decay=0.85, warmup_steps=EPOCH)
     with config.unlocked():
@@ -53,7 +53,7 @@ def narrow(config):
 
 
 def long(config):
-    """20 epochs, and a little stochastic depth for them."""
+    """20 epochs with slight stochastic depth."""
     config.train.update(stages=((96, 8 * EPOCH),), steps=20 * EPOCH)
     with config.unlocked():
         config.model.args.stochastic_depth = 0.1
@@ -66,33 +66,33 @@ def mixed(config):
 
 
 def fine(config):
-    """`long` with a step more of size: 96, 128 and 160 pixels."""
+    """`long` with one more size: 96, 128 and 160 pixels."""
     long(config)
     config.data.size = 160
     config.train.update(stages=((96, 6 * EPOCH), (128, 6 * EPOCH)), steps=20 * EPOCH)
 
 
 def larger(config):
-    """EfficientNet-Lite2 (extra `pretrained-large`), half as much work again; more loose crops."""
+    """EfficientNet-Lite2 (extra `pretrained-large`) with 1.5 times the FLOPs; more loose crops."""
     config.augment.pad = 0.25
     config.model.trunk = EfficientNetLite2
     config.model.pretrained = "agejax.pretrained.start_from:efficientnet_lite2_imagenet"
 
 
 def expected(config):
-    """DLDL-v2: the error of the mean beside the label distribution, a quarter nat a year."""
+    """DLDL-v2: adds the error of the mean to the loss, with a weight of 0.25 nats per year."""
     with config.unlocked():
         config.tasks.age.update(loss=expected_label_distribution, loss_args={"weight": 0.25})
 
 
 def balanced(config):
-    """Rare ages count for more, by the fourth root of their smoothed rarity: twice at 75."""
+    """Reweights rare ages by the fourth root of their smoothed rarity: a factor of two at 75."""
     with config.unlocked():
         config.tasks.age.update(balance=smoothed_inverse, balance_args={"power": 0.25})
 
 
 def uncropped(config):
-    """Without crop jitter: what that costs on whole crops, and what it saves on others."""
+    """Without crop jitter, to measure its effect on unchanged crops and on cut or padded ones."""
     config.augment.crop = 0.0
 
 

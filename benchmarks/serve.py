@@ -1,10 +1,11 @@
-"""The service's throughput: requests at the same time, and many images in one, beside one by one.
+"""The service's throughput: concurrent requests, and many images per request, versus one by one.
 
     python benchmarks/serve.py [--rounds 5] [--images 512] [--clients 32] [configs/small.py]
 
-A child process serves a config's model, its weights random, on 127.0.0.1; this process asks it. The
-three take turns: one image a request and one request at a time, on one connection; the same from
-`--clients` connections at once; and 32 images a request. Above 1, it is faster than one by one.
+A child process serves a config's model with random weights on 127.0.0.1; this process is the
+client. Three modes alternate: one image per request, one request at a time, on one connection; the
+same from `--clients` concurrent connections; and 32 images per request. Above 1, a mode is faster
+than one by one.
 """
 
 import argparse
@@ -75,9 +76,11 @@ def many_in_one(port, image, n):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=512, help="of each in a round")
+    parser.add_argument("--images", type=int, default=512, help="per peer and round")
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("config", nargs="?", default="configs/small.py", help="whose network")
+    parser.add_argument(
+        "config", nargs="?", default="configs/small.py", help="config of the network"
+    )
     args = parser.parse_args()
     if args.images % args.clients or args.images % A_REQUEST:
         parser.error(f"--images must be a multiple of --clients and of {A_REQUEST}")

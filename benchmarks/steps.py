@@ -1,10 +1,10 @@
-"""Training steps beside torch, and Keras on TensorFlow, in one table.
+"""Duration of training steps, compared with torch and with Keras on TensorFlow.
 
     python benchmarks/steps.py [--rounds 5] [--steps 3] [small_cnn resnet18 ...]
 
-All have the same networks, batches of uint8 pixels on the host, and Adam; torch has channels_last,
-and both peers glibc's allocator told to keep freed memory, as agejax tells it by itself
-(`--plain-malloc` takes that from them again). Above 1, agejax is faster.
+All use the same networks, batches of uint8 pixels on the host, and Adam; torch uses channels_last.
+glibc's allocator is configured to keep freed memory for both peers, as agejax does itself
+(`--plain-malloc` disables this for the peers). Above 1, agejax is faster.
 """
 
 import argparse
@@ -20,8 +20,10 @@ NAMES = ("tutorial_cnn", "small_cnn", "resnet18", "efficientnet_lite0")
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=3, help="of each in a round")
-    parser.add_argument("--plain-malloc", action="store_true", help="the peers' own allocator")
+    parser.add_argument("--steps", type=int, default=3, help="per peer and round")
+    parser.add_argument(
+        "--plain-malloc", action="store_true", help="default allocator for the peers"
+    )
     parser.add_argument("networks", nargs="*", default=NAMES, help=", ".join(NETWORKS))
     args = parser.parse_args()
     env = {} if args.plain_malloc else KEEP_MEMORY
@@ -37,7 +39,7 @@ def main():
         theirs = ["torch", "keras"] if name == "tutorial_cnn" else ["torch"]
         peers = [Peer("steps_agejax.py", *shape)]
         peers += [Peer(f"steps_{peer}.py", *shape, env=env) for peer in theirs]
-        # The warm-up compiles, and lets the heap grow to its size.
+        # The warm-up compiles and grows the heap to its final size.
         ours, *others = take_turns(peers, warm_up=10, n=args.steps, rounds=args.rounds)
         for peer, times in zip(theirs, others, strict=True):
             ms = [f"{statistics.median(t) / args.steps * 1e3:7.0f}" for t in (times, ours)]

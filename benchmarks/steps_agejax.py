@@ -16,7 +16,7 @@ from agejax.steps.step_factory import train_step_of
 
 
 def prepare(name, size, batch_size, dtype="float32", steps_per_call=1):
-    """The train step of a network, its first state, and a batch of random pixels."""
+    """The train step of a network, its initial state, and a batch of random pixels."""
     network = NETWORKS[name]
     config = configs.default()
     config.data.size = size
@@ -49,7 +49,7 @@ def main():
     k = args.steps_per_call
     train_step, state, batch = prepare(args.network, args.size, args.batch_size, args.dtype, k)
     if jax.default_backend() != "cpu":
-        batch = jax.device_put(batch)  # as torch's is
+        batch = jax.device_put(batch)  # as in torch
 
     def steps(n):
         nonlocal state

@@ -1,4 +1,4 @@
-"""Keras's side of `steps.py`, on TensorFlow: the tutorial's network."""
+"""Keras's side of `steps.py`, on TensorFlow, with the tutorial's network."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The networks of `agejax.models` in torch, as its users write them: the peers of `steps.py`."""
+"""The networks of `agejax.models` in idiomatic torch: the peers of `steps.py`."""
 
 from torch import nn
 

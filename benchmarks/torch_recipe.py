@@ -2,10 +2,10 @@
 
     python benchmarks/torch_recipe.py --manual_dir DIR --out runs/torch-0 [--seed 0] [--epochs 8]
 
-The same faces, splits and weights: crops of 112 pixels out of 124, flips, brightness, batches of
-64, AdamW with a one-cycle rate up to 1.5e-3, an average of weights over 0.998, label distributions
-of deviation 2. The epoch with the lowest validation MAE, by the median, reads both splits; what it
-says of each face goes to OUT/eval/SPLIT.npz, as agejax writes it, for `agejax compare`.
+It uses the same faces, splits and weights: crops of 112 pixels out of 124, flips, brightness,
+batches of 64, AdamW with a one-cycle rate up to 1.5e-3, an average of weights with decay 0.998, and
+label distributions of standard deviation 2. The epoch with the lowest validation MAE of the median
+predicts both splits, to OUT/eval/SPLIT.npz in agejax's format, for `agejax compare`.
 """
 
 import argparse

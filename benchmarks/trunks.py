@@ -1,8 +1,8 @@
-"""The size of every trunk that reads published weights: features, weights, operations.
+"""The size of every trunk for which published weights exist: features, weights, FLOPs.
 
     python benchmarks/trunks.py
 
-Operations are those of reading a face, heads included; a multiplication and its addition are two.
+FLOPs are those of predicting a face, including heads; a multiply-add counts as two.
 """
 
 import jax

@@ -1,7 +1,7 @@
-"""Peers that work turn by turn, each in a child process of its own.
+"""Runs benchmark peers alternately, each in its own child process.
 
-Alone in its process, none suffers from another's threads or heap; and as the turns alternate, what
-else goes on on the machine hits all of them alike.
+Separate processes keep threads and heaps apart; alternating rounds expose all peers to the same
+load of the machine.
 """
 
 import contextlib
@@ -17,12 +17,12 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
-# What tells glibc's allocator to keep freed memory, as agejax does by itself.
+# Makes glibc's allocator keep freed memory, as agejax does by itself.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_ARENA_MAX": "1"}
 
 
 def versions(*packages: str) -> str:
-    """What is installed of them."""
+    """The installed versions of packages."""
     found = []
     for name in packages:
         with contextlib.suppress(PackageNotFoundError):
@@ -31,7 +31,7 @@ def versions(*packages: str) -> str:
 
 
 def serve(work: Callable[[int], None], before: Callable[[int], None] = lambda n: None) -> None:
-    """In a child: does `work(n)` for every number that it is told, and answers with the seconds.
+    """Loop of a child process: calls `work(n)` for every number received, and sends its seconds.
 
     `before(n)` is not timed.
     """
@@ -50,7 +50,7 @@ class Peer:
 
     @staticmethod
     def env() -> dict[str, str]:
-        """In which `agejax` is this repository's."""
+        """The environment, with this repository's `agejax` on the path."""
         return {**os.environ, "PYTHONPATH": str(_HERE.parent)}
 
     def __init__(
@@ -60,7 +60,7 @@ class Peer:
         env: dict[str, str] | None = None,
         python: str = sys.executable,
     ):
-        read, write = os.pipe()  # not its standard output, to which libraries print
+        read, write = os.pipe()  # instead of standard output, to which libraries print
         command = [python, str(_HERE / file), *args]
         self._process = subprocess.Popen(
             command,
@@ -74,7 +74,7 @@ class Peer:
         self._answers = open(read)  # noqa: SIM115
 
     def seconds(self, n: int) -> float:
-        """The time that a piece of work of size `n` takes."""
+        """The seconds that work of size `n` takes."""
         print(n, file=self._process.stdin, flush=True)
         answer = self._answers.readline()
         if not answer:
@@ -82,13 +82,13 @@ class Peer:
         return float(answer)
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the child process."""
         self._process.communicate()
         self._answers.close()
 
 
 def take_turns(peers: list[Peer], *, warm_up: int, n: int, rounds: int) -> list[list[float]]:
-    """The seconds of each peer in every round, after a warm-up of its own: [peers][rounds]."""
+    """The seconds of each peer in every round, [peers][rounds], after a warm-up of each."""
     for peer in peers:
         peer.seconds(warm_up)
     times = [[peer.seconds(n) for peer in peers] for _ in range(rounds)]
@@ -98,6 +98,6 @@ def take_turns(peers: list[Peer], *, warm_up: int, n: int, rounds: int) -> list[
 
 
 def ratio(theirs: list[float], ours: list[float]) -> str:
-    """How many times as fast we are: the median over rounds, and the range."""
+    """How many times as fast agejax is: the median over rounds, and the range."""
     ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"

@@ -46,12 +46,15 @@ def run(config: Path, dry: bool, devices: tuple[int, ...], link: float, step: fl
     from agejax.checkpoints.run_dir import of_the_run
     from agejax.config import from_file
     from agejax.experiments.describe import describe
-    from agejax.experiments.scaling import told
+    from agejax.experiments.scaling import exchange_lines
     from agejax.training.compilation_cache import keep_compiled
 
     keep_compiled()
     wanted = of_the_run(config, {}) if config.is_dir() else from_file(config)
-    lines = told(wanted, devices, link, step) if devices else describe(wanted, measure=not dry)
+    if devices:
+        lines = exchange_lines(wanted, devices, link, step)
+    else:
+        lines = describe(wanted, measure=not dry)
     for line in lines:
         print(line, flush=True)
     return 0

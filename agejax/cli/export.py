@@ -55,6 +55,6 @@ def run(
         if place.is_dir():
             raise UserError(f"--out {place} is a folder; it names the file")
         found = artefact.export(trained, place, form)
-    for line in artefact.told(place, trained, found):
+    for line in artefact.export_lines(place, trained, found):
         print(line)
     return 0

@@ -1,1 +1,1 @@
-"""Many runs: compared, swept, reproduced, combined."""
+"""Comparing, sweeping, reproducing and combining runs."""

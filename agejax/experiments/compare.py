@@ -1,6 +1,6 @@
-"""Several ways of training on the same faces: which is better, and what was luck?
+"""Compares ways of training on the same faces, with tests of significance.
 
-Read from what evaluations wrote, so that other tools can be compared, too.
+It reads the prediction files of evaluations, so that other tools can be compared, too.
 """
 
 import itertools
@@ -24,45 +24,44 @@ from agejax.evaluation.predictions import (
 from agejax.metrics.bootstrap import intervals, ratio_draws
 from agejax.metrics.significance import Difference, difference, holm, pooled_deviation
 
-_LARGEST = 1e6  # of a figure that is one
-_LEVEL = 0.05  # of chance, for all comparisons of a task together
+_LARGEST = 1e6  # larger baselines are ignored as invalid
+_LEVEL = 0.05  # family-wise error rate of all comparisons of a task
 
 
 def compare(
     sides: Mapping[str, Sequence[Path]], split: str = "test", against: str | None = None
 ) -> dict[str, Any]:
-    """The figures of several sides, and how each differs from one of them.
+    """Evaluates several sides, and the difference of each from a reference.
 
-    A face counts with its mean error over a side's runs, so that several seeds speak for one way of
-    training. All sides are drawn together, person by person: what is hard about a face costs all.
-    Where a side has several runs, the spread of seeds counts, too; see
-    `agejax.metrics.significance.difference`.
+    A side is a way of training with one or more runs; the error of a face is its mean over these
+    runs. The bootstrap is paired: all sides use the same resampled persons. If a side has several
+    runs, the variance between seeds is included; see `agejax.metrics.significance.difference`.
 
     Args:
       sides: the runs of each, or the `.npz` files of another tool; see `agejax.evaluation.evaluate`
-        for their form, of which `person` and `TASK_known` can be missing, and a task.
-      split: whose `eval/SPLIT.npz` is read of runs.
-      against: the side that the others are compared with; the one with the lowest age MAE (or the
-        highest accuracy) if None. As that is chosen by these very figures, every pair then counts
-        as a comparison.
+        for their format, in which `person`, `TASK_known` and one of the tasks are optional.
+      split: the split whose `eval/SPLIT.npz` is read.
+      against: the reference. If None, it is the side with the lowest age MAE (or the highest
+        accuracy); as that choice depends on the figures, every pair then counts as a comparison.
 
     Returns:
-      {"split", "n", "persons" (None where unknown), "interval_over": "persons" or "faces",
+      {"split", "n", "persons" (None if unknown), "interval_over": "persons" or "faces",
        "against", "chosen" (whether by these figures), "comparisons",
        "tasks": {"age" (MAE of the median, years) | "gender" (accuracy):
-         {"n", "seed_deviation" (None where no side has two runs), "seed_degrees",
-          "constant" (what guessing the median, or the majority, has; None where unknown)}},
+         {"n", "seed_deviation" (None if no side has two runs), "seed_degrees",
+          "constant" (of predicting the median or the majority class; None if unknown)}},
        "sides": {name: {"files": [...],
-         "age" | "gender": {"value", "interval" (95%, other faces), "runs" (each one's value),
-           "difference" (this less `against`), "difference_interval" (95%), "p",
+         "age" | "gender": {"value", "interval" (95%, over faces), "runs" (the value of each),
+           "difference" (this minus `against`), "difference_interval" (95%), "p",
            "p_holm", "verdict": "better", "worse", "noise", "reference" or "unknown"}}}},
-      for the tasks that all files have. Intervals and p are None where they are not known.
+      for the tasks that all files have. Intervals and p are None if unknown.
 
     Raises:
-      UserError: a file is missing or of another form, the faces differ, or there are not two sides.
+      UserError: a file is missing or has another format, the faces differ, or there are fewer than
+        two sides.
     """
     if len(sides) < 2:
-        raise UserError("two sides at least are needed for a comparison")
+        raise UserError("a comparison needs at least two sides")
     files = {name: [predictions_file(path, split) for path in runs] for name, runs in sides.items()}
     read = {name: [read_predictions(file) for file in of] for name, of in files.items()}
     every_file, everyone = (list(itertools.chain(*x.values())) for x in (files, read))
@@ -105,7 +104,7 @@ def compare(
 
 
 def _check_current(file: Path, arrays: dict[str, np.ndarray], split: str) -> None:
-    """Raises a `UserError` where a run's predictions are not by the weights that it has now."""
+    """Raises a `UserError` if a run's predictions are not from its current weights."""
     run = file.parent.parent
     evaluated = evaluated_checkpoint(arrays)
     if file.parent.name == "eval" and evaluated is not None:
@@ -124,10 +123,10 @@ def _task(
     people: np.ndarray,
     figures: Mapping[str, Any],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """The figures of all sides in a task, and what holds for all of them."""
+    """The figures of each side in a task, and those common to all sides."""
     known = first[f"{task}_known"]
     if not known.any():
-        raise UserError(f"no {task} of the faces is known: there is nothing to compare")
+        raise UserError(f"the faces have no {task} labels: there is nothing to compare")
     runs = {name: table[:, known].mean(1) for name, table in tables.items()}
     columns = np.stack([table[:, known].mean(0) for table in tables.values()], axis=1)
     draws = ratio_draws(columns, np.ones_like(columns), people[known])
@@ -189,12 +188,12 @@ def _known(*ends: float) -> list[float] | None:
 
 
 def _constant(files: Sequence[Path]) -> dict[str, float]:
-    """The baseline of the first evaluation that has one; all are of the same faces."""
+    """The baseline of the first evaluation that has one; all use the same faces."""
     for file in files:
-        beside = file.with_suffix(".json")
-        if beside.is_file():
+        json_file = file.with_suffix(".json")
+        if json_file.is_file():
             try:
-                base = json.loads(beside.read_text(encoding="utf-8"))["baseline"]
+                base = json.loads(json_file.read_text(encoding="utf-8"))["baseline"]
                 found = {"age": base["age_mae"], "gender": base["gender_accuracy"]}
             except (OSError, ValueError, LookupError, TypeError, RecursionError):
                 continue

@@ -1,4 +1,4 @@
-"""A comparison's figures as lines for people, as Markdown, and what each side cost."""
+"""Formats a comparison as text or Markdown, with the cost of each side."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ _BY_CHANCE = {"noise": "noise", "unknown": "?", "reference": ""}
 
 
 def comparison_table(figures: Mapping[str, Any]) -> str:
-    """What `agejax.experiments.compare.compare` gives, as lines at most 100 columns wide."""
+    """Formats the result of `agejax.experiments.compare.compare` in at most 100 columns."""
     people = f" of {figures['persons']:,} persons" if figures["persons"] else ""
     lines = [f"{figures['split']}: {figures['n']:,} faces{people}"]
     for task in figures["tasks"]:
@@ -46,28 +46,28 @@ def _task(task: str, figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def notes(figures: Mapping[str, Any]) -> Iterator[str]:
-    """What the intervals, the differences and the verdicts mean."""
+    """Explains the intervals, the differences and the verdicts."""
     deviations = {t: of["seed_deviation"] for t, of in figures["tasks"].items()}
     known = [f"{number(t, x)} ({t})" for t, x in deviations.items() if x is not None]
     degrees = max(of["seed_degrees"] for of in figures["tasks"].values())
     seeds = (
-        f"differences also count the spread of seeds: a deviation of {', '.join(known)}, taken to "
-        f"be the same for all, {degrees} degrees of freedom"
+        f"differences include the variance between seeds: a standard deviation of "
+        f"{', '.join(known)}, pooled over all sides, {degrees} degrees of freedom"
         if known
-        else "seeds are not counted, as no side has two runs"
+        else "the variance between seeds is not included, as no side has two runs"
     )
     every = " (every pair: the reference was chosen by these figures)" if figures["chosen"] else ""
     n = figures["comparisons"]
     yield ""
     yield f"Intervals are over {figures['interval_over']}, paired; {seeds}."
     yield (
-        f"noise: chance alone may well give it (p > 0.05 after Holm for {n} "
-        f"comparison{'s' if n > 1 else ''} a task{every})."
+        f"noise: not significant (p > 0.05 after Holm's correction for {n} "
+        f"comparison{'s' if n > 1 else ''} per task{every})."
     )
 
 
 def markdown(figures: Mapping[str, Any], costs: Mapping[str, Mapping[str, Any]]) -> str:
-    """The same as a table for a README, with weights, FLOPs and the command of each side."""
+    """Formats a comparison as a Markdown table with weights, FLOPs and command of each side."""
     against = figures["against"]
     tasks = list(figures["tasks"])
     titles = ["", "runs", "weights", "GFLOP a face"]
@@ -109,9 +109,9 @@ def _cells(task: str, of: Mapping[str, Any], reference: bool) -> list[str]:
 
 
 def costs(sides: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, Any]]:
-    """{side: {"weights", "flops" (a face read), "command"}} of its first run; {} of another tool's.
+    """{side: {"weights", "flops" (per face), "command"}} of its first run; {} for another tool.
 
-    The command is the one that the run was begun with; of a run of a sweep, the sweep's.
+    The command is the one that started the run, or its sweep.
     """
     found: dict[str, dict[str, Any]] = {}
     sizes: dict[str, tuple[int, float]] = {}
@@ -134,7 +134,7 @@ def costs(sides: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, Any]]:
 
 
 def ranked(figures: Mapping[str, Any], task: str) -> list[str]:
-    """The sides, the best first."""
+    """The sides, best first."""
     sign = 1 if task == "age" else -1
     return sorted(figures["sides"], key=lambda name: sign * figures["sides"][name][task]["value"])
 
@@ -144,12 +144,12 @@ def _p(p: float) -> str:
 
 
 def number(task: str, value: float, sign: str = "") -> str:
-    """Years with two digits; shares in percent."""
+    """Formats years with two decimals, accuracies in percent."""
     return f"{value:{sign}.2f}" if task == "age" else f"{value * 100:{sign}.1f}%"
 
 
 def ends(task: str, interval: Sequence[float] | None, sign: str = "") -> str:
-    """ "low to high"."""
+    """Formats an interval as "low to high"."""
     if interval is None:
         return "unknown"
     return " to ".join(number(task, end, sign).removesuffix("%") for end in interval)

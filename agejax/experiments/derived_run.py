@@ -1,4 +1,4 @@
-"""What runs that are made of others share: faces that teach a calibration, and where they go."""
+"""Shared by runs derived from others: the faces to fit a calibration on, and the output folder."""
 
 import json
 import re
@@ -20,38 +20,38 @@ from agejax.utils.system_files import is_junk
 
 
 def check_out(out: Path) -> None:
-    """Raises a `UserError` where there is something already, but for what was never finished."""
+    """Raises a `UserError` if the folder has files, except those of an unfinished checkpoint."""
     paths = (path.relative_to(out) for path in out.rglob("*") if path.is_file())
     files = (path.as_posix() for path in paths if not any(map(is_junk, path.parts)))
     if out.is_file() or not all(re.match(r"checkpoints/\d+\.partial", file) for file in files):
-        raise UserError(f"{out} is taken; name a folder that is not there yet")
+        raise UserError(f"{out} already exists; choose a new folder")
 
 
 def check_split(faces: str | None, split: str) -> None:
     """Raises a `UserError` for the run's own training faces."""
     if faces is None and split == "train":
-        raise UserError("the training faces cannot teach: the weights know them by heart")
+        raise UserError("a calibration cannot be fitted on the training faces: it would overfit")
 
 
 def changes_for(faces: str | None, places: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings by which a run's config reads a table of one's own, or its data elsewhere."""
+    """The settings to read a table of your own, or the run's data from other folders."""
     if faces is None:
         return dict(places)
     return {"data.source": own_faces, "data.path": faces, "data.root": None}
 
 
-def teachers_of(config: ConfigDict, split: str, train: Faces | None) -> Faces:
-    """The faces of a split, less those that the weights were trained on.
+def calibration_faces(config: ConfigDict, split: str, train: Faces | None) -> Faces:
+    """The faces of a split without those that the weights were trained on.
 
     Raises:
-      UserError: there is no such split, or nothing is left of it.
+      UserError: there is no such split, or no face is left.
     """
-    teachers = open_split(config, split)
+    faces = open_split(config, split)
     if train is not None:
-        teachers = teachers.without(train)
-    if not len(teachers):
-        raise UserError(f"split {split!r}: all its faces are among those the run was trained on")
-    return teachers
+        faces = faces.without(train)
+    if not len(faces):
+        raise UserError(f"split {split!r}: the run was trained on all of its faces")
+    return faces
 
 
 def write_run(
@@ -61,7 +61,7 @@ def write_run(
     runs: Sequence[Path],
     train: Faces | None,
 ) -> None:
-    """Writes what stands beside the checkpoint, once that is there: without it there is no run."""
+    """Writes the run's other files; to be called after its checkpoint has been saved."""
     about = {} if train is None else dict(train.about)
     licences = [licence_of(run) for run in runs]
     about = {"licence": next(filter(None, licences), about.get("licence"))}

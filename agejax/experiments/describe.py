@@ -1,4 +1,4 @@
-"""What a model costs: its weights, its arithmetic, and the share of the machine that it uses."""
+"""Describes the cost of a model: weights, FLOPs, and utilisation of the machine."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,17 +19,17 @@ from agejax.types import Batch, TrainState
 
 
 def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
-    """Lines about the model and the train step of a config.
+    """Yields lines about the model and the train step of a config.
 
-    Operations are those of the plain program, two for each multiplication with its addition, as XLA
-    counts them before it optimises: what a platform makes of a convolution does not change them.
+    FLOPs are counted by XLA before optimisation, two for each multiply-add, so they do not depend
+    on how a platform implements convolutions.
 
     Args:
       config: see `agejax.config.default`.
-      measure: also time training steps, and a matrix product, on this machine.
+      measure: also time training steps and a matrix product on this machine.
 
     Raises:
-      UserError: a setting cannot be meant.
+      UserError: a setting is invalid.
     """
     validation.check(config)
     if measure and config.train.keep_memory:
@@ -43,23 +43,23 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
         + ", ".join(f"{name} {count:,}" for name, count in parts.items())
         + f"), {total * 4 / 2**20:.1f} MiB"
     )
-    yield f"a face read: {forward / 1e9:.3f} GFLOP"
-    if config.model.members:  # which are trained, each by itself
+    yield f"prediction of a face: {forward / 1e9:.3f} GFLOP"
+    if config.model.members:  # an ensemble is not trained
         return
 
     train_step, state, batch = _train_step(config)
     whole = cost(train_step, state, batch, None)
     flops, moved = whole["flops"], whole["bytes accessed"]
     yield (
-        f"a training step of {batch_size} faces: {flops / 1e9:.2f} GFLOP, {moved / 1e9:.2f} GB if "
-        f"nothing is fused, {flops / moved:.1f} FLOP a byte"
+        f"a training step of {batch_size} faces: {flops / 1e9:.2f} GFLOP, {moved / 1e9:.2f} GB "
+        f"accessed without fusion, {flops / moved:.1f} FLOP per byte"
     )
     if measure:
         yield from _measured(config, train_step, flops)
 
 
 def size_of(config: ConfigDict) -> tuple[int, float]:
-    """A model's weights, and the operations of one face read; see `describe`."""
+    """The number of a model's weights, and the FLOPs of predicting one face; see `describe`."""
     graph, weights = abstract_model(config)
     one = jax.ShapeDtypeStruct((1, config.data.size, config.data.size, 3), jnp.uint8)
     return _count(weights["params"]), cost(make_predict_step(graph), weights, one)["flops"]
@@ -86,7 +86,7 @@ def _measured(config: ConfigDict, train_step: TrainStep, flops: float) -> Iterat
 
 
 def _train_step(config: ConfigDict, shapes: bool = True) -> tuple[TrainStep, TrainState, Batch]:
-    """The config's train step, one a call, and a state and a batch for it, or their shapes."""
+    """The config's train step, one step per call, with a state and a batch, or their shapes."""
     graph, weights = abstract_model(config) if shapes else make_model(config)
     config = config.copy_and_resolve_references()
     config.train.steps_per_call = 1
@@ -110,13 +110,13 @@ def _count(tree: Any) -> int:
 
 
 def cost(function: Any, *args: Any) -> dict[str, float]:
-    """XLA's count of "flops" and "bytes accessed" of a jitted function, before it optimises."""
-    # As for a TPU: a CPU's own forms of convolution would be counted with their detours.
+    """XLA's count of "flops" and "bytes accessed" of a jitted function before optimisation."""
+    # Lowered for TPU: the CPU's implementations of convolution would add operations.
     return function.trace(*args).lower(lowering_platforms=("tpu",)).cost_analysis()
 
 
 def peak(dtype: str, n: int = 4096) -> float:
-    """FLOP/s of one device in a product of two [n, n] matrices."""
+    """FLOP/s of one device in the product of two [n, n] matrices."""
     n = 2048 if jax.default_backend() == "cpu" else n
     x = jnp.ones((n, n), dtype)
     product = jax.jit(lambda x: x @ x)

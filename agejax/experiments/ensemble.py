@@ -1,4 +1,4 @@
-"""Runs that read faces together: their networks in one model, their probabilities averaged."""
+"""Combines runs to an ensemble: one model that averages their probabilities."""
 
 import dataclasses
 import re
@@ -21,21 +21,21 @@ from agejax.errors import UserError
 from agejax.evaluation.evaluate import reader_of, training_faces
 from agejax.evaluation.summary import evaluation_figures, selection_error, validation_figures
 from agejax.experiments.derived_run import (
+    calibration_faces,
     changes_for,
     check_out,
     check_split,
-    teachers_of,
     write_run,
 )
 from agejax.models.ensemble import Ensemble
 from agejax.models.multitask import to_unit
 from agejax.types import Weights
 
-# What members must have in common: the faces, the tasks, and how they are asked.
+# Settings that members must have in common: data, tasks, and how they predict.
 _COMMON = re.compile(
     r"data\..+|model\.(dtype|flip|flip_cut)|tasks\.[^.]+\.(classes|head|names|logit_adjustment)"
 )
-_SAME_MARGIN = 0.02  # by which two measurements of the same crops may differ
+_SAME_MARGIN = 0.02  # maximum difference between two measurements of the same margin
 
 
 def ensemble(
@@ -47,24 +47,25 @@ def ensemble(
     checkpoint: str = "best",
     places: Mapping[str, Any] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Writes a run whose model is those of several, their probabilities averaged.
+    """Writes a run whose model averages the probabilities of several runs.
 
-    It can be evaluated and shipped as any other, but not trained on. Its calibration is its own.
+    It can be evaluated and exported like any other run, but not trained. A new calibration is
+    fitted to it.
 
     Args:
-      runs: of two or more, trained on the same data at the same size; they stay as they are. The
-        folder of one checkpoint does, too.
-      out: the folder of the new one.
-      faces: a table of one's own that teaches the calibration, in place of the runs' data.
-      split: whose faces teach; those that stand in the training split, too, are left out.
-      checkpoint: "best", "latest" or a step, of each run.
-      places: {"data.manual_dir" or "data.data_dir": folder}, where that is not the first run's own.
+      runs: two or more, trained on the same data at the same size; they are not changed. Each is a
+        run's folder or that of a single checkpoint.
+      out: the folder of the new run.
+      faces: a table of your own to fit the calibration on, instead of the runs' data.
+      split: the split to fit it on; faces that are also in the training split are excluded.
+      checkpoint: "best", "latest" or a step, for all runs.
+      places: {"data.manual_dir" or "data.data_dir": folder} to use instead of the first run's.
 
     Returns:
-      What `evaluation_figures` says of those faces by each run, and by all together.
+      The result of `evaluation_figures` on those faces for each run, and for the ensemble.
 
     Raises:
-      UserError: a run is not there, or not of the kind of the first, or `out` is taken.
+      UserError: a run does not exist or does not match the first, or `out` already exists.
     """
     places = places or {}
     check_split(faces, split)
@@ -74,46 +75,45 @@ def ensemble(
     weights = [member.shipped.weights for member in members]
     if len(set(map(weights_sha256, weights))) < max(len(members), 2):
         raise UserError(
-            "an ensemble is of two runs or more, each of them named once: no two of the same "
-            "weights"
+            "an ensemble needs at least two runs, each given once, and no two with the same weights"
         )
     check(_of_all(of_the_run(first.run, {}), members))
     own = _of_all(recorded(first.run), members)
     table = changes_for(faces, places)
-    # Before the data: whether they can be read shows now.
+    # Before the data is opened, so that invalid runs fail early.
     readers = [reader_of(of_the_run(m.run, table), m.shipped.weights) for m in members]
     train = training_faces(of_the_run(first.run, places))
     if train is not None:
         check_same_data(first.run, first.shipped.step, {"train": train}, allow=True)
-    teachers = teachers_of(of_the_run(first.run, table), split, train)
+    calibration_set = calibration_faces(of_the_run(first.run, table), split, train)
     known = first.shipped.calibration
     for task in known.temperature:
-        if not teachers.known[task].any():
-            raise UserError(f"split {split!r} tells no {task}, so it cannot calibrate that")
+        if not calibration_set.known[task].any():
+            raise UserError(f"split {split!r} has no {task} labels to calibrate it on")
     to = Checkpoints(out)
     to.margin = first.margin()
 
-    each, readable = zip(*(read(teachers) for read in readers), strict=True)
+    each, readable = zip(*(read(calibration_set) for read in readers), strict=True)
     if not all(np.array_equal(mask, readable[0]) for mask in readable):
-        raise UserError("an image could be read for one run, and not for another; try again")
-    teachers = teachers.where(readable[0])
+        raise UserError("an image could be read for one run but not for another; try again")
+    calibration_set = calibration_set.where(readable[0])
     raw = jax.tree.map(lambda *p: sum(p) / len(p), *each)
-    figures, taught = validation_figures(raw, teachers, known.offset)
+    figures, fitted = validation_figures(raw, calibration_set, known.offset)
     of_each = [
-        evaluation_figures(p, member.shipped.calibration, teachers)
+        evaluation_figures(p, member.shipped.calibration, calibration_set)
         for p, member in zip(each, members, strict=True)
     ]
-    together = evaluation_figures(raw, taught, teachers)
+    together = evaluation_figures(raw, fitted, calibration_set)
     to.save_weights(
         max(member.shipped.step for member in members),
         _joined(weights),
         to_json(_of_all(first.config, members)),
         selection_error(figures),
-        taught,
+        fitted,
     )
     origin = {
         "members": [{"run": str(m.run.absolute()), "step": m.shipped.step} for m in members],
-        **{"split": split, "n": taught.n},
+        **{"split": split, "n": fitted.n},
     }
     write_run(out, own, origin, [member.run for member in members], train)
     return of_each, together
@@ -126,11 +126,11 @@ class _Member:
 
     @classmethod
     def of(cls, path: Path, checkpoint: str, first: "_Member | None" = None) -> "_Member":
-        """Of a run, where it can read together with the first."""
+        """Loads a run and checks that it can be combined with the first."""
 
         def accept(config: ConfigDict) -> None:
             if config.model.members:
-                raise UserError(f"{path} is an ensemble itself; name its members")
+                raise UserError(f"{path} is itself an ensemble; give its members instead")
             if first is not None:
                 _check_alike(first, path, config)
 
@@ -141,29 +141,31 @@ class _Member:
         return member
 
     def _check_faces(self, other: "_Member") -> None:
-        together = f"{self.run} and {other.run} cannot read together"
+        together = f"{self.run} and {other.run} cannot be combined"
         ours, theirs = self.trained_on(), other.trained_on()
         if ours and theirs and ours.get("rule") == theirs.get("rule") and ours != theirs:
-            raise UserError(f"{together}: their data are called alike, but were other faces")
+            raise UserError(
+                f"{together}: their data have the same settings, but contained different faces"
+            )
         one, another = (member.margin().margin for member in (self, other))
         if abs(one - another) > _SAME_MARGIN:
             raise UserError(
-                f"{together}: their training crops show {one:g} and {another:g} of a face's side "
-                f"around it (config.data.margin)"
+                f"{together}: the margins of their training crops are {one:g} and {another:g} of a "
+                f"face's side (config.data.margin)"
             )
 
     @property
     def config(self) -> ConfigDict:
-        """That of the checkpoint."""
+        """The config of the checkpoint."""
         return self.shipped.config
 
     def trained_on(self) -> dict[str, Any]:
-        """The fingerprint of the training faces, where the run tells it."""
+        """The fingerprint of the training faces, if the run has recorded it."""
         sessions = read_sessions(self.run)
         return sessions[-1].get("data", {}).get("train", {}) if sessions else {}
 
     def margin(self) -> CropMargin:
-        """Of its training crops."""
+        """The margin of its training crops."""
         return of_config(None, self.config.data.margin, self.shipped.margin)
 
 
@@ -171,13 +173,13 @@ def _check_alike(first: _Member, run: Path, config: ConfigDict) -> None:
     for key, one, another in ((key, b, a) for key, a, b in changes(config, first.config)):
         if _COMMON.fullmatch(key):
             raise UserError(
-                f"{first.run} and {run} cannot read together: config.{key} is {one!r} of the one "
-                f"and {another!r} of the other"
+                f"{first.run} and {run} cannot be combined: config.{key} is {one!r} in the first "
+                f"and {another!r} in the second"
             )
 
 
 def _of_all(config: ConfigDict, members: Sequence[_Member]) -> ConfigDict:
-    """A member's config with the networks of all in place of its own."""
+    """A member's config, with the networks of all members instead of its own."""
     config = config.copy_and_resolve_references()
     with config.unlocked():
         config.model.update(trunk=Ensemble, normalise=to_unit, head_width=0, pretrained=None)
@@ -190,7 +192,7 @@ def _of_all(config: ConfigDict, members: Sequence[_Member]) -> ConfigDict:
 
 
 def _joined(weights: Sequence[Weights]) -> Weights:
-    """Those of an `Ensemble`, of its members'."""
+    """The weights of an `Ensemble`, from those of its members."""
     params = {str(i): of["params"] for i, of in enumerate(weights)}
     stats = {str(i): of["stats"] for i, of in enumerate(weights) if of["stats"]}
     return Weights(params={"members": params}, stats={"members": stats} if stats else {})
@@ -199,7 +201,7 @@ def _joined(weights: Sequence[Weights]) -> Weights:
 def ensemble_lines(
     runs: Sequence[Path], each: Sequence[dict[str, Any]], together: dict[str, Any]
 ) -> Iterator[str]:
-    """The figures of `ensemble`, as lines for people."""
+    """Formats the figures of `ensemble` as a table."""
     names = [*map(str, runs), "together"]
     width = max(map(len, names))
     yield f"{'':{width}}{'MAE':>8}{'inside 90%':>13}{'gender':>9}"

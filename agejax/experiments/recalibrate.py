@@ -1,4 +1,4 @@
-"""A trained run that is read otherwise: calibrated to faces of your own, or to rare ages."""
+"""Recalibrates a trained run, on faces of your own or with reweighted (logit-adjusted) classes."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +18,10 @@ from agejax.errors import UserError
 from agejax.evaluation.evaluate import reader_of, training_faces
 from agejax.evaluation.summary import evaluation_figures, selection_error, validation_figures
 from agejax.experiments.derived_run import (
+    calibration_faces,
     changes_for,
     check_out,
     check_split,
-    teachers_of,
     write_run,
 )
 from agejax.metrics.calibration import Calibration
@@ -38,32 +38,34 @@ def recalibrate(
     places: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Writes a run of the same weights whose calibration is fitted anew.
+    """Writes a run with the same weights and a newly fitted calibration.
 
-    The new run can be evaluated, shipped and started from, but not trained on. A task of which the
-    faces have no labels keeps its calibration.
+    The new run can be evaluated, exported and used as `config.model.pretrained`, but its training
+    cannot be resumed. A task for which the faces have no labels keeps its calibration.
 
     Args:
-      workdir: the run; it stays as it is.
-      out: the folder of the new one.
-      faces: a table of one's own that teaches, in place of the run's data.
-      split: whose faces teach; those that stand in the run's training split, too, are left out.
+      workdir: the run; it is not changed.
+      out: the folder of the new run.
+      faces: a table of your own to fit the calibration on, instead of the run's data.
+      split: the split to fit it on; faces that are also in the run's training split are excluded.
       checkpoint: "best", "latest" or a step.
-      places: {"data.manual_dir" or "data.data_dir": folder}, where that is not the run's own.
-      settings: {"section.key": value} of how faces are read: `model.flip`, `model.flip_cut` and
-        `tasks.TASK.logit_adjustment`.
+      places: {"data.manual_dir" or "data.data_dir": folder} to use instead of the run's.
+      settings: {"section.key": value} of settings for prediction: `model.flip`, `model.flip_cut`
+        and `tasks.TASK.logit_adjustment`.
 
     Returns:
-      What `evaluation_figures` says of those faces, by the old calibration and by the new.
+      The result of `evaluation_figures` on those faces with the old calibration, and with the new.
 
     Raises:
-      UserError: there is no such run, checkpoint or split, `out` is taken, no face is left, or
-        another setting would need other weights.
+      UserError: there is no such run, checkpoint or split, `out` already exists, no face is left,
+        or a setting cannot be changed without training.
     """
     settings, places = settings or {}, places or {}
     for key in settings:
         if not re.fullmatch(r"model\.flip(_cut)?|tasks\.\w+\.logit_adjustment", key):
-            raise UserError(f"config.{key} is for training; only how faces are read can change")
+            raise UserError(
+                f"config.{key} is for training; only settings for prediction can be changed"
+            )
     check_split(faces, split)
     check_out(out)
     check(of_the_run(workdir, settings))
@@ -84,25 +86,25 @@ def recalibrate(
     if train is not None:
         check_same_data(workdir, step, {"train": train}, allow=True)
     table = changes_for(faces, places)
-    as_it_was, config = of_the_run(workdir, table), of_the_run(workdir, {**table, **settings})
-    teachers = teachers_of(config, split, train)
+    unchanged, config = of_the_run(workdir, table), of_the_run(workdir, {**table, **settings})
+    calibration_set = calibration_faces(config, split, train)
     offset = old.offset
     if any(key.endswith("logit_adjustment") for key in settings):
         if train is None:
-            raise UserError("how rare each class is, the training faces tell: they must be here")
-        learnt = tasks.read(shipped.tasks)
-        offset = tasks.logit_offsets(learnt, train.labels, train.known, train.upto)
+            raise UserError("logit_adjustment needs the class frequencies of the training faces")
+        task_configs = tasks.read(shipped.tasks)
+        offset = tasks.logit_offsets(task_configs, train.labels, train.known, train.upto)
 
-    to = Checkpoints(out)  # whether it can be written shows now, not after minutes
-    raw, readable = reader_of(config, weights)(teachers)
-    figures, taught = _fitted(old, offset, raw, teachers.where(readable))
-    after = evaluation_figures(raw, taught, teachers.where(readable))
-    if config.model != as_it_was.model:
-        raw, readable = reader_of(as_it_was, weights)(teachers)
-    before = evaluation_figures(raw, old, teachers.where(readable))
-    origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": taught.n}
+    to = Checkpoints(out)  # fails early if it cannot be written
+    raw, readable = reader_of(config, weights)(calibration_set)
+    figures, fitted = _fitted(old, offset, raw, calibration_set.where(readable))
+    after = evaluation_figures(raw, fitted, calibration_set.where(readable))
+    if config.model != unchanged.model:
+        raw, readable = reader_of(unchanged, weights)(calibration_set)
+    before = evaluation_figures(raw, old, calibration_set.where(readable))
+    origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": fitted.n}
     to.margin = of_config(None, shipped.data.margin, checkpoints.crop_margin(step))
-    checkpoints.copy(step, to, to_json(shipped), selection_error(figures), taught)
+    checkpoints.copy(step, to, to_json(shipped), selection_error(figures), fitted)
     write_run(out, own, origin, [workdir], train)
     return before, after
 
@@ -113,15 +115,15 @@ def _fitted(
     raw: dict[str, np.ndarray],
     faces: Faces,
 ) -> tuple[dict[str, Any], Calibration]:
-    """The figures of those faces, and what they teach; of other tasks, what was known."""
-    figures, taught = validation_figures(raw, faces, offset)
-    temperature = {**old.temperature, **taught.temperature}
-    widening = {**old.widening, **taught.widening}
-    return figures, Calibration(temperature, widening, taught.n, offset)
+    """The figures of the faces, and the fitted calibration; tasks without labels keep the old."""
+    figures, fitted = validation_figures(raw, faces, offset)
+    temperature = {**old.temperature, **fitted.temperature}
+    widening = {**old.widening, **fitted.widening}
+    return figures, Calibration(temperature, widening, fitted.n, offset)
 
 
 def change_lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    """Both figures of `recalibrate`, as lines for people."""
+    """Formats both results of `recalibrate` as a table."""
     yield f"{'':10}{'n':>7}{'MAE':>8}{'now':>7}{'inside 90%':>13}{'now':>8}"
     for name in after["groups"]["decade"]:
         old, new = (figures["groups"]["decade"][name] for figures in (before, after))

@@ -1,4 +1,4 @@
-"""A run done again from what its folder says, and whether it gives the same weights."""
+"""Repeats a run from its folder and checks whether the weights are the same."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -27,23 +27,23 @@ def repeat(
 
     Args:
       run: a finished run's folder.
-      workdir: where to; a repetition that was stopped there goes on.
-      changes: `{"section.key": value}`, of where data lies and the like, which change no weight.
-      say: is told, a line at a time, what differs from then, and how it ends.
+      workdir: the output folder; an interrupted repetition there is resumed.
+      changes: `{"section.key": value}`, such as the data's location, that do not affect weights.
+      say: called with each line of the report: differences from the run, and the result.
 
     Returns:
-      Whether the weights of the last checkpoint, and of the best, are bit-identical.
+      Whether the weights of the last and of the best checkpoint are bit-identical.
 
     Raises:
-      UserError: there is no finished run, or a change would make it another run.
+      UserError: there is no finished run, or a change would affect its weights.
     """
     was = recorded(run)
     check_trainable(was)
     config = of_the_run(run, changes)
     if config.data.source is withheld.faces:
-        withheld.faces("train")  # which says why
+        withheld.faces("train")  # raises an error with the reason
     if changed := list(configs.differences(config, was)):
-        raise UserError(f"this would be another run, and not a repetition: {'; '.join(changed)}")
+        raise UserError(f"this would be a different run, not a repetition: {'; '.join(changed)}")
     theirs = open_checkpoints(run)
     if theirs.latest() != config.train.steps:
         raise UserError(f"{run} is at step {theirs.latest()} of {config.train.steps}: not finished")
@@ -56,16 +56,16 @@ def repeat(
     train(config, workdir)
     first = [sessions[0].get("weights") for of in (run, workdir) if (sessions := read_sessions(of))]
     if len(set(first)) > 1:
-        say("differs: the weights before the first step; config.model.pretrained is another file?")
+        say("differs: the initial weights; is config.model.pretrained another file?")
     ours, same = open_checkpoints(workdir), True
     _, like = abstract_model(config)
     for which in ("latest", "best"):
         steps = theirs.find(which), ours.find(which)
         weights = theirs.weights(steps[0], like), ours.weights(steps[1], like)
-        told = _compared(*weights)
-        same &= not told and steps[0] == steps[1]
+        differs = _compared(*weights)
+        same &= not differs and steps[0] == steps[1]
         step = f"step {steps[0]:,}" + (f", there {steps[1]:,}" if steps[0] != steps[1] else "")
-        say(f"the {which} weights ({step}): {told or 'bit-identical'}")
+        say(f"the {which} weights ({step}): {differs or 'bit-identical'}")
     return same
 
 
@@ -74,7 +74,7 @@ def _say_what_differs(
 ) -> None:
     sessions = read_sessions(run)
     if not sessions:
-        say(f"{run} has no run.json: what it was made with is not known")
+        say(f"{run} has no run.json: its versions, code and data are unknown")
     lines: dict[str, list[int]] = {}
     for session in sessions:
         then = {key: value for key, value in session.items() if key != "weights"}
@@ -85,15 +85,15 @@ def _say_what_differs(
         since = "" if len(steps) == len(sessions) else f" (from step {steps[0]:,} on)"
         say(f"differs: {line}{since}")
     if sessions and not lines:
-        say("versions, code, data, machine and settings are those of the run")
+        say("versions, code, data, machine and settings are the same as the run's")
 
 
 def _compared(theirs: Any, ours: Any) -> str:
-    """How two trees of the same arrays differ; nothing where they do not."""
+    """Describes how two trees of arrays differ; "" if they are identical."""
     trees = (map(np.asarray, jax.tree.leaves(tree)) for tree in (theirs, ours))
     pairs = list(zip(*trees, strict=True))
     apart = [(a, b) for a, b in pairs if a.tobytes() != b.tobytes()]
     if not apart:
         return ""
     most = max(float(np.max(np.abs(a.astype(np.float64) - b), initial=0)) for a, b in apart)
-    return f"{len(apart)} of {len(pairs)} arrays differ, by {most:.2g} at most"
+    return f"{len(apart)} of {len(pairs)} arrays differ, by at most {most:.2g}"

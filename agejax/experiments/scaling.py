@@ -1,7 +1,7 @@
-"""What a training step exchanges between devices, found by compiling it for devices that are not.
+"""The communication of a training step between devices, found by compiling it for fake devices.
 
-XLA partitions a program the same way whether its devices are there or not, so that a few fake ones
-of a CPU tell what a thousand would exchange. Convolutions are compiled as accelerators run them.
+XLA partitions a program in the same way for fake CPU devices as for real ones. Convolutions are
+compiled as on accelerators.
 """
 
 import dataclasses
@@ -26,19 +26,19 @@ from agejax.types import Batch, Tree
 _KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute"
 _COLLECTIVE = re.compile(rf" = (\(.*?\)|\S+) ({_KINDS})(?:-start)?\(")
 _ARRAY = re.compile(r"\b([a-z]+)(\d*)\[([\d,]*)\]")
-_LATENCY = 5e-6  # seconds a hop
+_LATENCY = 5e-6  # seconds per hop
 
 
 @dataclasses.dataclass(frozen=True)
 class Exchange:
-    """What the devices of a mesh do together in one step.
+    """The communication between the devices of a mesh in one step.
 
     Attributes:
-      devices: how many.
+      devices: number of devices.
       bytes: {kind of collective: bytes of its results on a device}.
-      calls: {kind: how many there are in the program}.
+      calls: {kind: number of calls in the program}.
       gradient: bytes of the trainable weights, and so of their gradient.
-      state: bytes that a device keeps of weights, averages and optimiser state.
+      state: bytes of weights, averages and optimiser state stored on a device.
     """
 
     devices: int
@@ -48,11 +48,14 @@ class Exchange:
     state: int
 
     def seconds(self, bandwidth: float) -> float:
-        """How long that takes at bytes a second of each device's link, after one another in rings.
+        """Estimated time of all collectives, run sequentially in rings.
 
         An all-reduce sends its bytes 2 (n - 1) / n times, all others (n - 1) / n times (Thakur,
-        Rabenseifner, Gropp, "Optimization of collective communication operations in MPICH", 2005);
-        each hop waits 5 us.
+        Rabenseifner, Gropp, "Optimization of collective communication operations in MPICH", 2005).
+        Each hop has a latency of 5 us.
+
+        Args:
+          bandwidth: of each device's link, bytes per second.
         """
         n, total = self.devices, 0.0
         for kind, size in self.bytes.items():
@@ -64,15 +67,15 @@ class Exchange:
 
 
 def exchange(config: ConfigDict, devices: int) -> Exchange:
-    """That of the config's train step on so many devices, the batch made to fit.
+    """The communication of the config's train step; the batch is rounded up to fit the devices.
 
     Raises:
-      UserError: a setting cannot be meant, or there are not so many devices, real or fake.
+      UserError: a setting is invalid, or there are fewer devices, real or fake.
     """
     validation.check(config)
     validation.check_trainable(config)
     if devices > jax.device_count():
-        raise UserError(f"there are {jax.device_count()} devices, fake ones included")
+        raise UserError(f"there are only {jax.device_count()} devices, including fake ones")
     config = config.copy_and_resolve_references()
     config.train.steps_per_call = 1
     mesh = Mesh(np.array(jax.devices()[:devices]), ("data",), axis_types=(AxisType.Auto,))
@@ -100,16 +103,16 @@ def exchange(config: ConfigDict, devices: int) -> Exchange:
     )
 
 
-def told(
+def exchange_lines(
     config: ConfigDict, devices: Sequence[int], link: float, step: float | None
 ) -> Iterator[str]:
-    """A line for each number of devices and, given `step`, what a model on paper makes of it.
+    """Yields a line for each number of devices and, given `step`, an estimate of the efficiency.
 
     Args:
       config: see `agejax.config.default`.
-      devices: how many, in turn.
+      devices: the numbers of devices.
       link: GB/s of each device's link.
-      step: ms that a device takes for its own rows of a batch.
+      step: ms that a device takes for its rows of a batch.
     """
     for n in devices:
         found = exchange(config, n)
@@ -119,19 +122,19 @@ def told(
         )
         yield (
             f"{n:,} devices: {each or 'nothing exchanged'}; gradients {found.gradient / 2**20:.2f} "
-            f"MiB; a device keeps {found.state / 2**20:.2f} MiB"
+            f"MiB; state per device {found.state / 2**20:.2f} MiB"
         )
         if step is None:
             continue
         waits = found.seconds(link * 1e9) * 1e3
         yield (
-            f"  on paper, at {link:g} GB/s a device and {step:g} ms for its rows: {waits:.2f} ms "
-            f"of exchange, {step / (step + waits):.0%} efficiency if none of it is hidden"
+            f"  estimate at {link:g} GB/s per device and {step:g} ms for its rows: {waits:.2f} ms "
+            f"of exchange, {step / (step + waits):.0%} efficiency without overlap"
         )
 
 
 def _collectives(program: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Calls and bytes of each kind in a compiled program's text."""
+    """The calls and the bytes of each kind of collective in a compiled program's text."""
     calls: dict[str, int] = {}
     sizes: dict[str, int] = {}
     for result, kind in _COLLECTIVE.findall(program):

@@ -1,8 +1,7 @@
-"""The runs of a sweep, one after another or several at once, each in a process of its own.
+"""Executes the runs of a sweep, one after another or in parallel, each in its own process.
 
-A process of its own frees all its memory, and what breaks one run leaves the others alone. A sweep
-that was stopped is started again by the same command: runs that are done are left as they are,
-and a run that was stopped half way goes on, as any run does.
+A separate process frees all its memory, and a failure does not affect the other runs. The same
+command resumes an interrupted sweep: finished runs are skipped, and unfinished ones are resumed.
 """
 
 import contextlib
@@ -28,31 +27,31 @@ from agejax.errors import UserError
 from agejax.utils.files import no_link
 from agejax.utils.program import ended_in_order
 
-_PARENT = "AGEJAX_SWEEP"  # the environment tells a run whose child it is
+_PARENT = "AGEJAX_SWEEP"  # environment variable with the process id of the sweep
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 
 
 def run_sweep(
     runs: Mapping[str, ConfigDict], folder: Path, command: Sequence[str], jobs: int = 1
 ) -> int:
-    """Does the runs that are not done yet, and prints a line for each.
+    """Executes the runs that are not finished yet and prints a line for each.
 
     Args:
-      runs: the config of each by its name, which is its folder below `folder`.
-      folder: the sweep's.
-      command: what does a run, when `--run=NAME` is added to it. What it prints goes to
+      runs: {name: config}; the name is also the run's folder below `folder`.
+      folder: the sweep's folder.
+      command: executes a run when `--run=NAME` is appended; its output is written to
         FOLDER/NAME/output.txt.
-      jobs: how many at once.
+      jobs: number of parallel runs.
 
     Returns:
-      The exit code: 0, or 1 where a run failed. The others are done nevertheless.
+      The exit code: 0, or 1 if a run failed. The other runs are executed nevertheless.
 
     Raises:
-      UserError: a run's settings cannot be meant, or its folder holds another run; nothing is done.
+      UserError: settings are invalid, or a folder contains another run; no run is started.
     """
     if jobs < 1:
         raise UserError(f"--jobs is {jobs}; it must be at least 1")
-    jax.config.update("jax_platforms", "cpu")  # in this process: an accelerator is for the runs
+    jax.config.update("jax_platforms", "cpu")  # this process leaves accelerators to the runs
     for name, config in runs.items():
         try:
             validation.check(config)
@@ -64,7 +63,7 @@ def run_sweep(
     for name in done:
         print(f"  {_figures(folder_of(folder, name), runs[name].eval.split)}  {name}", flush=True)
     failed = _do(waiting, runs, folder, command, jobs)
-    print(f"agejax compare {folder} shows which differences are more than chance")
+    print(f"agejax compare {folder} shows which differences are significant")
     if failed:
         print(f"{len(failed)} failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -82,12 +81,12 @@ def is_done(config: ConfigDict, workdir: Path) -> bool:
     theirs = configs.from_json(_text(file), str(file))
     if changes := list(configs.differences(config, theirs)):
         raise UserError(
-            f"{workdir} holds another run: {'; '.join(changes)}; give the sweep its own --workdir"
+            f"{workdir} contains another run: {'; '.join(changes)}; set another --workdir"
         )
     evaluation = workdir / "eval" / config.eval.split
     left = [evaluation.with_suffix(".json"), evaluation.with_suffix(".npz")]
     left.append(workdir / "checkpoints" / str(config.train.steps))
-    # An evaluation in the middle of training, or by another mode, is none of the finished run.
+    # Evaluations during training, or in another mode, are not of the finished run.
     if config.mode != "train" or not all(path.exists() for path in left):
         return False
     figures = _read(left[0])
@@ -96,12 +95,12 @@ def is_done(config: ConfigDict, workdir: Path) -> bool:
 
 
 def end_with_parent() -> None:
-    """Has a run stop, as by Ctrl-C, when the sweep that started it is killed. On Linux alone."""
+    """Makes a run stop, as by Ctrl-C, when the sweep that started it is killed. Linux only."""
     parent = os.environ.pop(_PARENT, None)
     if parent is None or sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(parent):  # killed before it could be asked for
+    if os.getppid() != int(parent):  # the sweep was killed before the call above
         os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -112,7 +111,7 @@ def _do(
     command: Sequence[str],
     jobs: int,
 ) -> list[str]:
-    """Does the runs that wait; the names of those that failed."""
+    """Executes the runs and returns the names of those that failed."""
     waiting, failed = list(waiting), []
     at_work: dict[str, tuple[subprocess.Popen, float]] = {}
     count, before = len(runs), len(runs) - len(waiting)
@@ -128,18 +127,18 @@ def _do(
                 before += 1
                 if process.returncode:
                     failed.append(name)
-                    told = f"failed: {_last_line(folder_of(folder, name))}"
+                    result = f"failed: {_last_line(folder_of(folder, name))}"
                 else:
-                    told = _figures(folder_of(folder, name), runs[name].eval.split)
+                    result = _figures(folder_of(folder, name), runs[name].eval.split)
                 minutes = (time.monotonic() - start) / 60
-                print(f"  {told}  {name}  ({before} of {count}, {minutes:.1f} min)", flush=True)
+                print(f"  {result}  {name}  ({before} of {count}, {minutes:.1f} min)", flush=True)
             time.sleep(0.1)
     return failed
 
 
 @contextlib.contextmanager
 def _ending(at_work: Mapping[str, tuple[subprocess.Popen, float]]) -> Iterator[None]:
-    """Within, processes may be at work; those that are at its end are stopped."""
+    """Stops the processes that are still running at the end of the context."""
     try:
         yield
     finally:
@@ -162,7 +161,7 @@ def _start(command: Sequence[str], folder: Path, name: str, jobs: int) -> subpro
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
-            start_new_session=True,  # it is told to stop by us, once, and not by Ctrl-C as well
+            start_new_session=True,  # Ctrl-C reaches only this process, which then stops the runs
         )
 
 
@@ -176,7 +175,7 @@ def _figures(workdir: Path, split: str) -> str:
         mae, accuracy = age["mae"]["median"], gender["accuracy"]
         return f"{split} MAE {mae:.2f} years{within}, gender {accuracy:.1%}"
     except (LookupError, TypeError, ValueError, AttributeError):
-        return f"{file} is not what an evaluation writes"
+        return f"{file} is not a valid evaluation"
 
 
 def _text(file: Path) -> str:
@@ -187,7 +186,7 @@ def _text(file: Path) -> str:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """An evaluation's figures; nothing where it is damaged."""
+    """An evaluation's figures; {} if the file is damaged."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -198,5 +197,5 @@ def _read(file: Path) -> dict[str, Any]:
 def _last_line(workdir: Path) -> str:
     file = workdir / "output.txt"
     lines = file.read_text(encoding="utf-8", errors="replace").split("\n")
-    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    last = next((line for line in reversed(lines) if line.strip()), "no output")
     return f"{last.removeprefix('error: ')[:300]} ({file})"

@@ -1,1 +1,1 @@
-"""A trained model for other runtimes: ONNX, StableHLO, and a page for a browser."""
+"""Exports a trained model to other runtimes: ONNX, StableHLO, and a web page."""

@@ -1,4 +1,4 @@
-"""A model written for another runtime: checked in that runtime before it is left behind."""
+"""Writes a model for another runtime and verifies it there before keeping it."""
 
 import dataclasses
 import hashlib
@@ -24,13 +24,13 @@ from agejax.training.loggers.writers import write_text
 from agejax.utils.files import replacing
 from agejax.utils.import_by_name import name_of
 
-TOLERANCE = 1e-4  # of a probability
-_YEARS = 0.01  # by which an age may differ from that of its own distribution
-_FACES = 64  # that are compared
+TOLERANCE = 1e-4  # maximum difference of a probability
+_YEARS = 0.01  # maximum difference of an age from the decoding of its own distribution
+_FACES = 64  # faces compared
 
 
 class Format(Protocol):
-    """A module that writes and reads one kind of file."""
+    """A module that writes and reads one file format."""
 
     SUFFIX: str
     DTYPE: Any
@@ -44,14 +44,14 @@ class Format(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """An artefact beside the checkpoint that it came from.
+    """The differences between an export and its checkpoint.
 
     Attributes:
-      faces: how many were compared.
+      faces: number of faces compared.
       kind: "test faces of the run's data", or "painted faces".
       probability: the largest difference of a probability.
       years: the largest difference of an age or an end of its interval.
-      own_years: that of an age from the one that its own distribution decodes to.
+      own_years: the largest difference of an age from the decoding of its own distribution.
     """
 
     faces: int
@@ -62,12 +62,12 @@ class Comparison:
 
 
 def export(trained: Trained, file: Path, form: Format) -> Comparison:
-    """Writes a model and, beside it, `FILE.json`; neither is left unless the model is right.
+    """Writes a model and its sidecar `FILE.json`; neither is kept unless verification passes.
 
     Args:
-      trained: what to write.
-      file: where to.
-      form: the module of its kind.
+      trained: the model.
+      file: the output file.
+      form: the module of the file format.
 
     Raises:
       UserError: its runtime gives other probabilities than the checkpoint, or it cannot be written.
@@ -75,16 +75,16 @@ def export(trained: Trained, file: Path, form: Format) -> Comparison:
     about = description(trained)
     crops, kind = faces_of(trained.config)
     sidecar = file.with_name(file.name + ".json")
-    with replacing(file) as beside:
-        form.write(trained, beside, {"agejax": json.dumps(about)})
-        found = compare(form.read(beside), trained, crops, kind)
-        digest = hashlib.sha256(beside.read_bytes()).hexdigest()
+    with replacing(file) as temporary:
+        form.write(trained, temporary, {"agejax": json.dumps(about)})
+        found = compare(form.read(temporary), trained, crops, kind)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
         about |= {
-            "file": {"name": file.name, "sha256": digest, "bytes": beside.stat().st_size},
+            "file": {"name": file.name, "sha256": digest, "bytes": temporary.stat().st_size},
             "versions": about["versions"] | form.versions(),
             "checked": dataclasses.asdict(found),
         }
-        sidecar.unlink(missing_ok=True)  # it tells of another file from here on
+        sidecar.unlink(missing_ok=True)  # it describes the file that is now replaced
     write_text(sidecar, json.dumps(about, indent=2) + "\n")
     return found
 
@@ -92,16 +92,19 @@ def export(trained: Trained, file: Path, form: Format) -> Comparison:
 def compare(
     artefact: Callable[[np.ndarray], Readings], trained: Trained, crops: np.ndarray, kind: str
 ) -> Comparison:
-    """Runs both on the same crops, the artefact one crop alone and then the rest.
+    """Compares both on the same crops; the artefact gets a single crop first, then the rest.
 
     Raises:
-      UserError: a probability differs by more than 1e-4, or an age is not that of its distribution.
+      UserError: a probability differs by more than 1e-4, or an age by more than 0.01 years from the
+        decoding of its own distribution.
     """
     ours = read_by_jax(trained, crops)
     parts = [artefact(part) for part in np.split(crops, [1]) if len(part)]
     theirs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if theirs.keys() != ours.keys():
-        raise UserError(f"the export gives {', '.join(theirs)}, not {', '.join(ours)}; not kept")
+        raise UserError(
+            f"the export has the outputs {', '.join(theirs)}, not {', '.join(ours)}; not kept"
+        )
     decoded = read(
         {name.removesuffix("_probabilities"): p for name, p in theirs.items() if p.ndim == 2},
         trained.calibration,
@@ -122,14 +125,14 @@ def compare(
         )
     if not found.own_years <= _YEARS:
         raise UserError(
-            f"the export reads ages {found.own_years:.2g} years off from its own distributions; "
+            f"the export's ages are {found.own_years:.2g} years off from its own distributions; "
             f"it was not kept"
         )
     return found
 
 
 def read_by_jax(trained: Trained, crops: np.ndarray) -> Readings:
-    """What evaluation and prediction read from crops."""
+    """The readings of crops as evaluation and prediction compute them."""
     step = predict_step_of(trained.config, trained.graph)
     p = jax.device_get(step(trained.weights, crops))
     return read(calibrated(p, trained.calibration), trained.calibration)
@@ -140,9 +143,9 @@ def _largest(a: Readings, b: Readings, names: list[str]) -> float:
 
 
 def faces_of(config: ConfigDict) -> tuple[np.ndarray, str]:
-    """uint8 [N, size, size, 3] crops to compare on, and what they are.
+    """Crops to compare on, uint8 [N, size, size, 3], and their kind.
 
-    Of the run's own test split; painted ones where its data cannot be opened.
+    They are from the run's own test split, or painted if its data cannot be opened.
     """
     size = config.data.size
     try:
@@ -164,7 +167,7 @@ def _painted(size: int) -> np.ndarray:
 
 
 def description(trained: Trained) -> dict[str, Any]:
-    """What the sidecar says of a model, whatever the runtime."""
+    """The contents of the sidecar that do not depend on the runtime."""
     config, size = trained.config, trained.config.data.size
     outputs: dict[str, Any] = {
         f"{task}_probabilities": {
@@ -176,8 +179,8 @@ def description(trained: Trained) -> dict[str, Any]:
     }
     meanings = {
         "age": "years, the median of the distribution",
-        "age_low": f"years; the true age is from age_low to age_high {LEVEL:.0%} of the time",
-        "age_high": "years, likewise",
+        "age_low": f"years; lower end of the {LEVEL:.0%} interval of the true age",
+        "age_high": f"years; upper end of the {LEVEL:.0%} interval of the true age",
     }
     if "age" in config.tasks:
         for name, meaning in meanings.items():
@@ -192,7 +195,7 @@ def description(trained: Trained) -> dict[str, Any]:
             "name": "image",
             "shape": ["batch", size, size, 3],
             "dtype": "uint8",
-            "meaning": "RGB face crops in 0..255, upright; normalisation is inside",
+            "meaning": "RGB face crops in 0..255, upright; the model normalises them",
         },
         "outputs": outputs,
         "labels": labels,
@@ -200,7 +203,7 @@ def description(trained: Trained) -> dict[str, Any]:
             "size": size,
             "margin": trained.margin.margin,
             "margin_doubt": trained.margin.doubt,
-            "meaning": "a square of the face's longer side and, beyond it on each side, this share",
+            "meaning": "a square around the face: its longer side, extended at both ends by margin",
         },
         "model": {
             "trunk": name_of(config.model.trunk),
@@ -217,19 +220,19 @@ def description(trained: Trained) -> dict[str, Any]:
     }
 
 
-def told(place: Path, trained: Trained, found: Comparison) -> list[str]:
-    """What a person is told of an export."""
+def export_lines(path: Path, trained: Trained, found: Comparison) -> list[str]:
+    """A summary of an export, for printing."""
     lines = [
-        f"{place}: step {trained.step}; on {found.faces} {found.kind} its probabilities are within "
+        f"{path}: step {trained.step}; on {found.faces} {found.kind} its probabilities are within "
         f"{found.probability:.0e} of the checkpoint's, its ages within {found.years:.0e} years"
     ]
     if trained.trained_in != trained.config.model.dtype:
         lines.append(
-            f"it computes in {trained.config.model.dtype}, and so did the checkpoint here; the run "
-            f"itself computes in {trained.trained_in}, which gives slightly other figures"
+            f"the export and the checkpoint were compared in {trained.config.model.dtype}; the run "
+            f"itself computes in {trained.trained_in}, with slightly different results"
         )
     if trained.margin.doubt:
-        lines.append(f"note: {trained.margin}; --margin says it")
+        lines.append(f"note: {trained.margin}; set it by --margin")
     if licence := licence_of(trained.folder):
-        lines.append(f"licence of the data it comes from: {licence}")
+        lines.append(f"licence of the training data: {licence}")
     return lines

@@ -1,4 +1,4 @@
-"""JAX's primitives that work on one element at a time, in ONNX operations."""
+"""Translates JAX's elementwise primitives to ONNX operations."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,24 +8,24 @@ import numpy as np
 
 from agejax.export.graph import Graph, Shape, Tensor, Untranslated, kind_of
 
-# One operation.
+# Primitives with a single ONNX operation.
 _ELEMENTWISE = {
     **{"add": "Add", "add_any": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "pow": "Pow"},
     **{"max": "Max", "min": "Min", "neg": "Neg", "abs": "Abs", "sign": "Sign"},
     **{"exp": "Exp", "log": "Log", "sqrt": "Sqrt", "tanh": "Tanh", "logistic": "Sigmoid"},
     **{"erf": "Erf", "sin": "Sin", "cos": "Cos", "floor": "Floor", "ceil": "Ceil"},
     **{"lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOrEqual", "eq": "Equal"},
-    **{"and": "And", "or": "Or", "xor": "Xor", "not": "Not"},  # of truths; else bit by bit
+    **{"and": "And", "or": "Or", "xor": "Xor", "not": "Not"},  # of booleans, else bitwise
 }
 _BITWISE = {"and", "or", "xor", "not"}
 _PRECISIONS = {(8, 23): np.float32, (8, 7): jnp.bfloat16, (5, 10): np.float16}  # bits of each
 
 
 def elementwise(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> Tensor:
-    """The result of an equation whose primitive `is_elementwise`; an input depends on the image.
+    """Translates an equation whose primitive `is_elementwise`, with at least one unknown input.
 
     Raises:
-      Untranslated: it is of a form that is not known here.
+      Untranslated: this form of the primitive is not supported.
     """
     shape = broadcast([x.shape for x in inputs])
     name = eqn.primitive.name
@@ -34,13 +34,13 @@ def elementwise(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> Tensor:
     if name in ("max", "min") and (bounded := _bounded(graph, eqn, inputs, shape)):
         return bounded
     if name == "sub" and inputs[1].known and eqn.outvars[0].aval.dtype.kind == "f":
-        return graph.node("Add", [inputs[0], -inputs[1].array], shape)  # which runtimes fuse
+        return graph.node("Add", [inputs[0], -inputs[1].array], shape)  # runtimes fuse Add
     bits = name in _BITWISE and eqn.invars[0].aval.dtype != bool
     return graph.node("Bitwise" * bits + _ELEMENTWISE[name], inputs, shape)
 
 
 def is_elementwise(name: str) -> bool:
-    """Whether there is a rule for a primitive here."""
+    """Whether a primitive is elementwise and has a rule here."""
     return name in _ELEMENTWISE or name in _COMPOSED
 
 
@@ -55,7 +55,7 @@ def _bounded(graph, eqn, inputs, shape):
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:
-    """The shape that arrays of these come to together."""
+    """The shape to which arrays of these shapes broadcast."""
     rank = max(map(len, shapes))
     padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
     return tuple(next((n for n in sizes if n != 1), 1) for sizes in zip(*padded, strict=True))
@@ -69,14 +69,14 @@ def _clamp(graph, eqn, inputs, shape):
 def _select(graph, eqn, inputs, shape):
     which, *cases = inputs
     if len(cases) != 2:
-        raise Untranslated(f"a choice among {len(cases)}")
+        raise Untranslated(f"a selection among {len(cases)} cases")
     if eqn.invars[0].aval.dtype != bool:
         which = graph.node("Cast", [which], which.shape, to=kind_of(bool))
     return graph.node("Where", [which, cases[1], cases[0]], shape)
 
 
 def _expm1(graph, eqn, inputs, shape):
-    """tanh(x / 2) (exp(x) + 1), which does not cancel where x is small."""
+    """tanh(x / 2) (exp(x) + 1), which avoids cancellation for small x."""
     [x] = inputs
     one, half = (np.array(n, eqn.outvars[0].aval.dtype) for n in (1, 0.5))
     tanh = graph.node("Tanh", [graph.node("Mul", [x, half], shape)], shape)
@@ -91,9 +91,9 @@ def _erfc(graph, eqn, inputs, shape):
 
 
 def _log1p(graph, eqn, inputs, shape):
-    """x log(u) / (u - 1) for u = 1 + x as rounded, and x where that is 1: Kahan's.
+    """Kahan's x log(u) / (u - 1) with u = 1 + x rounded, and x where u is 1.
 
-    log(1 + x) alone would lose the digits of a small x.
+    log(1 + x) would lose precision for small x.
     """
     [x] = inputs
     one = np.array(1, eqn.outvars[0].aval.dtype)
@@ -119,12 +119,12 @@ def _integer_pow(graph, eqn, inputs, shape):
 
 
 def _cast(graph, eqn, inputs, shape):
-    """A number that a narrow integer cannot hold becomes the nearest that it can, as in XLA."""
+    """Casts saturate at the limits of narrow integer types, as in XLA."""
     old, new = eqn.invars[0].aval.dtype, np.dtype(eqn.params["new_dtype"])
     if old == new:
         return inputs[0]
     if old.kind == "f" and new.kind in "iu":
-        if new.itemsize > 2:  # whose ends a float32 does not hold
+        if new.itemsize > 2:  # limits are not exact in float32
             return graph.node("Cast", inputs, shape, to=kind_of(new))
         ends = [np.array(n, old) for n in (np.iinfo(new).min, np.iinfo(new).max)]
         inputs = [graph.node("Clip", [*inputs, *ends], shape)]
@@ -134,14 +134,14 @@ def _cast(graph, eqn, inputs, shape):
 def _reduce_precision(graph, eqn, inputs, shape):
     bits = eqn.params["exponent_bits"], eqn.params["mantissa_bits"]
     if eqn.invars[0].aval.dtype != np.float32 or bits not in _PRECISIONS:
-        raise Untranslated(f"a rounding to {bits[0]} and {bits[1]} bits")
+        raise Untranslated(f"rounding to {bits[0]} exponent and {bits[1]} mantissa bits")
     if _PRECISIONS[bits] == np.float32:
         return inputs[0]
     rounded = graph.node("Cast", inputs, shape, to=kind_of(_PRECISIONS[bits]))
     return graph.node("Cast", [rounded], shape, to=kind_of(np.float32))
 
 
-# Several operations: (graph, eqn, inputs, shape) -> tensor.
+# Primitives with several operations: (graph, eqn, inputs, shape) -> tensor.
 _COMPOSED: dict[str, Callable[..., Tensor]] = {
     "clamp": _clamp,
     "select_n": _select,

@@ -1,4 +1,4 @@
-"""What an exported model computes: pixels in, readings out, with all that lies between."""
+"""The function that an exported model computes, from pixels to readings."""
 
 import dataclasses
 import hashlib
@@ -24,17 +24,17 @@ Readings = dict[str, Any]  # {output: array [B, ...]}
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A checkpoint, in memory.
+    """A checkpoint in memory.
 
     Attributes:
-      folder: the run's.
-      config: its own.
-      step: of the checkpoint.
+      folder: the run's folder.
+      config: the run's config, with `model.dtype` set to the dtype of the export.
+      step: the checkpoint's step.
       graph: the model's structure.
       weights: NumPy arrays.
-      calibration: what its validation taught.
-      trained_in: the dtype that the run computes in, where `config.model.dtype` is another.
-      margin: what its training crops show beyond the face.
+      calibration: fitted on the validation split.
+      trained_in: the dtype that the run itself computes in.
+      margin: how far its training crops extend beyond the face.
     """
 
     folder: Path
@@ -54,16 +54,16 @@ class Trained:
         dtype: str | None = None,
         margin: float | None = None,
     ) -> "Trained":
-        """A run's checkpoint: "best", "latest" or a step.
+        """Loads a run's checkpoint.
 
         Args:
           path: as for `agejax.load`.
-          checkpoint: which one.
-          dtype: what to compute in, where that shall be another than in training.
+          checkpoint: "best", "latest" or a step.
+          dtype: the dtype to compute in; by default that of training.
           margin: as for `agejax.load`.
 
         Raises:
-          UserError: there is none, or it was written by another version.
+          UserError: the checkpoint does not exist, or was written by another version.
         """
         shipped = read_checkpoint(path, checkpoint, dtype)
         config, trained_in = shipped.config, shipped.config.model.dtype
@@ -81,10 +81,10 @@ class Trained:
 
     def sha256(self) -> str:
         """A hash of its weights and calibration, the same on every machine."""
-        taught = dataclasses.asdict(self.calibration)
-        if not taught["offset"]:  # as in checkpoints of before there were any
-            del taught["offset"]
-        digest = hashlib.sha256(repr(taught).encode())
+        fitted = dataclasses.asdict(self.calibration)
+        if not fitted["offset"]:  # older checkpoints have no offsets
+            del fitted["offset"]
+        digest = hashlib.sha256(repr(fitted).encode())
         for path, leaf in jax.tree_util.tree_leaves_with_path(dict(self.weights)):
             digest.update(jax.tree_util.keystr(path).encode())
             digest.update(np.ascontiguousarray(leaf).data)
@@ -92,14 +92,14 @@ class Trained:
 
 
 def readings_of(trained: Trained) -> Callable[[Weights, jax.Array], Readings]:
-    """A pure (weights, uint8 [B, size, size, 3]) -> readings, for other runtimes to have traced.
+    """A pure function (weights, uint8 [B, size, size, 3]) -> readings, to be traced for export.
 
-    Made of the very functions that evaluation and prediction call: `predict_step_of`, with the
-    mirror image where the config has it, `calibrated` and `age_interval`. The convolutions are
-    `jax.lax`'s own, not the forms of a CPU here.
+    It is composed of the functions that evaluation and prediction call: `predict_step_of`, with the
+    mirror image if configured, `calibrated` and `age_interval`. Convolutions are those of
+    `jax.lax`, not the CPU kernels of `agejax.kernels`.
 
-    The readings are float32: `age_probabilities` [B, 101], `age`, `age_low` and `age_high` [B], in
-    years; and `TASK_probabilities` [B, classes] of every other task.
+    The readings are float32: `age_probabilities` [B, 101]; `age`, `age_low` and `age_high` [B], in
+    years; and `TASK_probabilities` [B, classes] for every other task.
     """
     step = predict_step_of(trained.config, trained.graph, {})
     calibration = trained.calibration
@@ -112,8 +112,8 @@ def readings_of(trained: Trained) -> Callable[[Weights, jax.Array], Readings]:
                 if "_DimExpr" not in str(error):
                     raise
                 raise UserError(
-                    f"{trained.config.model.trunk.__name__} does not take a batch of any size: its "
-                    f"__call__ may ask for len(x) where x.shape[0] would do ({error})"
+                    f"{trained.config.model.trunk.__name__} does not support a symbolic batch "
+                    f"size; its __call__ may use len(x) instead of x.shape[0] ({error})"
                 ) from error
         return read(p, calibration)
 
@@ -121,7 +121,7 @@ def readings_of(trained: Trained) -> Callable[[Weights, jax.Array], Readings]:
 
 
 def read(p: Mapping[str, Any], calibration: Calibration) -> Readings:
-    """{task: [B, classes]}, calibrated -> the readings; of NumPy's or of JAX's arrays."""
+    """The readings of calibrated {task: [B, classes]}, NumPy or JAX arrays."""
     found: Readings = {f"{task}_probabilities": rows for task, rows in p.items()}
     if "age" in p:
         widening = calibration.widening.get("age", 0.0)

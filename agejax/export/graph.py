@@ -1,12 +1,11 @@
-"""From what JAX traced to an ONNX graph: the only room that knows `onnx`.
+"""Converts a traced JAX program to an ONNX graph. Only modules of this folder import `onnx`.
 
-jax2onnx would be the library for this. Version 0.17 pins Orbax below ours and drops the padding of
-a pooling without a word; an inference program of networks like these needs some sixty primitives,
-which `primitives.py` and `elementwise.py` translate one by one. What they do not know is an error
-that names it.
+The library jax2onnx 0.17 is not used: it pins Orbax below our version and silently drops the
+padding of pooling. Inference with our networks needs about sixty primitives, which `primitives.py`
+and `elementwise.py` translate one by one. An unsupported primitive raises an error with its name.
 
-The walk keeps arrays that do not depend on the input as NumPy arrays and works them out itself, so
-that a batch norm's `scale / sqrt(var + epsilon)` is one number a channel in the file.
+Arrays that do not depend on the input stay NumPy arrays and are evaluated during conversion, so
+that a batch norm's `scale / sqrt(var + epsilon)` is stored as one number per channel.
 """
 
 import dataclasses
@@ -20,22 +19,22 @@ import onnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from onnx import helper, numpy_helper
 
-OPSET, IR_VERSION = 18, 8  # of 2022: runtimes of today and of some years ago read them
+OPSET, IR_VERSION = 18, 8  # released in 2022, also supported by older runtimes
 Shape = tuple[Any, ...]  # of int, or of JAX's symbolic dimensions
 
 
 class Untranslated(Exception):
-    """The program does something that there is no translation of."""
+    """The program contains an operation that has no translation."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-    """What stands for a traced array of a shape.
+    """Represents a traced array.
 
     Attributes:
-      value: the name of an ONNX tensor, or a NumPy array, which no input can change.
-      shape: of `value`: as many axes as the traced array has, each of its length or of length one
-        where all along it is the same. ONNX broadcasts, so few need ever be spread out.
+      value: the name of an ONNX tensor, or a NumPy array if it does not depend on the input.
+      shape: the shape of `value`: the traced array's shape, but axes along which it is constant may
+        have length one. ONNX broadcasts, so most need not be expanded.
     """
 
     value: str | np.ndarray
@@ -43,25 +42,25 @@ class Tensor:
 
     @property
     def known(self) -> bool:
-        """Whether it is an array."""
+        """Whether `value` is an array."""
         return not isinstance(self.value, str)
 
     @property
     def array(self) -> np.ndarray:
-        """The array, where it is known."""
+        """The array, if it is known."""
         assert isinstance(self.value, np.ndarray)
         return self.value
 
 
 class Graph:
-    """An ONNX graph in the making."""
+    """Builds an ONNX graph."""
 
     def __init__(self, input_name: str, shape: Shape, dtype: Any):
-        """With one input, whose first dimension is the batch's."""
+        """Creates a graph with one input, whose first dimension is the batch."""
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[onnx.TensorProto] = []
-        self._written: dict[tuple, str] = {}  # the names of arrays, by their content
-        self._names: dict[int, tuple[str, np.ndarray]] = {}  # that arrays are to have, by id
+        self._written: dict[tuple, str] = {}  # names of arrays, by content
+        self._names: dict[int, tuple[str, np.ndarray]] = {}  # names to give to arrays, by id
         self._count = 0
         self._batch = shape[0]
         self._input = helper.make_tensor_value_info(
@@ -74,7 +73,7 @@ class Graph:
         return Tensor(self.nodes(op, inputs, 1, **attributes)[0], shape)
 
     def nodes(self, op: str, inputs: Sequence[Any], results: int, **attributes: Any) -> list[str]:
-        """Adds an operation; the names of its results."""
+        """Adds an operation and returns the names of its results."""
         names = [self._fresh(op) for _ in range(results)]
         self._nodes.append(
             helper.make_node(op, [self.name(x) for x in inputs], names, names[0], **attributes)
@@ -82,13 +81,13 @@ class Graph:
         return names
 
     def name(self, x: Any) -> str:
-        """The name of a tensor; arrays are written into the file for it, each once."""
+        """The name of a tensor; an array is stored in the file under it, each content once."""
         x = x.value if isinstance(x, Tensor) else x
         if isinstance(x, str):
             return x
         array = np.ascontiguousarray(x)
         content = hashlib.blake2b(array.tobytes()).digest()
-        key = (array.dtype.str, array.shape, content)  # a mirrored pass makes its own of each
+        key = (array.dtype.str, array.shape, content)  # a mirrored pass has copies
         if key not in self._written:
             name = self._names[id(x)][0] if id(x) in self._names else self._fresh("constant")
             self._written[key] = name
@@ -96,16 +95,16 @@ class Graph:
         return self._written[key]
 
     def label(self, array: np.ndarray, name: str) -> None:
-        """The name under which an array is written, if it is."""
-        self._names[id(array)] = name, array  # which must live, for its id to stay its own
+        """Sets the name under which an array is stored, if it is."""
+        self._names[id(array)] = name, array  # keeps it alive, so that its id stays valid
 
     def relabel(self, array: np.ndarray, like: np.ndarray) -> None:
-        """Gives an array the name of the one that it was made of."""
+        """Gives an array the name of the one that it was derived from."""
         if id(like) in self._names:
             self.label(array, self._names[id(like)][0])
 
     def full(self, x: Tensor, shape: Shape) -> Tensor:
-        """Spread out to its traced shape."""
+        """Expands a tensor to its traced shape."""
         if x.shape == shape:
             return x
         if x.known and all(isinstance(n, int) for n in shape):
@@ -121,7 +120,7 @@ class Graph:
         return self.nodes("Concat", parts, 1, axis=0)[0]
 
     def reshape(self, x: Tensor, shape: Shape) -> Tensor:
-        """To a shape of as many elements, of which one dimension may be symbolic."""
+        """Reshapes to a shape with as many elements; one dimension may be symbolic."""
         if x.known and all(isinstance(n, int) for n in shape):
             return Tensor(np.reshape(x.array, shape), shape)
         sizes = [n if isinstance(n, int) else -1 for n in shape]
@@ -162,18 +161,18 @@ def to_onnx(
     input_name: str = "image",
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """The ONNX model of `function(weights, x)` for x of `[batch, *shape]`, with any batch.
+    """The ONNX model of `function(weights, x)` for x of shape `[batch, *shape]`, any batch size.
 
     Args:
-      function: traced once; gives a flat dict of arrays, which are the outputs.
-      weights: a tree of arrays, written into the model under their paths.
-      shape: of one row of the input.
-      dtype: of the input.
-      input_name: of the input.
+      function: returns a flat dict of arrays, which are the outputs; traced once.
+      weights: a tree of arrays, stored in the model under their paths.
+      shape: the shape of one row of the input.
+      dtype: the input's dtype.
+      input_name: the input's name.
       metadata: texts for the model's `metadata_props`.
 
     Raises:
-      Untranslated: the program has a primitive, or a form of one, that is not known here.
+      Untranslated: the program has a primitive, or a form of one, that is not supported.
     """
     (batch,) = jax.export.symbolic_shape("batch")
     x = jax.ShapeDtypeStruct((batch, *shape), dtype)
@@ -193,15 +192,15 @@ def to_onnx(
 
 
 def kind_of(dtype: Any) -> int:
-    """ONNX's number for a dtype."""
+    """ONNX's code of a dtype."""
     return helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
 
 
 def walk(
     graph: Graph, jaxpr: Jaxpr, consts: Sequence[Any], arguments: Sequence[Tensor]
 ) -> list[Tensor]:
-    """Adds the operations of a traced program; the tensors of its results."""
-    from agejax.export.primitives import INNER, translate  # which walk on into inner programs
+    """Adds the operations of a traced program and returns the tensors of its results."""
+    from agejax.export.primitives import INNER, translate  # avoids a circular import
 
     known: dict[Any, Tensor] = {}
     for var, const in zip(jaxpr.constvars, consts, strict=True):
@@ -226,7 +225,7 @@ def walk(
 
 
 def _needed(jaxpr: Jaxpr) -> list[Any]:
-    """The equations that a result depends on."""
+    """The equations on which a result depends."""
     wanted = {var for var in jaxpr.outvars if not isinstance(var, Literal)}
     equations = []
     for eqn in reversed(jaxpr.eqns):

@@ -1,4 +1,4 @@
-"""ONNX files: written, and read by onnxruntime, whose only import this is."""
+"""Writes ONNX files, and reads them with onnxruntime. Only this module imports onnxruntime."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,10 +14,10 @@ _LARGEST = 2**31 - 1  # bytes of a Protocol Buffers file
 
 
 def write(trained: Trained, file: Path, metadata: Mapping[str, str]) -> None:
-    """Writes a model that computes what `readings_of` says.
+    """Writes a model that computes `readings_of(trained)`.
 
     Raises:
-      UserError: the extra `onnx` is not installed, or the model does something unknown here, or is
+      UserError: the extra `onnx` is not installed, the model has an unsupported operation, or it is
         too large for the format.
     """
     try:
@@ -32,7 +32,7 @@ def write(trained: Trained, file: Path, metadata: Mapping[str, str]) -> None:
         name = trained.config.model.trunk.__name__
         raise UserError(
             f"{name} cannot be written as ONNX: there is no translation of {error}; "
-            f"agejax/export/primitives.py has those that there are; --to stablehlo takes any model"
+            f"agejax/export/primitives.py has the supported ones; --to stablehlo takes any model"
         ) from error
     if model.ByteSize() > _LARGEST:
         raise UserError("the model is over 2 GB, which an ONNX file cannot hold")
@@ -40,7 +40,7 @@ def write(trained: Trained, file: Path, metadata: Mapping[str, str]) -> None:
 
 
 def read(file: Path) -> Callable[[np.ndarray], Readings]:
-    """uint8 [B, size, size, 3] -> readings, by onnxruntime on this machine's CPU.
+    """A function from uint8 [B, size, size, 3] to readings, by onnxruntime on this CPU.
 
     Raises:
       UserError: the extra `onnx` is not installed.
@@ -55,7 +55,7 @@ def read(file: Path) -> Callable[[np.ndarray], Readings]:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that wrote and checked the file."""
+    """Versions of the packages that write and verify the file."""
     import onnx
     import onnxruntime
 

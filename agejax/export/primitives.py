@@ -1,6 +1,6 @@
-"""Each of JAX's primitives that an inference program has, in ONNX operations.
+"""Translates JAX's primitives of inference programs to ONNX operations.
 
-Those that work on one element at a time stand in `elementwise.py`.
+Elementwise primitives are in `elementwise.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from jax.lax import GatherScatterMode
 from agejax.export.elementwise import elementwise, is_elementwise
 from agejax.export.graph import Graph, Shape, Tensor, Untranslated, kind_of
 
-INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where an equation holds a program of its own
+INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # parameters that hold an inner program
 
 Rule = Callable[[Graph, Any, Sequence[Tensor]], list[Tensor] | Tensor]
 
@@ -27,7 +27,7 @@ _REDUCE = {
 
 
 def translate(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors of an equation's results.
+    """Translates an equation; returns the tensors of its results.
 
     Raises:
       Untranslated: there is no rule for it.
@@ -50,7 +50,7 @@ def translate(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _evaluated(eqn: Any, arrays: Sequence[Any]) -> list[Tensor]:
-    """What JAX makes of arrays that no input can change."""
+    """Evaluates an equation whose inputs are known arrays."""
     results = eqn.primitive.bind(*arrays, **eqn.params)
     results = results if eqn.primitive.multiple_results else [results]
     return [Tensor(np.asarray(x), np.shape(x)) for x in results]
@@ -69,10 +69,10 @@ def _ints(*numbers: int) -> np.ndarray:
 
 
 def _iota(graph, eqn, inputs):
-    """Numbers along one axis, and the same along all others."""
+    """Numbers along one axis; the other axes have length one."""
     axis, whole = eqn.params["dimension"], _shape(eqn)
     if not isinstance(whole[axis], int):
-        raise Untranslated("numbers along the batch")
+        raise Untranslated("an iota along the batch")
     shape = tuple(whole[axis] if i == axis else 1 for i in range(len(whole)))
     return Tensor(np.arange(whole[axis]).astype(eqn.params["dtype"]).reshape(shape), shape)
 
@@ -166,13 +166,13 @@ def _pad(graph, eqn, inputs):
     x, value = _full(graph, eqn, inputs)
     config = eqn.params["padding_config"]
     if any(inner or min(low, high) < 0 for low, high, inner in config):
-        raise Untranslated("a padding between elements, or a negative one")
+        raise Untranslated("interior or negative padding")
     pads = _ints(*(low for low, _, _ in config), *(high for _, high, _ in config))
     return graph.node("Pad", [x, pads, value], _shape(eqn), mode="constant")
 
 
 def _gather(graph, eqn, inputs):
-    """Along one axis: the same indices for all rows, or, as in take_along_axis, each row's own."""
+    """Along one axis: the same indices for all rows, or one per row as in take_along_axis."""
     x, indices = _full(graph, eqn, inputs)
     rule, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
     if len(rule.start_index_map) != 1:
@@ -185,14 +185,14 @@ def _gather(graph, eqn, inputs):
     if rule.operand_batching_dims or any(sizes[i] != whole[i] for i in rest):
         raise Untranslated("a gather of windows")
     if not indices.known or indices.shape[:-1] not in ((), (indices.array.size,)):
-        raise Untranslated("a gather by indices of several axes, or of the input's")
+        raise Untranslated("a gather by indices of several axes, or computed from the input")
     if not isinstance(whole[axis], int):
         raise Untranslated("a gather along the batch")
     places, last = indices.array[..., 0], whole[axis] - sizes[axis]
     if eqn.params["mode"] == GatherScatterMode.CLIP:
         places = np.clip(places, 0, last)
     elif (places < 0).any() or (places > last).any():
-        raise Untranslated("a gather from outside of an array")
+        raise Untranslated("a gather out of bounds")
     if places.ndim:
         if sizes[axis] != 1 or axis in rule.offset_dims:
             raise Untranslated("a gather that moves an axis")
@@ -251,7 +251,7 @@ def _transposed(graph: Graph, x: Tensor, order: Sequence[int]) -> Tensor:
 
 
 def _pool(graph, eqn, inputs):
-    """A maximum over windows of [B, H, W, C]."""
+    """The maximum or sum over windows of [B, H, W, C]."""
     p, [x] = eqn.params, _full(graph, eqn, inputs)
     around = [
         i for i, n in enumerate(p["window_dimensions"]) if n != 1 or p["padding"][i] != (0, 0)

@@ -1,4 +1,4 @@
-"""StableHLO as `jax.export` keeps it: a program for any platform, with its weights inside."""
+"""Writes StableHLO by `jax.export`: a program for several platforms that contains its weights."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +11,12 @@ from agejax.errors import UserError
 from agejax.export.function import Readings, Trained, readings_of
 
 SUFFIX = ".stablehlo"
-DTYPE = None  # computes in what the run does
+DTYPE = None  # that of the run
 _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 def write(trained: Trained, file: Path, metadata: Mapping[str, str]) -> None:
-    """Writes a program that computes what `readings_of` says; the metadata has no place in it.
+    """Writes a program that computes `readings_of(trained)`; it cannot store the metadata.
 
     Raises:
       UserError: the extra `stablehlo` is not installed.
@@ -35,7 +35,7 @@ def write(trained: Trained, file: Path, metadata: Mapping[str, str]) -> None:
 
 
 def read(file: Path) -> Callable[[np.ndarray], Readings]:
-    """uint8 [B, size, size, 3] -> readings, by JAX on its default device.
+    """A function from uint8 [B, size, size, 3] to readings, by JAX on its default device.
 
     Raises:
       UserError: the extra `stablehlo` is not installed.
@@ -49,7 +49,7 @@ def read(file: Path) -> Callable[[np.ndarray], Readings]:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that wrote and checked the file."""
+    """Versions of the packages that write and verify the file."""
     return {"jax": jax.__version__, "jaxlib": jax.lib.__version__}
 
 

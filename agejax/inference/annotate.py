@@ -1,4 +1,4 @@
-"""A photo with what was read from it drawn over it."""
+"""Draws predictions over a photo."""
 
 import io
 from pathlib import Path
@@ -11,19 +11,23 @@ from agejax.inference.image_loading import PHOTO_SIDE
 from agejax.inference.prediction import Prediction, Reading
 from agejax.utils.files import replacing
 
-_INK, _SURE, _UNSURE = "#ffffff", "#1f6fb2", "#6b7280"  # legible for any kind of colour vision
-_LEAST = 320  # pixels of the longer side of what is drawn: a label must fit
+_INK, _SURE, _UNSURE = "#ffffff", "#1f6fb2", "#6b7280"  # legible with colour blindness
+_MIN_SIDE = 320  # pixels; smaller images are enlarged so that a label fits
 
 
 def annotated(data: bytes, reading: Reading) -> Image.Image:
-    """An encoded image with a box and a label for each face, grey where the model is unsure.
+    """Draws a box and a label for each face, grey where the model is unsure.
 
-    A face crop, which has no box, gets its label at the lower edge. The longer side is about 2048
-    pixels at most.
+    A face crop has no box; its label is drawn at the lower edge. The longer side of the result is
+    at most about 2048 pixels.
+
+    Args:
+      data: the encoded image.
+      reading: its predictions.
     """
     image = Image.fromarray(photo(data, PHOTO_SIDE))
-    if (longer := max(image.size)) < _LEAST:
-        width, height = (max(1, round(side * _LEAST / longer)) for side in image.size)
+    if (longer := max(image.size)) < _MIN_SIDE:
+        width, height = (max(1, round(side * _MIN_SIDE / longer)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
     scale = max(image.size) / max(reading.shape or image.size)
@@ -35,13 +39,13 @@ def annotated(data: bytes, reading: Reading) -> Image.Image:
 
 
 def write_annotated(folder: Path, data: bytes, reading: Reading, taken: set[Path]) -> Path:
-    """Writes `annotated` as `folder/NAME-faces.jpg`, whole or not at all; returns that path.
+    """Writes `annotated` atomically to `folder/NAME-faces.jpg` and returns that path.
 
     Args:
-      folder: made where it is missing.
-      data: the image.
-      reading: what was read from it; its path gives the name.
-      taken: files written before, to which this one is added; a second photo of a name gets "-2".
+      folder: created if missing.
+      data: the encoded image.
+      reading: its predictions; the path determines NAME.
+      taken: files already written; this one is added. A second photo of the same name gets "-2".
 
     Raises:
       UserError: the folder cannot be written to.
@@ -54,8 +58,8 @@ def write_annotated(folder: Path, data: bytes, reading: Reading, taken: set[Path
     out = io.BytesIO()
     annotated(data, reading).save(out, "JPEG", quality=92)
     try:
-        with replacing(file) as beside:
-            beside.write_bytes(out.getvalue())
+        with replacing(file) as temporary:
+            temporary.write_bytes(out.getvalue())
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error.strerror}") from error
     return file
@@ -85,7 +89,7 @@ def _tag(
     colour: str,
     height: float,
 ) -> None:
-    """Text on a plate of `colour`, whose lower left is at `corner`, moved inside the image."""
+    """Draws text on a filled rectangle with its lower left at `corner`, kept inside the image."""
     font = ImageFont.load_default(height)
     left, top, right, bottom = draw.textbbox((0, 0), text, font)
     pad = height / 4

@@ -1,4 +1,4 @@
-"""Face crops as a model was trained on, cut from photos."""
+"""Cuts face crops from photos with the margin of the training data."""
 
 import numpy as np
 
@@ -6,10 +6,11 @@ from agejax.data.face_detection import Box
 
 
 def crop(pixels: np.ndarray, box: Box, margin: float) -> np.ndarray:
-    """The square around a face, as IMDB-WIKI's crops are cut: uint8 [side, side, 3].
+    """Cuts the square around a face as IMDB-WIKI does: uint8 [side, side, 3].
 
-    Its side is that of the face, the longer one, and `margin` of it on each of two sides (0.4 in
-    IMDB-WIKI); past the photo's edge its last pixels are repeated (Rothe et al., DEX, ICCVW 2015).
+    The side is the longer side of the box, extended by `margin` of it at both ends (0.4 in
+    IMDB-WIKI). Beyond the photo's edge the last pixels are repeated (Rothe et al., DEX, ICCVW
+    2015).
     """
     side = max(1, round(max(box.width, box.height) * (1 + 2 * margin)))
     left = round(box.x + box.width / 2 - side / 2)

@@ -1,4 +1,4 @@
-"""Images of any kind as the face crops that a model takes."""
+"""Loads images of any kind as the face crops that a model takes as input."""
 
 import dataclasses
 import os
@@ -23,20 +23,20 @@ from agejax.inference.face_crop import crop
 from agejax.inference.sources import Image
 from agejax.utils.printable import printable
 
-PHOTO_SIDE = 2048  # pixels of a photo's longer side that faces are cut from
-_OBLONG = 1.25  # a crop's longer side over its shorter one, at most
+PHOTO_SIDE = 2048  # pixels of the longer side to which a photo is reduced before detection
+_MAX_ASPECT = 1.25  # of a crop: the longer side over the shorter one
 
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-    """An image, ready for the model.
+    """A loaded image.
 
     Attributes:
       path: the file, or "".
-      crops: uint8 [n, size, size, 3], of the faces found; of the image itself where it is a crop.
-      boxes: where each is; None for each that is the whole image.
-      shape: the image's height and width, upright; None where it could not be read.
-      error: why it could not, else None.
+      crops: uint8 [n, size, size, 3], one for each face found, or the image itself if it is a crop.
+      boxes: the position of each crop; None if the crop is the whole image.
+      shape: the upright image's height and width; None if it could not be read.
+      error: why it could not be read, else None.
     """
 
     path: str
@@ -47,7 +47,7 @@ class Opened:
 
 
 class Opener:
-    """Opens images, and finds the faces in those that are photos. Safe to call from threads."""
+    """Loads images and detects the faces in photos. Thread-safe."""
 
     def __init__(
         self,
@@ -56,27 +56,27 @@ class Opener:
         photos: bool | None = None,
         max_pixels: int = MAX_PIXELS,
     ):
-        """For crops of `size` pixels a side, cut from photos with `margin` around the face.
+        """Sets the size of the crops and how images are interpreted.
 
         Args:
-          size: pixels.
-          margin: as in `agejax.inference.face_crop.crop`.
-          photos: True where all images are photos, False where all are face crops; None to tell
-            them apart, by `looks_like_crop`.
-          max_pixels: an image of more is refused unread.
+          size: side of the crops in pixels.
+          margin: see `agejax.inference.face_crop.crop`.
+          photos: True if all images are photos, False if all are face crops; None decides for each
+            image by `looks_like_crop`.
+          max_pixels: larger images are rejected before they are decoded.
 
         Raises:
-          UserError: photos are expected, and the extra `detect` is not installed.
+          UserError: `photos` is True and the extra `detect` is not installed.
         """
         self._size, self._margin = size, margin
         self._photos, self._max_pixels = photos, max_pixels
         self._detector = Detector() if photos else None
 
     def open(self, image: Image) -> Opened:
-        """Reads an image; one that cannot be read comes with its `error`.
+        """Loads an image; if it cannot be read, `error` is set in the result.
 
         Raises:
-          ValueError: it is an array of another dtype or rank than uint8 [h, w, 3] or [h, w].
+          ValueError: it is an array, and not uint8 [h, w, 3] or [h, w].
         """
         path = "" if isinstance(image, bytes | np.ndarray | UserError) else os.fsdecode(image)
         try:
@@ -99,7 +99,7 @@ class Opener:
 
     def _encoded(self, path: str, data: bytes) -> Opened:
         if len(data) > MAX_BYTES:
-            raise BadImage(f"over {MAX_BYTES // 2**20} MiB are too large an image")
+            raise BadImage(f"the image is larger than {MAX_BYTES // 2**20} MiB")
         shape = shape_of(data)
         if self._is_photo(path, shape):
             pixels = photo(data, PHOTO_SIDE, self._max_pixels)
@@ -123,8 +123,8 @@ class Opener:
                 self._detector = Detector()
             except UserError as error:
                 raise UserError(
-                    f"{_named(path) or 'image'}: of {shape[1]} x {shape[0]} pixels, it is taken "
-                    f"for a photo; {error}; or say that it is a face crop (--crops, photos=false)"
+                    f"{_named(path) or 'image'}: with {shape[1]} x {shape[0]} pixels it is treated "
+                    f"as a photo; {error}; or declare it a face crop (--crops, photos=false)"
                 ) from error
         return True
 
@@ -138,17 +138,17 @@ class Opener:
 
 
 def _named(path: str) -> str:
-    """A path in a message; of one that is too long for that, both ends."""
+    """A path for a message, shortened in the middle if it is long."""
     path = printable(path)
     return path if len(path) <= 400 else f"{path[:150]}...{path[-150:]}"
 
 
 def looks_like_crop(shape: tuple[int, int]) -> bool:
-    """Whether an image of this height and width is taken for a face crop, rather than a photo.
+    """Whether an image of this height and width is treated as a face crop, not as a photo.
 
-    No side over 512 pixels, and none over 1.25 times the other.
+    It is if no side exceeds 512 pixels or 1.25 times the other side.
     """
-    return max(shape) <= MAX_SIDE and max(shape) <= _OBLONG * min(shape)
+    return max(shape) <= MAX_SIDE and max(shape) <= _MAX_ASPECT * min(shape)
 
 
 def _rgb(pixels: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-r"""A list of paths, as standard input brings it: lines of text, UTF-16 too, or `find -print0`."""
+r"""Reads a list of paths from standard input: lines of text, also UTF-16, or `find -print0`."""
 
 import codecs
 import re
@@ -8,20 +8,20 @@ from typing import Any
 
 from agejax.errors import UserError
 
-_LONGEST = 2**16  # characters of a path: sixteen times what Linux takes
+_LONGEST = 2**16  # characters of a path: sixteen times Linux's limit
 _CHUNK = 2**16  # bytes
 _ENDS = re.compile("[\n\0]")
 
 
 def paths_in(head: bytes, rest: Any) -> Iterator[str | UserError]:
-    r"""The paths of a list, as they come in; a `UserError` for what is too long to be one.
+    r"""Yields the paths of a list as they arrive; a `UserError` for each that is too long.
 
-    Paths end at "\n" or "\r\n", or at "\0" where the list has one near its start; then they may
-    have newlines in them.
+    Paths end at "\n" or "\r\n". If a "\0" occurs near the start, they end at "\0" and may contain
+    newlines.
 
     Args:
-      head: the first bytes, at least 16 where there are as many.
-      rest: those that follow, a binary file with `read1`.
+      head: the first bytes, at least 16 if the list has that many.
+      rest: a binary file with `read1` for the remaining bytes.
     """
     encoding, errors, head = _encoding_of(head)
     decoder = codecs.getincrementaldecoder(encoding)(errors)
@@ -32,13 +32,13 @@ def paths_in(head: bytes, rest: Any) -> Iterator[str | UserError]:
         new, more = decoder.decode(chunk, final=not chunk), bool(chunk)
         text += new
     end = "\0" if "\0" in text else "\n"
-    begun = ""  # of a path whose end is to come
+    begun = ""  # the start of an incomplete path
     while True:
         if end in text:
             *paths, begun = (begun + text).split(end)
             for path in paths:
                 yield from _path(path, end)
-        elif len(begun) <= _LONGEST:  # of what is too long already, no more is kept
+        elif len(begun) <= _LONGEST:  # a path that is already too long is not stored further
             begun += text
         if not more:
             yield from _path(begun, end)
@@ -56,11 +56,11 @@ def _path(text: str, end: str) -> Iterator[str | UserError]:
 
 
 def _encoding_of(head: bytes) -> tuple[str, str, bytes]:
-    """The encoding, what to do with bytes that are not of it, and the head without its mark."""
+    """The encoding, its error handler, and the head without the byte order mark."""
     for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if head.startswith(mark):
             return encoding, "replace", head.removeprefix(mark)
-    even, odd = head[:16:2], head[1:16:2]  # of which UTF-16 leaves one empty in most languages
+    even, odd = head[:16:2], head[1:16:2]  # one of the two is zero in UTF-16 text of Latin script
     if len(head) >= 8 and any(even) != any(odd) and 0 not in (even if any(even) else odd):
         return "utf-16-le" if any(even) else "utf-16-be", "replace", head
     head = head.removeprefix(codecs.BOM_UTF8)

@@ -1,4 +1,4 @@
-"""What is read from a face, and from an image."""
+"""Predictions for a face and for an image."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,26 +10,26 @@ from agejax.data.face_detection import Box
 from agejax.errors import UserError, told
 from agejax.utils.printable import printable
 
-UNSURE_GENDER = 0.75  # below this probability one in four and more would be wrong
-UNSURE_YEARS = 40.0  # an age interval as wide as this could be anybody's
+UNSURE_GENDER = 0.75  # probability; below it more than one in four predictions would be wrong
+UNSURE_YEARS = 40.0  # width of an age interval that carries little information
 
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What is read from one face.
+    """The prediction for one face.
 
     Attributes:
       path: the file, or "" for an array.
-      age: years; the median of the predicted distribution, or its mean or argmax where the
-        predictor was so loaded.
-      age_low: years; the true age is in [age_low, age_high] nine times in ten, as it was for the
-        faces of validation. Without a calibration: the 5% and 95% quantiles.
-      age_high: years, likewise.
+      age: years; the median of the predicted distribution, or its mean or argmax, depending on the
+        predictor's `decoding`.
+      age_low: years; [age_low, age_high] contains the true age nine times in ten on the validation
+        split. Without a calibration, the bounds are the 5% and 95% quantiles.
+      age_high: years; see `age_low`.
       gender: "F" or "M".
-      gender_probability: of that gender, calibrated.
+      gender_probability: the calibrated probability of `gender`.
       probabilities: {task: float32 [classes]}, calibrated.
-      box: where the face is in its photo, in pixels; None where the image is the face crop.
-      others: {task: (class, probability)} of tasks beside age and gender, as the config names them.
+      box: the face's position in its photo, in pixels; None if the image is a face crop.
+      others: {task: (class, probability)} for tasks other than age and gender.
     """
 
     path: str
@@ -44,9 +44,10 @@ class Prediction:
 
     @property
     def unsure(self) -> tuple[str, ...]:
-        """Of "age" and "gender" what is little better than a guess.
+        """Which of "age" and "gender" are uncertain.
 
-        An age whose 90% interval spans 40 years or more; a gender of a probability below 75%.
+        An age is if its 90% interval spans 40 years or more, a gender if its probability is below
+        75%.
         """
         return ("age",) * (self.age_high - self.age_low >= UNSURE_YEARS) + ("gender",) * (
             self.gender_probability < UNSURE_GENDER
@@ -54,7 +55,7 @@ class Prediction:
 
     @property
     def label(self) -> str:
-        """Gender, age and its 90% interval, such as "M/46 (38-55)", then other tasks' classes."""
+        """Gender, age and its 90% interval, e.g. "M/46 (38-55)", then other tasks' classes."""
         others = "".join(f", {task} {name}" for task, (name, _) in self.others.items())
         return f"{self.gender}/{self.age:.0f} ({self.age_low:.0f}-{self.age_high:.0f}){others}"
 
@@ -63,9 +64,9 @@ class Prediction:
         return f"{printable(self.path)}: {self.label}{doubt}" if self.path else self.label + doubt
 
     def as_dict(self, distribution: bool = False) -> dict[str, Any]:
-        """What JSON holds of it; with `distribution`, the probability of each age too.
+        """The prediction as JSON values; with `distribution`, also the probability of each age.
 
-        "others", {task: {"class", "probability"}}, is there where there are other tasks.
+        "others", {task: {"class", "probability"}}, is included if the model has other tasks.
         """
         ages, box = self.probabilities["age"].tolist(), self.box
         others = {
@@ -90,16 +91,16 @@ class Prediction:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What is read from one image.
+    """The predictions for one image.
 
     Attributes:
       path: the file, or "" for an array or bytes.
-      faces: one for a face crop; in a photo, one for each face from left to right, and none where
-        no face is found.
+      faces: one for a face crop; one for each face of a photo, from left to right; empty if no face
+        is found.
       error: why the image could not be read, else None.
-      shape: its height and width in pixels, upright; None where it could not be read.
-      note: what is to be known of all its faces, such as that nobody knows how the training crops
-        were cut; None where there is nothing.
+      shape: the upright image's height and width in pixels; None if it could not be read.
+      note: a remark on all its faces, e.g. that the margin of the training crops is unknown; None
+        if there is none.
     """
 
     path: str
@@ -109,7 +110,7 @@ class Reading:
     note: str | None = None
 
     def lines(self) -> list[str]:
-        """A line for each face, or one that says "no face"."""
+        """A line for each face, or a single line "no face"."""
         name, note = printable(self.path) or "image", f" [{self.note}]" if self.note else ""
         if self.error:
             return [f"error: {told(self.error)}"]

@@ -1,4 +1,4 @@
-"""Ages and genders of faces, by a trained model."""
+"""Predicts age and gender of faces with a trained model."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,21 +25,21 @@ from agejax.steps.step_factory import predict_step_of
 from agejax.types import Weights
 from agejax.utils.forks import check_not_forked
 
-_THREADS = 2  # that open images while the model works on the ones before
+_THREADS = 2  # that load images while the model predicts
 
 
 class Predictor:
-    """A trained model, ready for faces.
+    """A trained model for prediction.
 
     Attributes:
-      size: pixels a side of the crops that it takes.
-      margin: what these show beyond the face on each side, as a share of its own side.
-      note: what is to be said of faces cut from photos, such as that this margin is not known.
-      decoding: which age is read from a distribution: "median", "mean" or "argmax".
-      batch_sizes: how many faces are worked on at a time, in ascending order.
+      size: side of its input crops in pixels.
+      margin: how far the crops extend beyond the face on each side, as a fraction of its side.
+      note: a remark on faces cut from photos, e.g. that the margin is unknown, or None.
+      decoding: how an age is derived from a distribution: "median", "mean" or "argmax".
+      batch_sizes: numbers of faces predicted at a time, in ascending order.
       step: the training step of its weights.
-      config: the run's.
-      calibration: what its validation taught; empty in a checkpoint without one.
+      config: the run's config.
+      calibration: fitted on the validation split; empty if the checkpoint has none.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Predictor:
         measured: CropMargin | None = None,
         decoding: str = "median",
     ):
-        """Takes what `load` finds in a checkpoint; JAX's default device does the work."""
+        """Takes a checkpoint's contents, as `load` reads them; runs on JAX's default device."""
         if decoding not in DECODINGS:
             raise UserError(f"there is no decoding {decoding!r}; it can be {', '.join(DECODINGS)}")
         self.config, self.step, self.size = config, step, config.data.size
@@ -63,22 +63,25 @@ class Predictor:
         self.margin, self.note = crops.margin, str(crops) if crops.doubt else None
         self.decoding, self.calibration = decoding, calibration
         self.batch_sizes = sorted(np.atleast_1d(batch_size).tolist())
-        learnt = tasks.read(config.tasks).items()
+        task_configs = tasks.read(config.tasks).items()
         self._others = {
             name: tasks.class_names(name, task)
-            for name, task in learnt
+            for name, task in task_configs
             if name not in ("age", "gender")
         }
         self._weights = jax.device_put(weights)
         self._predict_step = predict_step_of(config, graph)
 
     def warm_up(self) -> None:
-        """Compiles for all batch sizes, which otherwise happens when each is first needed."""
+        """Compiles for all batch sizes; otherwise each is compiled on first use."""
         for rows in self.batch_sizes:
             self.probabilities(np.zeros((rows, self.size, self.size, 3), np.uint8))
 
     def probabilities(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """uint8 [N, size, size, 3], RGB face crops -> {task: float32 [N, classes]}, calibrated.
+        """Predicts calibrated probabilities, {task: float32 [N, classes]}.
+
+        Args:
+          images: RGB face crops, uint8 [N, size, size, 3].
 
         Raises:
           ValueError: another shape or dtype.
@@ -92,7 +95,7 @@ class Predictor:
         parts, most = [], self.batch_sizes[-1]
         for start in range(0, len(images), most):
             part = images[start : start + most]
-            # Few shapes, so few compilations; the padding's results are cut off.
+            # Padding limits the number of compiled shapes; its results are dropped.
             rows = next(n for n in self.batch_sizes if n >= len(part))
             padded = np.zeros((rows, *part.shape[1:]), np.uint8)
             padded[: len(part)] = part
@@ -107,9 +110,12 @@ class Predictor:
     def predict(
         self, images: np.ndarray, paths: Sequence[str] = (), boxes: Sequence[Box | None] = ()
     ) -> list[Prediction]:
-        """uint8 [N, size, size, 3] face crops -> what is read from each.
+        """Predicts age and gender of face crops.
 
-        `paths` and `boxes`, if given, are told of each again.
+        Args:
+          images: RGB face crops, uint8 [N, size, size, 3].
+          paths: the N files, stored in the predictions.
+          boxes: the N positions in their photos, stored in the predictions.
         """
         p = self.probabilities(images)
         low, median, high = age_interval(p["age"], self.calibration.widening.get("age", 0.0))
@@ -119,7 +125,7 @@ class Predictor:
             Prediction(
                 path=path,
                 age=float(ages[i]),
-                age_low=float(min(low[i], ages[i])),  # a mean may lie outside
+                age_low=float(min(low[i], ages[i])),  # a mean may lie outside the interval
                 age_high=float(max(high[i], ages[i])),
                 gender=GENDERS[int(p["gender"][i].argmax())],
                 gender_probability=float(p["gender"][i].max()),
@@ -136,24 +142,23 @@ class Predictor:
         ]
 
     def read(self, images: Any, photos: bool | None = None) -> Iterator[Reading]:
-        """Images of any kind -> what is read from each, in order, as a stream.
+        """Yields the predictions for each image, in order.
 
-        They are opened ahead on threads, and their faces predicted in batches. What cannot be read
-        comes with an `error` in its place, so that one bad file does not cost the others; a folder
-        without images likewise.
+        Images are loaded ahead in threads and predicted in batches. An image that cannot be read,
+        or a folder without images, yields a `Reading` with `error` set; the others are unaffected.
 
         Args:
-          images: a file, a folder, an encoded image (bytes, bytearray, memoryview or a file open
-            for reading bytes), an image of Pillow's, a uint8 array [h, w, 3], [h, w] or
-            [n, h, w, 3], RGB; or any iterable of these, which is read as it goes.
-          photos: True where these are photos, whose faces are to be found; False where each is a
-            face crop as training had it. None takes for a crop what has no side over 512 pixels
-            nor over 1.25 times the other, and the rest for photos.
+          images: a file, a folder, an encoded image (bytes, bytearray, memoryview or a binary
+            file), a Pillow image, an RGB array, uint8 [h, w, 3], [h, w] or [n, h, w, 3]; or an
+            iterable of these, which is consumed lazily.
+          photos: True if these are photos, in which faces are detected; False if each is a face
+            crop as in training. None treats an image as a crop if no side exceeds 512 pixels or
+            1.25 times the other, else as a photo.
 
         Raises:
-          UserError: photos are expected and the extra `detect` is not installed.
-          TypeError: something among them is no image.
-          ValueError: an array of another dtype or shape.
+          UserError: there are photos and the extra `detect` is not installed.
+          TypeError: an item is not an image.
+          ValueError: an array has another dtype or shape.
         """
         check_not_forked()
         opener, most = Opener(self.size, self.margin, photos), self.batch_sizes[-1]
@@ -170,7 +175,7 @@ class Predictor:
             pool.shutdown(cancel_futures=True)
 
     def predict_opened(self, images: Sequence[Opened]) -> list[Reading]:
-        """What an `Opener` has opened -> what is read from each, in as few batches as it takes."""
+        """Predicts images loaded by an `Opener`, in as few batches as possible."""
         none = np.zeros((0, self.size, self.size, 3), np.uint8)
         crops = np.concatenate([none, *(image.crops for image in images)])
         paths = [image.path for image in images for _ in image.boxes]
@@ -182,15 +187,15 @@ class Predictor:
                 tuple(next(faces) for _ in image.boxes),
                 image.error,
                 image.shape,
-                note=self.note if any(image.boxes) else None,  # a crop was cut by somebody else
+                note=self.note if any(image.boxes) else None,  # crops were not cut with our margin
             )
             for image in images
         ]
 
     def predict_files(self, files: Iterable[str | Path]) -> Iterator[Prediction | UserError]:
-        """Face crops in files -> what is read from each, in order; `read` without its `Reading`s.
+        """Yields the prediction for each file with a face crop, in order.
 
-        What cannot be read comes as a `UserError` in its place.
+        A file that cannot be read yields a `UserError` instead.
         """
         for reading in self.read(files, photos=False):
             yield reading.error or reading.faces[0]
@@ -204,20 +209,20 @@ def load(
     margin: float | None = None,
     decoding: str = "median",
 ) -> Predictor:
-    """A trained model from its checkpoint folder alone, on any device.
+    """Loads a trained model from its checkpoint folder, on any device.
 
     Args:
-      path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
+      path: a run's folder, its `checkpoints` folder, or a single checkpoint in it.
       checkpoint: "best", "latest" or a step.
-      batch_size: faces that are worked on at a time. Of several sizes, each of which is compiled
-        when it is first needed, the smallest is taken into which a batch fits.
-      margin: what to cut from photos around a face; by default what the run's training crops had,
-        by its `config.data.margin` or as training measured it.
-      decoding: which age is read from a distribution: "median", which minimises the expected
-        error, "mean" or "argmax".
+      batch_size: number of faces predicted at a time. With several sizes, each is compiled on first
+        use, and a batch uses the smallest that holds it.
+      margin: how much of a photo to include around a face; by default the margin of the training
+        crops, from `config.data.margin` or as measured in training.
+      decoding: how an age is derived from a distribution: "median", which minimises the expected
+        absolute error, "mean" or "argmax".
 
     Raises:
-      UserError: there is none, or it was written by another version.
+      UserError: the checkpoint does not exist, or was written by another version.
     """
     shipped = read_checkpoint(Path(path), str(checkpoint))
     return Predictor(

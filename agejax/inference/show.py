@@ -1,4 +1,4 @@
-"""Readings as text: lines for people, JSON lines and a CSV table for programs."""
+"""Prints predictions: as text, as JSON lines or as CSV."""
 
 import json
 from collections.abc import Callable
@@ -13,12 +13,12 @@ _READ = ("age", "age_low", "age_high", "gender", "gender_probability", "unsure")
 
 
 def as_lines(out: TextIO) -> Show:
-    """A line a face, such as "photo.jpg: M/46 (38-55)"."""
+    """Prints a line for each face, e.g. "photo.jpg: M/46 (38-55)"."""
     return lambda reading: print(*reading.lines(), sep="\n", file=out)
 
 
 def as_json(out: TextIO, distribution: bool = False) -> Show:
-    """A JSON object a face, one a line; for a photo without one, an object whose face is null."""
+    """Prints a JSON object a line for each face; for a photo without faces, one with face null."""
 
     def show(reading: Reading) -> None:
         for row in _rows(reading, distribution):
@@ -28,7 +28,7 @@ def as_json(out: TextIO, distribution: bool = False) -> Show:
 
 
 def as_csv(out: TextIO) -> Show:
-    """A table of a row a face; for a photo without one, a row of its path alone."""
+    """Prints a CSV table with a row for each face; for a photo without faces, only its path."""
     writer = CsvWriter(out, ("path", "face", *_READ, *_BOX, "note"))
     writer.writeheader()
 
@@ -36,7 +36,7 @@ def as_csv(out: TextIO) -> Show:
         for row in _rows(reading):
             unsure, box = row.pop("unsure", []), row.pop("box", None) or [None] * 4
             row |= dict(zip(_BOX, box, strict=True))
-            row.pop("others", None)  # of which JSON tells
+            row.pop("others", None)  # only JSON includes other tasks
             writer.writerow(row | {"unsure": " ".join(unsure)})
 
     return show

@@ -1,4 +1,4 @@
-"""What may be given as an image, or as several, one after the other."""
+"""The types accepted as an image or as several images."""
 
 import io
 import os
@@ -23,17 +23,17 @@ _KINDS = (
 
 
 def images_of(images: Any) -> Iterator[Image]:
-    """One image after the other: files as they are, folders as the images in them, sorted.
+    """Yields one image after the other; a folder yields the images in it, sorted.
 
-    What cannot be read comes as a `UserError` in its place, a folder without images among it.
+    An image that cannot be read, or a folder without images, yields a `UserError` instead.
 
     Args:
-      images: a path; an encoded image, as bytes, bytearray, memoryview or a file open for reading
-        bytes; an image of Pillow's; an array [h, w, 3], [h, w] or [n, h, w, 3] of uint8; or any
-        iterable of what is an `images` itself. A folder is read with all folders in it.
+      images: a path; an encoded image, as bytes, bytearray, memoryview or a binary file; a Pillow
+        image; a uint8 array [h, w, 3], [h, w] or [n, h, w, 3]; or an iterable of these. Folders are
+        searched recursively.
 
     Raises:
-      TypeError: it is none of these.
+      TypeError: `images` has another type.
     """
     if isinstance(images, str | os.PathLike):
         path = Path(os.fsdecode(images))
@@ -48,7 +48,7 @@ def images_of(images: Any) -> Iterator[Image]:
         yield _or_error(lambda: _read(images))
     elif hasattr(images, "__array__"):
         array = np.asarray(images)
-        if array.dtype.kind in "OSU":  # a column of paths, for one
+        if array.dtype.kind in "OSU":  # e.g. a column of paths
             yield from images_of(array.ravel().tolist())
         else:
             yield from [array] if array.ndim < 4 else array
@@ -60,9 +60,9 @@ def images_of(images: Any) -> Iterator[Image]:
 
 
 def in_folder(folder: Path, found: Found) -> list[Image]:
-    """The images that were found in a folder, then what is wrong there."""
+    """The images found in a folder, then the errors."""
     if not found.images and not found.errors:
-        others = f", but {told}" if (told := found.left_out()) else ""
+        others = f", but {skipped}" if (skipped := found.left_out()) else ""
         found.errors.append(
             UserError(
                 f"{printable(str(folder))}: no image ({', '.join(SUFFIXES)}) in this folder{others}"
@@ -72,15 +72,15 @@ def in_folder(folder: Path, found: Found) -> list[Image]:
 
 
 def _or_error(read: Any) -> bytes | np.ndarray | UserError:
-    """At once: what gave the image may close it before a thread would have read it."""
+    """Reads immediately: the caller may close the file before a thread would read it."""
     try:
         return read()
-    except (BadImage, OSError, ValueError) as error:  # the last: of a file that is closed
+    except (BadImage, OSError, ValueError) as error:  # ValueError: the file is closed
         return UserError(str(error))
 
 
 def _read(file: Any) -> bytes:
     data = "" if isinstance(file, io.TextIOBase) else file.read(MAX_BYTES + 1)
     if isinstance(data, str):
-        raise TypeError("an image is a file open for text; open it for bytes, by mode 'rb'")
+        raise TypeError("an image is a file opened in text mode; open it with mode 'rb'")
     return bytes(data)

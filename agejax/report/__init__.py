@@ -1,7 +1,7 @@
-"""`agejax report`: an evaluation as one HTML page that needs nothing else.
+"""`agejax report`: an evaluation as a single, self-contained HTML page.
 
-write.py        puts the page together
-sections.py     its parts, and tasks.py those of one task; charts.py, groups.py, faces.py,
-                card.py and settings.py draw what stands in them
-evaluation.py   what a report is made of: what an evaluation wrote, and the run's log
+write.py        assembles the page
+sections.py     its sections; tasks.py has those of one task; charts.py, groups.py, faces.py,
+                card.py and settings.py draw their contents
+evaluation.py   loads the report's inputs: the files of an evaluation and the run's log
 """

@@ -1,6 +1,6 @@
-"""The model card: what the model is for, where it fails, and what it learned from.
+"""The model card: intended use, limits and training data.
 
-The headings are those of Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
+The headings follow Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,30 +11,30 @@ from agejax.report.evaluation import Evaluation
 from agejax.report.markup import Markup, el, join
 
 _USE = """
-Research on reading age and gender from face crops: comparing models, measuring bias, and figures of
-many faces together. It takes crops of one face each, with the margin of its training data.
+Research on predicting age and gender from face crops: comparing models, measuring bias, and
+statistics over many faces. Inputs are crops of one face each, with the margin of the training data.
 """
 _NOT = """
-Any decision about a person: who may buy, enter, work, travel or be insured, who is of age, or who
-is suspect. Telling who somebody is. Watching people who did not agree.
+Any decision about a person, such as whether they may buy, enter, work, travel or be insured, are of
+age, or are suspect. Identifying people. Surveillance without consent.
 """
 _APPARENT = """
-A label is somebody’s real age when the photo was taken, as far as the data set knows it, and labels
-of photos from films and the press can be wrong by years. The model sees how old a face looks.
-Make-up, light, illness and retouching move the one and not the other, so that some error would
-remain in a perfect model.
+A label is a person’s real age when the photo was taken, as far as the data set knows it; labels of
+photos from films and the press can be wrong by years. The model only sees how old a face looks.
+Make-up, light, illness and retouching change the apparent age but not the real one, so even a
+perfect model would have some error.
 """
 _GENDER = """
-Gender is what the data set says, one of two; it is no statement about how somebody identifies.
+Gender is the data set’s label, one of two values; it does not state how a person identifies.
 """
 _INTERVALS = """
-An interval holds nine true ages in ten among faces like those of validation. For other cameras,
-ages, places or crops nobody has tested that: evaluate on faces of yours first.
+An interval contains nine true ages in ten on faces like those of the validation split. For other
+cameras, ages, places or crops this has not been tested: evaluate on your own faces first.
 """
 
 
 def model_card(evaluation: Evaluation) -> Markup:
-    """Intended use, limits, data and licence, and apparent against real age."""
+    """Intended use, limits, data and licence, and apparent versus real age."""
     figures = evaluation.figures
     cards = {
         "Intended use": _USE,
@@ -55,8 +55,8 @@ def model_card(evaluation: Evaluation) -> Markup:
 def _limits(figures: Mapping[str, Any]) -> Iterator[str]:
     mae = figures["age"]["mae"]["median"]
     yield (
-        f"On average an age is {mae:.1f} years off, and {1 - figures['age']['cs5']:.0%} of ages by "
-        "more than five years."
+        f"The mean absolute error of the age is {mae:.1f} years; for "
+        f"{1 - figures['age']['cs5']:.0%} of faces it exceeds five years."
     )
     for kind, groups in figures["groups"].items():
         judged = {
@@ -69,15 +69,15 @@ def _limits(figures: Mapping[str, Any]) -> Iterator[str]:
         name, worst = max(judged.items(), key=lambda item: item[1]["mae"])
         if worst["mae_interval"][0] > mae:  # more than chance
             yield (
-                f"By {kind}, {name} fares worst: {worst['mae']:.1f} years over {worst['n']:,} "
-                f"faces, {worst['mae'] / mae:.2f} times the error of all."
+                f"By {kind}, the error is largest for {name}: {worst['mae']:.1f} years over "
+                f"{worst['n']:,} faces, {worst['mae'] / mae:.2f} times the overall error."
             )
 
 
 def _data(data: Mapping[str, Any]) -> Iterator[Any]:
     about = data["about"]
-    yield about.get("title", "The data set does not say what it is.") + "."
-    yield f"Licence: {about.get('licence', 'not stated by the data set; ask who made it')}."
-    yield "Weights that were trained on data are commonly held to inherit its terms."
+    yield about.get("title", "The data set has no description") + "."
+    yield f"Licence: {about.get('licence', 'not stated by the data set; ask its authors')}."
+    yield "Weights are commonly considered to inherit the terms of their training data."
     if "citation" in about:
         yield about["citation"] + "."

@@ -25,7 +25,7 @@ _AGE = Axis("true age, years", 0, 100)
 
 
 def error_by_age(curve: Curve, mae: float, test: Sequence[int], train: Sequence[int]) -> Markup:
-    """MAE by true age, over how many faces there are of each age in test and train."""
+    """MAE by true age, above the share of faces of each age in the test and training splits."""
     at = _middles(curve)
     errors = chart(
         _AGE,
@@ -33,7 +33,7 @@ def error_by_age(curve: Curve, mae: float, test: Sequence[int], train: Sequence[
         line([0, 100], [mae, mae], "muted", dashed=True),
         whiskers(at, curve["mae_interval"]),
         dots(at, curve["mae"], tips=_tips(curve, "mae", "MAE {:.2f} years")),
-        keys=[("a", "of five years of age, 95% interval"), ("muted", "of all faces")],
+        keys=[("a", "five years of age, 95% interval"), ("muted", "all faces")],
         alt="Mean absolute error of the predicted age, by true age.",
     )
     ages = np.arange(2, 100, 5)
@@ -47,14 +47,14 @@ def error_by_age(curve: Curve, mae: float, test: Sequence[int], train: Sequence[
         bars(ages.tolist(), shares[0].tolist(), 4, tips=numbers),
         line(ages.tolist(), shares[1].tolist(), "b"),
         keys=[("a", "evaluated"), ("b", "training")],
-        alt="Share of the faces by true age, among those evaluated and those trained on.",
+        alt="Share of faces by true age, of the evaluated split and of training.",
         height=170,
     )
     return join(errors, counts)
 
 
 def bias_by_age(curve: Curve) -> Markup:
-    """The mean of predicted minus true age, by true age."""
+    """Mean of predicted minus true age, by true age."""
     at = _middles(curve)
     return chart(
         _AGE,
@@ -68,7 +68,7 @@ def bias_by_age(curve: Curve) -> Markup:
 
 
 def predicted_against_true(predicted: np.ndarray, age: np.ndarray) -> Markup:
-    """How many faces of each true age, int [N], got which predicted age, float [N] years."""
+    """2-D histogram of the predicted age, float [N] years, and the true age, int [N]."""
     edges = np.arange(-0.5, 102, 2)
     counts, _, _ = np.histogram2d(predicted, age, bins=(edges, edges))
     seen = np.clip(edges, 0, 100).tolist()
@@ -89,10 +89,10 @@ def predicted_against_true(predicted: np.ndarray, age: np.ndarray) -> Markup:
 
 
 def cumulative_score(curve: Curve, constant: Sequence[float] | None) -> Markup:
-    """The share of faces whose error is at most so many years; the constant median's beside it."""
+    """Share of faces by maximum error in years, with a constant median's for comparison."""
     years = curve["years"]
     return chart(
-        Axis("error of at most, years", 0, 20),
+        Axis("maximum error, years", 0, 20),
         Axis("share of faces", 0, 1, ".0%"),
         *([line(years, constant, "muted", dashed=True)] if constant else []),
         *_with_band(years, curve, "share"),
@@ -103,7 +103,7 @@ def cumulative_score(curve: Curve, constant: Sequence[float] | None) -> Markup:
 
 
 def coverage(curve: Curve, raw: Curve, shipped: dict[str, Any]) -> Markup:
-    """How many true ages lie in the intervals of each level; the printed interval's beside it."""
+    """Coverage of central intervals by level, and of the reported interval."""
     level, width = shipped["level"], f"{shipped['width']:.1f} years wide"
     return chart(
         Axis("level of the interval", 0, 1, ".0%"),
@@ -116,17 +116,17 @@ def coverage(curve: Curve, raw: Curve, shipped: dict[str, Any]) -> Markup:
         keys=[
             ("a", "calibrated"),
             ("muted", "not calibrated"),
-            ("b", f"the {level:.0%} interval that is printed"),
+            ("b", f"the reported {level:.0%} interval"),
         ],
         alt="Share of true ages inside central intervals, by their level.",
     )
 
 
 def risk(curve: Curve, label: str, form: str, certain: str) -> Markup:
-    """The risk of those that are kept, when the least certain are set aside."""
+    """Risk of the remaining faces when the least certain ones are rejected."""
     aside = [1 - kept for kept in curve["kept"]]
     return chart(
-        Axis(f"faces set aside, {certain}", 0, 0.9, ".0%"),
+        Axis(f"faces rejected, {certain}", 0, 0.9, ".0%"),
         axis_around(
             label, [0.02], curve["risk"], _ends(curve["risk_interval"]), form=form, zero=True
         ),
@@ -134,12 +134,12 @@ def risk(curve: Curve, label: str, form: str, certain: str) -> Markup:
         line(aside, curve["best"], "b", dashed=True),
         *_with_band(aside, curve, "risk"),
         keys=[("a", "model, 95% interval"), ("b", "oracle"), ("muted", "at random")],
-        alt="Risk of the faces that are kept, by the share that is set aside.",
+        alt="Risk of the remaining faces, by the share that is rejected.",
     )
 
 
 def reliability(curve: Curve, raw: Curve, classes: int) -> Markup:
-    """Accuracy by confidence, over how many faces there are of each confidence."""
+    """Accuracy by confidence, above the share of faces of each confidence."""
     confidence = Axis("confidence", 1 / classes, 1, ".0%")
     ends = _ends(curve["accuracy_interval"])
     least = min([1 / classes, *curve["accuracy"], *raw["accuracy"], *ends])
@@ -166,12 +166,12 @@ def reliability(curve: Curve, raw: Curve, classes: int) -> Markup:
 
 
 def training(log: Sequence[dict[str, Any]], step: int, tasks: Sequence[str]) -> list[Markup]:
-    """A chart of the loss, of the age MAE and of the accuracy of each other task, by step.
+    """Charts by step of the loss, the age MAE and the accuracy of each other task.
 
     Args:
       log: the lines of `metrics.jsonl`.
-      step: of the checkpoint that was evaluated.
-      tasks: whose charts are wanted, where the log has them.
+      step: the step of the evaluated checkpoint.
+      tasks: the tasks to draw, if the log has them.
     """
     charts = [
         _panel(log, step, "loss", "", ("loss",)),

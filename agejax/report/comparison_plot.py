@@ -1,4 +1,4 @@
-"""A comparison as a picture: each side's error with its interval, and each of its runs."""
+"""Plots a comparison: each side's error with its interval, and its single runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ _TITLES = {"age": "age MAE, years", "gender": "gender accuracy"}
 
 
 def comparison_svg(figures: Mapping[str, Any], task: str = "age") -> str:
-    """An .svg file of what `agejax.experiments.compare.compare` gives.
+    """The text of an .svg file for the result of `agejax.experiments.compare.compare`.
 
-    A row for each side, the best on top. A dot is its mean over runs, with its 95% interval over
-    faces; small marks are the runs. Blue is the reference, and what by chance alone may differ from
-    it so much; orange is what differs by more.
+    Each side is a row, the best on top. A large dot is the mean over its runs, with the 95%
+    interval over faces; small dots are the single runs. The reference, and sides that do not differ
+    significantly from it, are blue; sides that do are orange.
     """
     sign = -1 if task == "age" else 1
     sides = sorted(figures["sides"].items(), key=lambda item: sign * item[1][task]["value"])
@@ -32,15 +32,15 @@ def comparison_svg(figures: Mapping[str, Any], task: str = "age") -> str:
         if len(of["runs"]) > 1:
             marks.append(dots(of["runs"], [at] * len(of["runs"]), "muted", radius=2))
         marks.append(dots([of["value"]], [at], style))
-    apart = "differs from it by more than chance"
-    keys = [("a", f"{figures['against']}, and what may equal it"), ("b", apart)]
-    told = ", ".join(f"{name} {of['value']:.3g}" for name, of in reversed(rows.items()))
+    apart = "significantly different"
+    keys = [("a", f"{figures['against']}, and not significantly different"), ("b", apart)]
+    values = ", ".join(f"{name} {of['value']:.3g}" for name, of in reversed(rows.items()))
     return standalone(
         chart(
             x,
             y,
             *marks,
-            alt=f"{x.label}: {told}",
+            alt=f"{x.label}: {values}",
             keys=keys,
             width=640,
             height=110 + 26 * len(rows),

@@ -1,4 +1,4 @@
-"""A picture of predictions: faces with what was read from them."""
+"""Draws a contact sheet: faces with their predicted and true labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ Truth = tuple[tuple[int, int] | None, int | None]
 
 
 def picture_of_run(config: ConfigDict, workdir: Path, faces: int = 24) -> Path:
-    """Predicts some faces of `config.eval.split` and writes `eval/SPLIT.png`; returns that path."""
+    """Predicts some faces of `config.eval.split`, writes `eval/SPLIT.png`, returns its path."""
     some = open_split(config, config.eval.split)
     rows = np.linspace(0, len(some) - 1, min(faces, len(some))).astype(int)
     predictor = load(workdir, str(config.eval.checkpoint), batch_size=len(rows))
@@ -45,12 +45,12 @@ def draw_predictions(
     """Writes a PNG: each face, its predicted and true label, and the age with its interval.
 
     Args:
-      file: where to.
+      file: the output file.
       faces: uint8 [h, w, 3] each.
       predictions: one for each face.
-      truth: (first and last year of the age, gender code) of each; None where it is not known.
-      columns: faces a row.
-      side: of a face, in pixels.
+      truth: (first and last year of the age, gender code) of each; None if unknown.
+      columns: faces per row.
+      side: side of a face in pixels.
     """
     cell = (side + 24, side + 76)
     rows = -(-len(faces) // columns)

@@ -1,4 +1,4 @@
-"""What a looser or a tighter crop costs: the error when faces are cut or padded at prediction."""
+"""Measures the error of a run when the face crops are tighter or looser than in training."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,29 +26,30 @@ def under_crops(
     checkpoint: str | int = "best",
     changes: Mapping[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Figures of a run's predictions for faces whose crop is not that of its training.
+    """Evaluates a run on faces that are cropped differently than in training.
 
-    Each image is cut at every edge by a share of its side, or padded there by repeating the border,
-    before it is scaled to the model's size, as a detector with another margin would have it.
+    Each image is cut at every edge by a fraction of its side, or padded there by repeating the
+    border, and then scaled to the model's size. This simulates a detector with another margin.
 
     Args:
       workdir: the run.
-      crops: the shares, from -1 (padded by a whole side at each edge) to below 0.5 (nothing left).
-      split: whose faces; those that stand in the training split, too, are left out.
+      crops: the fractions, from -1 (padded by a whole side at each edge) to below 0.5 (where
+        nothing would be left).
+      split: whose faces; faces that are also in the training split are excluded.
       checkpoint: "best", "latest" or a step.
-      changes: {"section.key": value} of the run's config, such as where its data are.
+      changes: {"section.key": value}, changes of the run's config such as the data's location.
 
     Yields:
-      {"crop", "split", "n", "step", "mae" (years, of the median), "change" (of the MAE from the
-      whole image's), "change_interval" ([low, high] (95%), over persons where they are known; None
-      for too few), "gender_accuracy"} for each crop.
+      For each crop {"crop", "split", "n", "step", "mae" (years, of the median), "change" (of the
+      MAE relative to the whole image), "change_interval" ([low, high] (95%), over persons if known;
+      None if there are too few), "gender_accuracy"}.
 
     Raises:
       UserError: there is no such run, checkpoint or split, or a crop leaves nothing.
     """
     for crop in crops:
         if not -1 <= crop < 0.5:
-            raise UserError(f"a crop of {crop:g} cannot be; it must be from -1 to below 0.5")
+            raise UserError(f"a crop is {crop:g}; it must be from -1 to below 0.5")
     config = of_the_run(workdir, changes or {})
     predictor = load(workdir, checkpoint)
     faces = open_split(config, split)
@@ -81,7 +82,7 @@ def under_crops(
 
 
 def crop_lines(figures: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """What `under_crops` gives, as lines for people, each as soon as it is known."""
+    """Formats the results of `under_crops`; yields each line as soon as it is available."""
     for i, of in enumerate(figures):
         if i == 0:
             yield f"{of['split']}: {of['n']:,} faces at step {of['step']:,}"
@@ -92,7 +93,7 @@ def crop_lines(figures: Iterator[dict[str, Any]]) -> Iterator[str]:
         interval = "unknown" if low_high is None else "{:+.2f} to {:+.2f}".format(*low_high)
         change = f"{of['change']:+9.2f}  {interval:16}" if of["crop"] else " " * 27
         yield (
-            f"  {name if of['crop'] else 'as it is':16}{of['mae']:6.2f}{change}"
+            f"  {name if of['crop'] else 'unchanged':16}{of['mae']:6.2f}{change}"
             f"{of['gender_accuracy']:7.1%}"
         )
 
@@ -100,7 +101,7 @@ def crop_lines(figures: Iterator[dict[str, Any]]) -> Iterator[str]:
 def _probabilities(
     predictor: Predictor, faces: Faces, crop: float, workers: int
 ) -> dict[str, np.ndarray]:
-    """{task: float32 [N, classes]} of faces cut (or, where negative, padded) by `crop`."""
+    """{task: float32 [N, classes]} of faces cut by `crop`, or padded if it is negative."""
     loader = Loader(faces, size=predictor.size, workers=workers, crop=crop)
     parts = [predictor.probabilities(b["image"]) for b in eval_batches(loader, batch_size=256)]
     return {task: np.concatenate([p[task] for p in parts])[: len(faces)] for task in parts[0]}

@@ -1,4 +1,4 @@
-"""What a report is made of: what an evaluation wrote, and the run's log."""
+"""Loads the inputs of a report: the files of an evaluation and the run's log."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ from agejax.metrics.calibration import age_interval
 from agejax.metrics.masked_sums import off
 from agejax.utils.plain_names import check_split
 
-_LARGEST = 1e15  # that is drawn
+_LARGEST = 1e15  # larger numbers are not drawn
 _NEEDED = {"calibration", "groups", "worst_to_mean", "curves", "baseline", "data", "versions"}
 
 
@@ -32,11 +32,11 @@ class Evaluation:
     """An evaluation of N faces.
 
     Attributes:
-      name: of the run.
-      figures: as `agejax.evaluation.evaluate.evaluate` gives them.
-      arrays: each face's, as it writes them.
+      name: the run's.
+      figures: as returned by `agejax.evaluation.evaluate.evaluate`.
+      arrays: the predictions and labels of each face, as it writes them.
       log: the lines of `metrics.jsonl`.
-      config: what was evaluated, and how.
+      config: the config of the evaluation.
     """
 
     name: str
@@ -47,13 +47,13 @@ class Evaluation:
 
     @property
     def ages(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Low, median and high of each face, float64 [N] years; they depend on nothing else."""
+        """Low, median and high age of each face, float64 [N] years."""
         widening = self.figures["calibration"]["widening"].get("age", 0.0)
         return age_interval(self.arrays["age_probabilities"], widening)
 
     @property
     def last_age(self) -> np.ndarray:
-        """Of labels that are ranges the last year, int [N]; of exact ones the label."""
+        """The last year of labels that are ranges, int [N]; for exact labels the label itself."""
         return _last_age(self.arrays)
 
 
@@ -63,11 +63,11 @@ def open_evaluation(
     checkpoint: str | None = None,
     attributes: Path | None = None,
 ) -> Evaluation:
-    """What `mode=eval` wrote of a split, evaluated first where that is needed.
+    """Loads the evaluation of a split, and evaluates first if needed.
 
-    It is, where there is no evaluation yet, or one of another checkpoint than is asked for, of one
-    that is gone or of which the weights or the calibration are others now, or of another version;
-    and where attributes are named.
+    That is the case if there is no evaluation of this version; if its checkpoint is not the
+    requested one, no longer exists, or has other weights or another calibration now; or if
+    `attributes` is given.
 
     Raises:
       UserError: there is no run, or it cannot be evaluated.
@@ -87,7 +87,7 @@ def open_evaluation(
         except UserError:
             if checkpoint is not None:
                 raise
-            fresh, changes["eval.checkpoint"] = False, "best"  # training went on, and kept others
+            fresh, changes["eval.checkpoint"] = False, "best"  # later training deleted it
         of = saved[0]["step"], saved[0].get("checkpoint")
         if fresh and (differs := other_than_evaluated(workdir, *of)):
             file = Path(workdir, "eval", f"{split}.json")
@@ -98,10 +98,10 @@ def open_evaluation(
     config = _config(workdir, saved[0], changes) if saved else of_the_run(workdir, {})
     update(config, changes)
     if not evaluate(config, workdir)["age"]["n"]:
-        raise UserError(f"{workdir}: no age of {split} is known; there is nothing to report")
+        raise UserError(f"{workdir}: split {split} has no age labels; there is nothing to report")
     written = _saved(workdir, split)
     if written is None:
-        raise UserError(f"{workdir}/eval: another process writes there; try again")
+        raise UserError(f"{workdir}/eval: another process is writing there; try again")
     return _of(workdir, *written)
 
 
@@ -117,7 +117,7 @@ def _config(workdir: Path, figures: dict[str, Any], changes: Collection[str] = (
 
 
 def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    """The figures and arrays of an evaluation by this version; None where there is none."""
+    """The figures and arrays of an evaluation by this version; None if there is none."""
     try:
         figures = json.loads(Path(workdir, "eval", f"{split}.json").read_text(encoding="utf-8"))
         arrays = read_npz(Path(workdir, "eval", f"{split}.npz"))
@@ -125,15 +125,15 @@ def _saved(workdir: Path, split: str) -> tuple[dict[str, Any], dict[str, np.ndar
         known = arrays["age_known"]
         p = arrays["age_probabilities"][known].astype(np.float64)
         last = _last_age(arrays)[known]
-        if "checkpoint" in figures:  # not so of an older version
-            told = figures["step"], figures["checkpoint"]
-            if evaluated_checkpoint(arrays) != told:
+        if "checkpoint" in figures:  # older versions did not record it
+            recorded = figures["step"], figures["checkpoint"]
+            if evaluated_checkpoint(arrays) != recorded:
                 return None
         mae = np.abs(off(median_age(p), arrays["age_label"][known], last)).mean()
-        # Both files are of one evaluation, and it is not one that was interrupted between them.
+        # An interrupted evaluation may have written only one of the two files.
         same = len(known) == figures["n"] and abs(mae - figures["age"]["mae"]["median"]) < 1e-6
         return (figures, arrays) if same and figures.keys() >= _NEEDED else None
-    except Exception:  # missing, damaged, or of a version that wrote something else
+    except Exception:  # missing, damaged, or written by another version
         return None
 
 
@@ -142,7 +142,7 @@ def _last_age(arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log; the last may still be written."""
+    """The complete lines of a log; the last one may still be incomplete."""
     if not file.exists():
         return []
     lines = []
@@ -157,7 +157,7 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 
 
 def _numbers(tree: dict[str, Any]) -> dict[str, Any]:
-    """What of a line can be drawn."""
+    """The numbers of a line that can be drawn."""
     return {
         name: _numbers(of) if isinstance(of, dict) else of
         for name, of in tree.items()

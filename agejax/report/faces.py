@@ -1,4 +1,4 @@
-"""Which faces are worth a look, and what they look like."""
+"""The galleries of a report: the best and the worst predictions."""
 
 import base64
 import io
@@ -20,10 +20,10 @@ _SIDE = 160  # pixels of a thumbnail
 
 
 def worth_a_look(evaluation: Evaluation, count: int) -> dict[str, np.ndarray]:
-    """{what they have in common: their rows}, at most `count` each.
+    """{title of a gallery: rows of its faces}, at most `count` each.
 
-    The closest are the best of as many groups of equal size from the youngest to the oldest: of all
-    faces, they would be chance hits of one age.
+    The closest predictions are taken from `count` groups of equal size by true age, one from each;
+    the closest overall would mostly be of a single age.
     """
     arrays = evaluation.arrays
     known = np.flatnonzero(arrays["age_known"])
@@ -31,8 +31,8 @@ def worth_a_look(evaluation: Evaluation, count: int) -> dict[str, np.ndarray]:
     by_age = known[np.argsort(arrays["age_label"][known], kind="stable")]
     parts = [part for part in np.array_split(by_age, count) if len(part)]
     found = {
-        "Furthest from the truth": known[np.argsort(-error[known], kind="stable")][:count],
-        "Closest to the truth, from the youngest to the oldest": np.array(
+        "Largest age error": known[np.argsort(-error[known], kind="stable")][:count],
+        "Smallest age error, from the youngest to the oldest": np.array(
             [part[error[part].argmin()] for part in parts], int
         ),
     }
@@ -40,19 +40,19 @@ def worth_a_look(evaluation: Evaluation, count: int) -> dict[str, np.ndarray]:
         p, label = arrays["gender_probabilities"], arrays["gender_label"]
         wrong = np.flatnonzero(arrays["gender_known"] & (p.argmax(1) != label))
         surest = wrong[np.argsort(-p[wrong].max(1), kind="stable")][:count]
-        found["Surest of the wrong gender"] = surest
+        found["Most confident in the wrong gender"] = surest
     return {name: rows for name, rows in found.items() if len(rows)}
 
 
 def thumbnails(faces: Faces, paths: np.ndarray) -> dict[str, str]:
-    """{path: a small JPEG, as a data: URL}.
+    """{path: a small JPEG as a data: URL}.
 
     Raises:
-      UserError: a face is not among them, or its image cannot be read.
+      UserError: a path is not among the faces, or its image cannot be read.
     """
     at = {path: row for row, path in enumerate(faces.path.tolist())}
     if missing := [path for path in paths.tolist() if path not in at]:
-        raise UserError(f"{missing[0]} was evaluated and is in the data no more; evaluate again")
+        raise UserError(f"{missing[0]} was evaluated but is no longer in the data; evaluate again")
     rows = np.array([at[path] for path in paths.tolist()], int)
     jpegs = faces.read(faces.rows[rows])
     try:
@@ -62,7 +62,7 @@ def thumbnails(faces: Faces, paths: np.ndarray) -> dict[str, str]:
 
 
 def gallery(evaluation: Evaluation, rows: np.ndarray, pictures: Mapping[str, str]) -> Markup:
-    """Faces with what was read from them, and the truth."""
+    """Faces with their predicted and true labels."""
     return el("ul", (_face(evaluation, int(row), pictures) for row in rows), class_="faces")
 
 
@@ -84,7 +84,7 @@ def _face(evaluation: Evaluation, row: int, pictures: Mapping[str, str]) -> Mark
             truth = f"{GENDERS[int(arrays['gender_label'][row])]}/{truth}"
     return el(
         "li",
-        el("img", src=pictures[path], alt=f"a face, read as {guess}, is {truth}", title=path),
+        el("img", src=pictures[path], alt=f"a face, predicted {guess}, is {truth}", title=path),
         strip(100, age, (low, high), truth=true if exact else None),
         el("b", guess, class_="wrong" if wrong else None),
         el("span", f"{low:.0f}–{high:.0f}", class_="soft"),

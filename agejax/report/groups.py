@@ -1,4 +1,4 @@
-"""Tables of groups, each row with its interval drawn."""
+"""Tables of the groups of faces; each row shows a plot of its interval."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,10 +21,10 @@ def group_table(
 
     Args:
       kind: "decade", "gender" or a column's name.
-      groups: {group: figures}, as an evaluation has them.
-      ratio: of the worst group's MAE to that of all; None where no group is large enough.
+      groups: {group: figures}, as in an evaluation.
+      ratio: the worst group's MAE over the overall MAE; None if no group is large enough.
       top: the MAE at the end of the scale, years.
-      mae: of all faces, years.
+      mae: the overall MAE, years.
     """
     names = _COLUMNS | {
         key: (key.replace("_accuracy", " acc."), "{:.1%}")
@@ -41,9 +41,9 @@ def group_table(
         *(el("th", label, scope="col", class_="number") for label, _ in names.values()),
     ]
     worst = (
-        f"The worst group of 30 faces or more has {ratio:.2f} times the MAE of all."
+        f"Among groups of 30 faces or more, the worst has {ratio:.2f} times the overall MAE."
         if ratio
-        else "No group has the 30 faces that a verdict takes."
+        else "No group has the 30 faces needed for a comparison."
     )
     return el(
         "div",
@@ -59,7 +59,7 @@ def group_table(
 
 
 def scale_of(kinds: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> float:
-    """The MAE, years, at the end of a scale that holds all groups' intervals."""
+    """The MAE, years, at the end of a scale that covers all groups' intervals."""
     ends = [
         (of["mae_interval"] or [0, of["mae"]])[1]
         for groups in kinds.values()
@@ -99,7 +99,7 @@ def _said(value: float | None, form: str) -> str:
 
 
 def table_of(curve: Mapping[str, Any], columns: Mapping[str, tuple[str, str]]) -> Markup:
-    """The numbers behind a chart, folded away: {key: (label, format)} of a curve's columns."""
+    """The numbers of a chart in a collapsed table; `columns` is {key: (label, format)}."""
     rows = zip(*(curve[key] for key in columns), strict=True)
     forms = [form for _, form in columns.values()]
     return el(

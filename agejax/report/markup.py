@@ -1,34 +1,34 @@
-"""Markup from plain calls, for pages and plots alike: whatever is not markup already is escaped."""
+"""Builds HTML and SVG by function calls; whatever is not `Markup` is escaped."""
 
 from html import escape
 from typing import Any
 
 
 class Markup(str):
-    """Text that is markup already, and is not escaped again."""
+    """Text that already is markup and is not escaped."""
 
     __slots__ = ()
 
 
 def el(name: str, /, *children: Any, **attributes: Any) -> Markup:
-    """An element of HTML or SVG.
+    """An HTML or SVG element.
 
     Args:
-      name: of the element.
-      *children: markup, which stays as it is, text and numbers, which are escaped, and iterables of
-        these; None is left out.
-      **attributes: None and False are left out, and True stands without a value; `class_` gives
+      name: the tag.
+      *children: markup, which is used unchanged; text and numbers, which are escaped; or iterables
+        of these. None is omitted.
+      **attributes: None and False are omitted, True is written without a value; `class_` becomes
         class, and `stroke_width` stroke-width.
     """
-    said = "".join(_attribute(key, value) for key, value in attributes.items())
+    attrs = "".join(_attribute(key, value) for key, value in attributes.items())
     inside = join(*children)
     if not inside and name in _VOID:
-        return Markup(f"<{name}{said}>")
-    return Markup(f"<{name}{said}>{inside}</{name}>")
+        return Markup(f"<{name}{attrs}>")
+    return Markup(f"<{name}{attrs}>{inside}</{name}>")
 
 
 def join(*children: Any) -> Markup:
-    """Children of an element, one after another, as `el` takes them."""
+    """Concatenates children, as `el` takes them."""
     return Markup("".join(map(_text, children)))
 
 

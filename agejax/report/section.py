@@ -1,4 +1,4 @@
-"""What a page is made of."""
+"""Sections and figures of the page."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from agejax.report.markup import Markup, el
 
 
 class Section(NamedTuple):
-    """A part of the page that its navigation names."""
+    """A section of the page, listed in its navigation."""
 
     title: str
     body: Markup

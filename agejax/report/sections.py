@@ -13,19 +13,19 @@ from agejax.report.settings import config_tables
 
 
 def summary(figures: Mapping[str, Any]) -> Markup:
-    """The headline figures, each beside what guessing would give."""
+    """The main figures, each with a baseline for comparison."""
     age, base, inside = figures["age"], figures["baseline"], figures["age"]["interval"]
     tiles = [
         _tile("Age, mean absolute error", f"{age['mae']['median']:.2f}", "years",
-              age["mae_interval"], "{:.2f}", f"a constant median has {base['age_mae']:.2f}"),
+              age["mae_interval"], "{:.2f}", f"constant median: {base['age_mae']:.2f}"),
         _tile("Within five years, CS@5", f"{age['cs5']:.1%}", "", age["cs5_interval"], "{:.1%}",
-              f"a constant median has {base['age_cumulative'][5]:.1%}"),
+              f"constant median: {base['age_cumulative'][5]:.1%}"),
         _tile(f"Inside the {inside['level']:.0%} interval", f"{inside['coverage']:.1%}", "",
-              inside["coverage_interval"], "{:.1%}", f"it is {inside['width']:.1f} years wide"),
+              inside["coverage_interval"], "{:.1%}", f"width: {inside['width']:.1f} years"),
     ]  # fmt: skip
     for task in other_tasks(figures):
         of = figures[task]
-        guess = f"the majority has {base[f'{task}_accuracy']:.1%}; " if task == "gender" else ""
+        guess = f"majority class: {base[f'{task}_accuracy']:.1%}; " if task == "gender" else ""
         tiles.append(
             _tile(f"{task.capitalize()}, accuracy", f"{of['accuracy']:.1%}", "",
                   of["accuracy_interval"], "{:.1%}", f"{guess}ECE {of['ece']:.1%}")
@@ -34,62 +34,65 @@ def summary(figures: Mapping[str, Any]) -> Markup:
 
 
 def groups(figures: Mapping[str, Any]) -> Section:
-    """The tables of groups, on one scale."""
+    """The tables of groups, on a common scale."""
     kinds, mae = figures["groups"], figures["age"]["mae"]["median"]
     top, ratios = scale_of(kinds), figures["worst_to_mean"]
-    told = el(
+    intro = el(
         "p",
         f"Dots are the MAE, lines its 95% interval over {figures['interval_over']}; the thin line "
-        f"marks all faces, {mae:.2f} years. Of many groups one looks bad by chance alone: what "
-        "counts is an interval that does not touch the line.",
+        f"is the overall MAE, {mae:.2f} years. With many groups, some look bad by chance: only an "
+        "interval that does not touch the line indicates a difference.",
     )
     tables = (group_table(kind, of, ratios[kind], top, mae) for kind, of in kinds.items())
-    return Section("Groups", join(told, tables))
+    return Section("Groups", join(intro, tables))
 
 
 def faces(evaluation: Evaluation, pictures: Mapping[str, str], count: int) -> Section:
-    """The best and the worst."""
+    """The best and the worst predictions."""
     licence = evaluation.figures["data"]["about"].get("licence", "not stated")
-    told = el(
+    intro = el(
         "p",
-        "Below each face the age with its interval, on 0 to 100 years, in blue, and the truth in "
-        "orange; a wrong gender is orange, too. The faces furthest off are also where wrong labels "
-        f"gather. These are photographs of the data set; its licence: {licence}.",
+        "Below each face: the predicted age with its interval, on a scale from 0 to 100 years, in "
+        "blue, and the true age in orange; a wrong gender is also orange. Wrong labels are common "
+        "among the largest errors. The photographs are from the data set; its licence: "
+        f"{licence}.",
     )
     galleries = (
         join(el("h3", name), gallery(evaluation, rows, pictures))
         for name, rows in worth_a_look(evaluation, count).items()
     )
-    return Section("Faces", join(told, galleries))
+    return Section("Faces", join(intro, galleries))
 
 
 def training(evaluation: Evaluation) -> Section:
-    """What the log tells of training."""
+    """The training curves."""
     step = evaluation.figures["step"]
     drawn = charts.training(evaluation.log, step, ["age", *other_tasks(evaluation.figures)])
     if not drawn:
-        return Section("Training", el("p", "The run has no log of its training."))
+        return Section("Training", el("p", "The run has no training log."))
     caption = (
         f"Training and validation by step; the dashed line is the checkpoint of this report, "
-        f"{step:,}. Training’s own figures are of augmented faces, and of each step’s own weights."
+        f"{step:,}. Training figures are for augmented faces and the weights of each step."
     )
     return Section("Training", figure(el("div", drawn, class_="figures thirds"), caption))
 
 
 def data(figures: Mapping[str, Any]) -> Section:
-    """What the data are, and which of them were dropped and why."""
+    """The data set, and how many rows were dropped for which reason."""
     about, splits = figures["data"]["about"], figures["data"]["splits"]
     counts = "; ".join(
         f"{name}: {of['n']:,} faces" + (f" of {of['persons']:,} persons" if of["persons"] else "")
         for name, of in splits.items()
     )
-    text = f"{about.get('title', 'A data set that does not say what it is')}. {counts}."
+    text = f"{about.get('title', 'A data set without a description')}. {counts}."
     if left := figures["left_out"]:
-        text += f" Of {figures['split']}, {left:,} more were left out: train has these very images."
+        text += (
+            f" {left:,} more images of {figures['split']} were excluded: they are also in the "
+            "training split."
+        )
     dropped, rows = about.get("dropped"), about.get("rows")
     if dropped is None or not rows:
-        told = "It does not tell what it dropped."
-        return Section("Data", el("p", f"{text} {told}"))
+        return Section("Data", el("p", f"{text} It does not record dropped rows."))
     total = sum(dropped.values())
     text += f" Of {rows:,} rows, the build dropped {total:,} ({total / rows:.1%}):"
     most, reasons = max([1, *dropped.values()]), about.get("reasons", {})
@@ -111,17 +114,17 @@ def _dropped(reason: str, meaning: str, n: int, rows: int, most: int) -> Markup:
 def settings(figures: Mapping[str, Any]) -> Section:
     """The config and the versions."""
     versions = ", ".join(f"{name} {of}" for name, of in figures["versions"].items())
-    told = el("p", f"Evaluated with {versions}.")
-    return Section("Settings", join(config_tables(figures["config"]), told))
+    evaluated = el("p", f"Evaluated with {versions}.")
+    return Section("Settings", join(config_tables(figures["config"]), evaluated))
 
 
 def other_tasks(figures: Mapping[str, Any]) -> list[str]:
-    """The tasks beside age that have figures."""
+    """The tasks other than age that have figures."""
     return [task for task in figures["curves"] if task not in ("age", "uncalibrated")]
 
 
 def _tile(
-    name: str, value: str, unit: str, interval: list[float] | None, form: str, beside: str
+    name: str, value: str, unit: str, interval: list[float] | None, form: str, comparison: str
 ) -> Markup:
     between = " to ".join(map(form.format, interval)) if interval else "unknown"
     return el(
@@ -129,5 +132,5 @@ def _tile(
         el("span", name, class_="tile-name"),
         el("b", value, el("small", f" {unit}") if unit else None),
         el("span", f"95%: {between}"),
-        el("span", beside, class_="soft"),
+        el("span", comparison, class_="soft"),
     )

@@ -1,4 +1,4 @@
-"""The config of a run, what differs from the defaults first, and what computed its figures."""
+"""Tables of a run's config: settings that differ from the defaults first, then all."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from agejax.report.markup import Markup, el, join
 
 
 def changed(config: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """{key: (value, default)} where the two differ; a default that there is not is None."""
+    """{key: (value, default)} of settings that differ; the default is None if there is none."""
     theirs = dict(flat(json.loads(to_json(default()))))
     ours = dict(flat(config))
     return {key: (v, theirs.get(key)) for key, v in ours.items() if v != theirs.get(key)}
@@ -25,7 +25,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 
 def config_tables(config: Mapping[str, Any]) -> Markup:
-    """What differs from the defaults, and, folded away, all of it."""
+    """A table of the settings that differ from the defaults, and a collapsed one of all."""
     rows = [
         el("tr", el("th", key, scope="row"), el("td", _text(value)), el("td", _text(usual)))
         for key, (value, usual) in changed(config).items()

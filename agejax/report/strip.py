@@ -1,4 +1,4 @@
-"""A small picture of a value and its interval on a scale, in a table's row or below a face."""
+"""A small plot of a value and its interval, for a table's row or below a face."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ def strip(
     reference: float | None = None,
     truth: float | None = None,
 ) -> Markup:
-    """The value as a dot, its interval as a line, on a scale from 0 to `top`.
+    """Draws the value as a dot and its interval as a line, on a scale from 0 to `top`.
 
-    `reference` is a thin line across, `truth` a dot of the other colour.
+    `reference` is a thin vertical line, `truth` a dot of another colour.
     """
     at = lambda x: f"{100 * min(max(x / top, 0), 1):.1f}"
     marks = [("M0 8H100", "base")]
@@ -23,7 +23,7 @@ def strip(
         marks.append((f"M{at(reference)} 0V16", "reference"))
     if interval is not None:
         marks.append((f"M{at(interval[0])} 8H{at(interval[1])}", "interval"))
-    # A line of no length has round ends: a dot, whatever the picture is stretched to.
+    # A line of zero length with round ends stays a dot when the plot is stretched.
     marks.append((f"M{at(value)} 8h0", "value"))
     if truth is not None:
         marks.append((f"M{at(truth)} 8h0", "truth"))

@@ -1,4 +1,4 @@
-"""A report, put together: one HTML file that asks the network for nothing and runs no script."""
+"""Writes a report: a single HTML file without scripts and without network requests."""
 
 import datetime
 from importlib.resources import files
@@ -19,7 +19,7 @@ from agejax.report.section import Section
 from agejax.training.loggers.writers import write_text
 from agejax.utils.files import within
 
-# A browser that is given this page fetches and runs nothing, whatever a file name in it may say.
+# A browser fetches and runs nothing, even if a file name on the page contains markup.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -32,18 +32,18 @@ def write_report(
     faces: int = 12,
     out: Path | None = None,
 ) -> Path:
-    """Writes the report of a run's evaluation and returns where: by default `eval/SPLIT.html`.
+    """Writes the report of a run's evaluation and returns its path.
 
     Args:
       workdir: the run.
-      split: whose evaluation.
-      checkpoint: "best", "latest" or a step; None: the one that was evaluated.
-      attributes: a table of attributes to evaluate with; None: what was evaluated with.
-      faces: how many of the best and worst are shown; 0 leaves faces out, and needs no data.
-      out: the file.
+      split: the evaluated split.
+      checkpoint: "best", "latest" or a step; None: the evaluated one.
+      attributes: a table of attributes to evaluate with; None: that of the last evaluation.
+      faces: how many faces each gallery shows; 0 omits the galleries, and needs no data.
+      out: the output file; `eval/SPLIT.html` by default.
 
     Raises:
-      UserError: there is no run, it cannot be evaluated, or its data are not there.
+      UserError: there is no run, it cannot be evaluated, or its data are missing.
     """
     evaluation = open_evaluation(workdir, split, checkpoint, attributes)
     pictures: dict[str, str] = {}
@@ -56,7 +56,7 @@ def write_report(
         html = page(evaluation, pictures, faces)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(
-            f"{Path(workdir, 'eval', split)}.json is not what an evaluation writes "
+            f"{Path(workdir, 'eval', split)}.json is not a valid evaluation "
             f"({type(error).__name__}: {first_line(error)}); evaluate again (--config.mode=eval)"
         ) from error
     write_text(out, html)
@@ -64,7 +64,7 @@ def write_report(
 
 
 def page(evaluation: Evaluation, pictures: dict[str, str], faces: int) -> str:
-    """The HTML of a report; `pictures` as `thumbnails` gives them, of `faces` of each kind."""
+    """The HTML of a report; `pictures` as returned by `thumbnails`, `faces` in each gallery."""
     figures = evaluation.figures
     parts = [
         tasks.ages(evaluation),
@@ -104,14 +104,14 @@ def _header(evaluation: Evaluation, titles: list[str]) -> Markup:
         el(
             "p",
             f"{network(config)} at {config.data.size} pixels, step "
-            f"{figures['step']:,}, read {figures['n']:,} faces{people} of the {figures['split']} "
-            f"split{f' of {title}' if title else ''}.",
+            f"{figures['step']:,}, evaluated on {figures['n']:,} faces{people} of the "
+            f"{figures['split']} split{f' of {title}' if title else ''}.",
             class_="lead",
         ),
         el(
             "p",
-            "An age read from a face is an estimate of how old it looks. It is no basis for a "
-            "decision about a person.",
+            "A predicted age is an estimate of how old a face looks. It is not a basis for "
+            "decisions about a person.",
             class_="caution",
         ),
         el("nav", (el("a", title, href=f"#{_anchor(title)}") for title in titles)),
@@ -124,5 +124,5 @@ def _anchor(title: str) -> str:
 
 def _footer() -> Markup:
     day = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    text = "The figures are those that mode=eval writes into the JSON file of the same name."
+    text = "The figures are from the evaluation's JSON file of the same name."
     return el("footer", f"Written by agejax report, {day}. {text}")

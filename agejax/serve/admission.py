@@ -1,7 +1,7 @@
-"""Who is let in: requests and the bytes of their bodies are bounded, and shared among clients.
+"""Admission control: bounds the requests in progress and the bytes of their bodies.
 
-Where there is no room, whoever takes most of it makes room, as routers drop from the longest queue
-(Suter et al., IEEE JSAC 1999): nobody can take the service from others by filling it.
+When a limit is reached, a request of the client with the largest share is rejected, as routers drop
+from the longest queue (Suter et al., IEEE JSAC 1999), so no client can starve the others.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from agejax.serve.limits import MIB, Limits
 
 
 class Refused(Exception):
-    """A request that is answered with a status and one line."""
+    """A request that is answered with an error status and a one-line message."""
 
     def __init__(self, status: int, line: str):
         super().__init__(line)
@@ -21,30 +21,30 @@ class Refused(Exception):
 
 
 class Guest:
-    """A request while it lasts.
+    """A request in progress.
 
     Attributes:
-      client: who sent it.
-      held: bytes of its body, so far.
-      work: what it asks for, in any unit that all share; what is known of it so far.
-      admitted: whether it has come in whole, and is worked on or waits for that.
+      client: the key of the client that sent it.
+      held: bytes of its body received so far.
+      work: its estimated cost as far as known, in a unit common to all requests.
+      admitted: whether it has been received completely, and is processed or queued.
     """
 
     def __init__(self, client: Hashable):
         self.client, self.held, self.work, self.admitted = client, 0, 0.0, False
         self._limit = asyncio.timeout(None)
-        self._refusal = Refused(503, "there was no answer in time")
+        self._refusal = Refused(503, "the request timed out")
         self._ended = False
 
     def within(self, seconds: float, refusal: Refused) -> None:
-        """Gives it so long from now; past that, `refusal` is its answer."""
+        """Sets its deadline to `seconds` from now; after that, `refusal` is its answer."""
         if self._ended:
             raise self._refusal
         self._refusal = refusal
         self._limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
     def end(self, refusal: Refused) -> None:
-        """Stops what is done for it, wherever that is; `refusal` is its answer."""
+        """Cancels its processing; `refusal` is its answer."""
         if not self._ended and not self._limit.expired():
             self._ended, self._refusal = True, refusal
             self._limit.reschedule(0)
@@ -61,7 +61,7 @@ class Guest:
 
 
 class Admission:
-    """All requests of a service; to be used in its event loop alone."""
+    """All requests of a service; to be used only in its event loop."""
 
     def __init__(self, limits: Limits):
         self._most_held, self._most_admitted = int(limits.held_mib * MIB), limits.requests
@@ -71,33 +71,33 @@ class Admission:
 
     @contextmanager
     def guest(self, client: Hashable) -> Iterator[Guest]:
-        """A request that takes no room yet, and leaves none taken."""
+        """Registers a request; releases what it holds on exit."""
         guest = Guest(client)
         self._guests.setdefault(client, set()).add(guest)
         try:
             yield guest
         finally:
-            self._make_room(guest)
+            self._release(guest)
             self._guests[client].remove(guest)
             if not self._guests[client]:
                 del self._guests[client], self._held[client], self._admitted[client]
 
     def hold(self, guest: Guest, n: int) -> None:
-        """Counts `n` more bytes of its body.
+        """Adds `n` bytes of its body.
 
         Raises:
-          Refused: there is no room, and it is the one that takes most.
+          Refused: the limit is exceeded, and this request is the one chosen for rejection.
         """
         guest.held += n
         self._held[guest.client] += n
         while self._held.total() > self._most_held:
-            self._refuse(self._largest(self._held, "held"), guest, "too much")
+            self._refuse(self._largest(self._held, "held"), guest, "too many bytes")
 
     def admit(self, guest: Guest) -> None:
-        """Counts it among those that are worked on; `work` says how much it asks for.
+        """Admits it for processing; `work` is its estimated cost.
 
         Raises:
-          Refused: there is no room, and it is the one that asks for most.
+          Refused: the limit is exceeded, and this request is the one chosen for rejection.
         """
         guest.admitted = True
         self._admitted[guest.client] += 1
@@ -106,23 +106,23 @@ class Admission:
 
     @property
     def admitted(self) -> int:
-        """How many requests are worked on, or wait for it."""
+        """Number of requests that are processed or queued."""
         return self._admitted.total()
 
     def _largest(self, taken: Counter[Hashable], what: str) -> Guest:
-        """Of the client that takes most, the request that does."""
+        """The largest request of the client with the largest total."""
         client = max(taken, key=taken.__getitem__)
         guests = (x for x in self._guests[client] if what == "held" or x.admitted)
         return max(guests, key=lambda guest: getattr(guest, what))
 
     def _refuse(self, victim: Guest, guest: Guest, what: str) -> None:
-        refusal = Refused(429, f"{what} is being worked on; try again in a while")
-        self._make_room(victim)
+        refusal = Refused(429, f"{what} in progress; try again later")
+        self._release(victim)
         if victim is guest:
             raise refusal
         victim.end(refusal)
 
-    def _make_room(self, guest: Guest) -> None:
+    def _release(self, guest: Guest) -> None:
         self._held[guest.client] -= guest.held
         self._admitted[guest.client] -= guest.admitted
         guest.held, guest.admitted = 0, False

@@ -1,4 +1,4 @@
-"""The HTTP service: `/predict`, which batches what comes at once, and what goes with it."""
+"""The HTTP service: `/predict`, which batches concurrent requests, and its other endpoints."""
 
 import asyncio
 import contextlib
@@ -32,11 +32,11 @@ from agejax.serve.limits import Limits
 from agejax.serve.metrics import CONTENT_TYPE, Metrics
 from agejax.serve.openapi import openapi
 
-_DECODERS = 2  # threads for images that are read in a fraction of a second
-_LARGE_DECODERS = 1  # threads for all larger ones, so that these do not hold the others up
-_LARGE = 25_000_000  # from this work on: 20 million pixels of a JPEG, 5 million of a PNG
-_FORM = 10_000  # the work of looking at what a body holds, and a sixteenth for each byte
-_MANY_FACES = 8  # are written as JSON in a thread: with distributions it takes a while
+_DECODERS = 2  # threads for small images, each decoded in a fraction of a second
+_LARGE_DECODERS = 1  # threads for large images, so that they do not delay small ones
+_LARGE = 25_000_000  # work of a large image: 20 million pixels of a JPEG, 5 million of a PNG
+_FORM = 10_000  # work of parsing a body, plus a sixteenth for each byte
+_MANY_FACES = 8  # are serialised in a thread: with distributions it is slow
 _PHOTOS = {"auto": None, "true": True, "false": False}
 _YES_OR_NO = {"true": True, "false": False}
 
@@ -45,9 +45,12 @@ class Service:
     """A predictor behind HTTP; `app` is the ASGI application."""
 
     def __init__(self, predictor: Predictor, limits: Limits, cors: Sequence[str] = ()):
-        """Compiles first what the predictor needs for each of its batch sizes.
+        """Compiles the predictor for all its batch sizes.
 
-        `cors` are the origins whose web pages may read the answers: none, or "*" for all.
+        Args:
+          predictor: the model.
+          limits: see `Limits`.
+          cors: the origins whose web pages may read the answers; "*" allows all.
         """
         predictor.warm_up()
         self._predictor, self.limits = predictor, limits
@@ -76,7 +79,7 @@ class Service:
         )
 
     def close(self) -> None:
-        """Ends its threads."""
+        """Stops its threads."""
         for threads in (self._small, self._large, self._batcher):
             threads.close()
 
@@ -102,7 +105,7 @@ class Service:
         except Refused as refusal:
             response = _error(refusal.status, str(refusal))
         except ClientDisconnect:
-            response = _error(400, "the connection was closed")  # nobody is left to read it
+            response = _error(400, "the connection was closed")  # only counted, not received
         self._metrics.in_flight.set(self._admission.admitted)
         self._metrics.requests.labels(str(response.status_code)).inc()
         self._metrics.seconds.observe(time.perf_counter() - start)
@@ -112,7 +115,7 @@ class Service:
         photos = _choice(request, "photos", _PHOTOS, None)
         opener = self._openers.get(photos)
         if opener is None:
-            raise Refused(400, "photos=true: this service lacks the extra 'detect'")
+            raise Refused(400, "photos=true: the extra 'detect' is not installed in this service")
         distribution = _choice(request, "distribution", _YES_OR_NO, False)
         body = await self._body(request, guest)
         leaving = asyncio.create_task(_end_if_left(request, guest))
@@ -130,11 +133,11 @@ class Service:
 
     async def _body(self, request: Request, guest: Guest) -> bytes:
         seconds, hold = self.limits.seconds, functools.partial(self._admission.hold, guest)
-        guest.within(seconds, Refused(408, f"the request took over {seconds:g} s to come"))
+        guest.within(seconds, Refused(408, f"the request was not received within {seconds:g} s"))
         body = await body_of(request, self.limits, hold)
-        guest.within(seconds, Refused(503, f"there was no answer within {seconds:g} s"))
+        guest.within(seconds, Refused(503, f"the request was not processed within {seconds:g} s"))
         guest.work = len(body)
-        self._admission.admit(guest)  # only now: what does not come in takes nobody's place
+        self._admission.admit(guest)  # only now: incomplete requests do not count
         self._metrics.in_flight.set(self._admission.admitted)
         return body
 
@@ -152,7 +155,7 @@ class Service:
         ]
 
     async def _opened(self, client: Hashable, opener: Opener, images: list[Sent]) -> list[Opened]:
-        """The images, opened: small ones and large ones in threads of their own."""
+        """Loads the images; small and large ones use separate threads."""
         small = [image.work < _LARGE for image in images]
         futures = []
         for threads, which in (self._small, True), (self._large, False):
@@ -176,7 +179,7 @@ class Service:
 
 
 def _openers(predictor: Predictor, max_pixels: int) -> Iterator[tuple[bool | None, Opener]]:
-    """By what a request says of photos; none for True where the extra `detect` is missing."""
+    """An opener for each value of `photos`; none for True if the extra `detect` is missing."""
     for photos in _PHOTOS.values():
         with contextlib.suppress(UserError):
             yield photos, Opener(predictor.size, predictor.margin, photos, max_pixels)
@@ -192,24 +195,24 @@ def _done(future: Future[list[Any]]) -> "asyncio.Future[list[Any]]":
 
 
 def _pieces(images: Sequence[Opened], most: int) -> Iterator[list[Opened]]:
-    """The faces of images, up to `most` at a time, in order; images without any are left out."""
+    """Splits the faces into pieces of at most `most`, in order; skips images without faces."""
     piece: list[Opened] = []
-    room = most
+    left = most
     for image in images:
         for start in range(0, len(image.crops), most):
             part = slice(start, start + most)
             crops, boxes = image.crops[part], image.boxes[part]
-            if len(crops) > room:
+            if len(crops) > left:
                 yield piece
-                piece, room = [], most
+                piece, left = [], most
             piece.append(dataclasses.replace(image, crops=crops, boxes=boxes))
-            room -= len(crops)
+            left -= len(crops)
     if piece:
         yield piece
 
 
 async def _end_if_left(request: Request, guest: Guest) -> None:
-    """Once the client has gone, nothing more is done for it."""
+    """Cancels a request when its client disconnects."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     guest.end(Refused(400, "the connection was closed"))
@@ -259,10 +262,10 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 
 def serve(service: Service, listener: socket.socket) -> None:
-    """Answers what comes in at a listening socket, until the process is told to stop."""
+    """Serves a listening socket until the process receives a signal to stop."""
     try:
         server_of(service.app, service.limits).run(sockets=[listener])
-    except KeyboardInterrupt:  # it has ended in order, and passes the signal on
+    except KeyboardInterrupt:  # uvicorn re-raises the signal after its shutdown
         pass
     finally:
         service.close()

@@ -1,4 +1,4 @@
-"""Requests that come at the same time, worked on together, each in its turn."""
+"""Batches concurrent requests, with fair queueing among clients."""
 
 import contextlib
 import threading
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class _Request(Generic[Result]):
-    """The results of a request's items, some of which are still missing."""
+    """The results of a request's items, completed one by one."""
 
     def __init__(self, n: int):
         self.future: Future[list[Result]] = Future()
@@ -35,10 +35,10 @@ class _Request(Generic[Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """Calls a function on what waits, in one thread or a few, by `FairQueue`'s turns.
+    """Calls a function on batches of queued items, in the order of a `FairQueue`.
 
-    Nobody waits for others to come: while one call runs, the next batch gathers. So a lone request
-    is as quick as it can be, and a crowd shares its calls.
+    A batch is never delayed to fill up: it is formed from the items that arrived during the
+    previous call. A single request is processed immediately; concurrent requests share calls.
     """
 
     def __init__(
@@ -48,7 +48,14 @@ class Batcher(Generic[Item, Result]):
         threads: int = 1,
         name: str = "batcher",
     ):
-        """`function` gives a result for each of its items: one, or as many as `most` allows."""
+        """Starts the threads.
+
+        Args:
+          function: maps a list of items to a result for each.
+          most: maximum cost of a call, unless it has a single item.
+          threads: number of threads.
+          name: prefix of the threads' names.
+        """
         self._function, self._most = function, most
         self._queue: FairQueue[tuple[_Request[Result], int, Item]] = FairQueue()
         self._threads = [
@@ -61,9 +68,10 @@ class Batcher(Generic[Item, Result]):
     def submit(
         self, client: Hashable, items: Sequence[Item], costs: Sequence[float]
     ) -> "Future[list[Result]]":
-        """The future results of a request's items, in order; once cancelled, no more is done of it.
+        """Queues a request's items; returns the future of their results, in order.
 
-        The costs are above 0, in a unit that all share.
+        Cancelling the future drops the items that are still queued. The costs are positive, in a
+        unit common to all requests.
         """
         request: _Request[Result] = _Request(len(items))
         if not items:
@@ -71,12 +79,12 @@ class Batcher(Generic[Item, Result]):
             return request.future
         jobs = [(request, i, item) for i, item in enumerate(items)]
         ticket = self._queue.put(client, zip(jobs, costs, strict=True))
-        # Where it is answered, nothing is left to withdraw, unless it has failed.
+        # Only a failed or cancelled request still has items to withdraw.
         request.future.add_done_callback(lambda _: self._queue.withdraw(ticket))
         return request.future
 
     def close(self) -> None:
-        """Ends the threads once they have done what waits."""
+        """Stops the threads after they have processed all queued items."""
         self._queue.close()
         for thread in self._threads:
             thread.join()
@@ -85,10 +93,10 @@ class Batcher(Generic[Item, Result]):
         while batch := self._queue.take(self._most):
             try:
                 results = self._function([item for _, _, item in batch])
-            except Exception as error:  # whoever asked is told; the thread lives on
+            except Exception as error:  # goes to the callers' futures; the thread continues
                 for request, _, _ in batch:
                     request.fail(error)
             else:
                 for (request, i, _), result in zip(batch, results, strict=True):
                     request.put(i, result)
-            batch = results = None  # type: ignore[assignment]  # not kept while it waits
+            batch = results = None  # type: ignore[assignment]  # frees memory while waiting

@@ -1,10 +1,10 @@
-"""Whose a request is: those of one client share what is fair to have among clients."""
+"""Identifies the client of a request, for fair sharing among clients."""
 
 import ipaddress
 
 
 def client_key(host: str | None) -> str:
-    """The address of a client as one has it to itself: of IPv6, its network of 64 bits."""
+    """The key of a client: its IPv4 address, or its IPv6 /64 network."""
     try:
         address = ipaddress.ip_address(host or "")
     except ValueError:

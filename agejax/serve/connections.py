@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1, where nothing about a connection lasts, or grows, without end."""
+"""uvicorn's HTTP/1.1 protocol with bounds on the time and memory of each connection."""
 
 import asyncio
 import sys
@@ -11,16 +11,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from agejax.serve.limits import Limits
 
-_READ = 16_384  # bytes at a time, so that connections take turns in the event loop
-_MOST_HEAD = 16_384  # bytes of a request that are none of its body, between two pieces of that
-_PIPELINE = 64  # requests that may be sent before the first of them is answered
-_PIECES, _SMALL = 4_096, 16  # a body may have so many pieces of fewer bytes on average
-_OTHER_FILES = 128  # that a process has open
-_SLACK = 1.0  # seconds that are left for the application to say itself that time is up
+_READ = 16_384  # bytes read at a time, so that connections alternate in the event loop
+_MOST_HEAD = 16_384  # bytes of headers, or of framing between two pieces of a body
+_PIPELINE = 64  # requests that may be sent before the first is answered
+_PIECES, _SMALL = 4_096, 16  # more than _PIECES pieces must average at least _SMALL bytes
+_OTHER_FILES = 128  # files the process has open besides connections
+_SLACK = 1.0  # seconds left for the application to send its own timeout error
 
 
 class _Flow(FlowControl):
-    """Reads no further requests while some wait for their turn."""
+    """Stops reading while pipelined requests are pending."""
 
     def __init__(self, transport: Any, pipeline: Collection[Any]):
         super().__init__(transport)
@@ -32,98 +32,98 @@ class _Flow(FlowControl):
 
 
 class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
-    """A connection that has `seconds` to send a request, and as many to read its answer.
+    """A connection with a deadline of `seconds` to send a request and to read its response.
 
-    What has come in whole is the application's to answer within `seconds`. Bytes that trickle in
-    or out win no time. Where there are over `most` connections, a new one takes the place of the
-    one that has waited longest for a request, among those of the address that has most.
+    The application has another `seconds` to answer a complete request. Slow clients do not extend
+    the deadlines. If there are more than `most` connections, a new one replaces the one that has
+    been waiting for a request the longest, among those of the address with the most connections.
     """
 
     seconds: float
     most: int
-    waiting: dict[str, dict["Connection", None]]  # by address; longest first
+    waiting: dict[str, dict["Connection", None]]  # by address; the longest waiting first
 
     def connection_made(self, transport: Any) -> None:
-        """Starts its clock."""
+        """Starts the timer."""
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
-        self._running: Any = None  # what is answered now; `cycle` is what was asked for last
+        self._running: Any = None  # the request being answered; `cycle` is the latest one
         self._address = self.client[0] if self.client else ""
         self._buffer = bytearray(_READ)
         self._begin()
         self._wait_within(self.seconds)
-        self._timer = self.loop.call_at(self._deadline, self._look_at_clock)
+        self._timer = self.loop.call_at(self._deadline, self._check_deadline)
         if len(self.connections) > self.most:
             longest = max(self.waiting.values(), key=len)
             next(iter(longest))._abort()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Stops its clock."""
+        """Stops the timer."""
         self._timer.cancel()
         self._leave()
-        self._forget()
+        self._disconnect()
         super().connection_lost(error)
 
     def get_buffer(self, sizehint: int) -> bytearray:
-        """Where the next bytes go."""
+        """The buffer for the next bytes."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Some are there."""
+        """Handles `nbytes` received bytes."""
         self.data_received(bytes(self._buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Parses what has come in."""
+        """Parses received bytes and enforces the limits on headers and pieces."""
         self._head += len(data)
         super().data_received(data)
-        crumbs = self._pieces > _PIECES and self._size < _SMALL * self._pieces
-        if (self._head > _MOST_HEAD or crumbs) and not self.transport.is_closing():
+        tiny_pieces = self._pieces > _PIECES and self._size < _SMALL * self._pieces
+        if (self._head > _MOST_HEAD or tiny_pieces) and not self.transport.is_closing():
             if self.cycle is None or self.cycle.response_complete:
-                self.send_400_response("A head, or what stands between chunks, is too long.")
+                self.send_400_response("The headers, or the data between chunks, are too long.")
             else:
                 self._abort()
 
     def on_message_begin(self) -> None:
-        """A request's first byte is here.
+        """Handles the start of a request.
 
         Raises:
-          ValueError: too many are before it; the parser has 400 said.
+          ValueError: too many requests are pending; the parser answers 400.
         """
         if len(self.pipeline) >= _PIPELINE:
-            raise ValueError(f"over {_PIPELINE} requests wait in one connection")
+            raise ValueError(f"over {_PIPELINE} requests are pending in one connection")
         super().on_message_begin()
         self._begin()
         self._deadline = self.loop.time() + self.seconds + _SLACK
 
     def on_body(self, body: bytes) -> None:
-        """A piece of its body is here."""
+        """Handles a piece of its body."""
         self._head = 0
         self._pieces += 1
         self._size += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Its last byte is here."""
+        """Handles the end of a request."""
         super().on_message_complete()
-        self._whole = True
-        if self.cycle.response_complete:  # it was refused before
+        self._complete = True
+        if self.cycle.response_complete:  # it was already rejected
             self._wait_within(self.seconds)
             return
         self._leave()
         self._deadline = self.loop.time() + 2 * self.seconds + _SLACK
 
     def on_response_complete(self) -> None:
-        """Its answer is written, to where it waits to be read."""
+        """Handles the end of a response, when it is in the send buffer."""
         more = bool(self.pipeline)
         super().on_response_complete()
         if more:
             self._deadline = self.loop.time() + 2 * self.seconds + _SLACK
-        elif self._whole:
+        elif self._complete:
             self._wait_within(self.seconds)
 
     def _begin(self) -> None:
         self._head = self._pieces = self._size = 0
-        self._whole = False
+        self._complete = False
 
     def _wait_within(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds
@@ -139,11 +139,11 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
 
     def _abort(self) -> None:
         self._leave()
-        self._forget()
-        self.transport.abort()  # to close it would wait until what is unread is read
+        self._disconnect()
+        self.transport.abort()  # close() would wait until the send buffer is read
 
-    def _forget(self) -> None:
-        """Nothing that is still written goes anywhere."""
+    def _disconnect(self) -> None:
+        """Marks all requests as disconnected, so that their output is discarded."""
         self.pipeline.clear()
         for cycle in filter(None, (self.cycle, self._running)):
             cycle.disconnected = True
@@ -153,15 +153,15 @@ class Connection(HttpToolsProtocol, asyncio.BufferedProtocol):
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _look_at_clock(self) -> None:
+    def _check_deadline(self) -> None:
         if self.loop.time() >= self._deadline:
             self._abort()
         else:
-            self._timer = self.loop.call_at(self._deadline, self._look_at_clock)
+            self._timer = self.loop.call_at(self._deadline, self._check_deadline)
 
 
 def server_of(app: Any, limits: Limits) -> uvicorn.Server:
-    """What answers HTTP for an ASGI application, with `run(sockets=[listener])`."""
+    """An HTTP server for an ASGI application; start it by `run(sockets=[listener])`."""
     most = min(limits.connections, max(_open_files()[0] - _OTHER_FILES, 1))
     bounds = {"seconds": limits.seconds, "most": most, "waiting": {}}
     http = type("Http", (Connection,), bounds)
@@ -169,7 +169,7 @@ def server_of(app: Any, limits: Limits) -> uvicorn.Server:
         uvicorn.Config(
             app,
             http=http,
-            loop="asyncio",  # uvloop reads 256 KiB at a time, whatever it is told
+            loop="asyncio",  # uvloop always reads 256 KiB at a time
             ws="none",
             log_level="error",
             access_log=False,
@@ -179,7 +179,7 @@ def server_of(app: Any, limits: Limits) -> uvicorn.Server:
 
 
 def allow(connections: int) -> None:
-    """Has the system let this process open as many connections, or as many as it ever may."""
+    """Raises the process's limit of open files for `connections`, up to the hard limit."""
     soft, hard = _open_files()
     if soft < connections + _OTHER_FILES:
         import resource
@@ -191,7 +191,7 @@ def allow(connections: int) -> None:
 
 
 def _open_files() -> tuple[int, int]:
-    """How many files this process may open, and how many it may ask for."""
+    """The soft and the hard limit of open files."""
     try:
         import resource
     except ImportError:  # Windows has no such limit

@@ -1,7 +1,7 @@
 """A queue that is fair among clients, and among the requests of each.
 
-Self-clocked fair queueing (Golestani, INFOCOM 1994) at two levels: whoever waits gets an equal
-share of the work that is done, so that what is small is done soon, whatever else waits.
+Self-clocked fair queueing (Golestani, INFOCOM 1994) at two levels: each waiting client gets an
+equal share of the work, so small requests finish soon regardless of large ones.
 """
 
 import threading
@@ -15,11 +15,12 @@ _due = attrgetter("due")
 
 
 class Ticket(Generic[Item]):
-    """What one request has waiting, in order.
+    """The queued jobs of one request, in order.
 
     Attributes:
-      client: whose it is.
-      due: the share of its client's work at which its next job is done.
+      client: the key of its client.
+      jobs: (job, cost) pairs.
+      due: the virtual time of its client at which its next job finishes.
     """
 
     def __init__(self, client: Hashable, jobs: Iterable[tuple[Item, float]]):
@@ -29,19 +30,19 @@ class Ticket(Generic[Item]):
 class _Client(Generic[Item]):
     def __init__(self, served: float):
         self.tickets: dict[Ticket[Item], None] = {}
-        self.now = 0.0  # the share that the ticket served last had
-        self.served = served  # the share of all work that this client had
+        self.now = 0.0  # the virtual time among this client's tickets
+        self.served = served  # the virtual time at which this client was last served
         self.head: Ticket[Item]
         self.due = 0.0
 
-    def look(self) -> None:
-        """Finds whose turn is next; to be called where the tickets have changed."""
+    def update(self) -> None:
+        """Finds the next ticket; to be called after the tickets have changed."""
         self.head = min(self.tickets, key=_due)
         self.due = self.served + self.head.jobs[0][1]
 
 
 class FairQueue(Generic[Item]):
-    """Jobs of a known cost, each taken once; safe to call from threads."""
+    """Jobs of known cost, each taken once. Thread-safe."""
 
     def __init__(self):
         self._changed = threading.Condition()
@@ -50,7 +51,7 @@ class FairQueue(Generic[Item]):
         self._closed = False
 
     def put(self, client: Hashable, jobs: Iterable[tuple[Item, float]]) -> Ticket[Item]:
-        """Has the jobs of a request wait, at least one, each with its cost, above 0."""
+        """Queues the jobs of a request: at least one, each with a positive cost."""
         ticket = Ticket(client, jobs)
         with self._changed:
             if client not in self._clients:
@@ -58,12 +59,12 @@ class FairQueue(Generic[Item]):
             known = self._clients[client]
             ticket.due = known.now + ticket.jobs[0][1]
             known.tickets[ticket] = None
-            known.look()
+            known.update()
             self._changed.notify(len(ticket.jobs))
         return ticket
 
     def withdraw(self, ticket: Ticket[Item]) -> None:
-        """Drops what of a ticket still waits."""
+        """Drops the jobs of a ticket that are still queued."""
         with self._changed:
             client = self._clients.get(ticket.client)
             if client is not None and ticket in client.tickets:
@@ -71,10 +72,11 @@ class FairQueue(Generic[Item]):
                 self._settle(client, ticket)
 
     def take(self, most: float) -> list[Item]:
-        """The next jobs, of `most` cost in all, or one that costs more; waits until there are some.
+        """Waits for jobs and takes the next ones.
 
         Returns:
-          None at all once the queue is closed and empty.
+          Jobs of at most `most` total cost, or a single one that costs more; an empty list once the
+          queue is closed and empty.
         """
         with self._changed:
             while not self._clients and not self._closed:
@@ -90,7 +92,7 @@ class FairQueue(Generic[Item]):
             return items
 
     def close(self) -> None:
-        """Takes an end once what waits is taken."""
+        """Closes the queue: `take` returns an empty list once all queued jobs are taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -109,8 +111,8 @@ class FairQueue(Generic[Item]):
         if not ticket.jobs:
             del client.tickets[ticket]
         if client.tickets:
-            client.look()
+            client.update()
             return
-        del self._clients[ticket.client]  # who comes back begins where the others are
+        del self._clients[ticket.client]  # a client that returns starts at the current time
         if not self._clients:
             self._now = 0.0

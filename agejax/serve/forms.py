@@ -1,4 +1,4 @@
-"""The files of a multipart/form-data body, in memory: an error leaves no temporary file behind."""
+"""Parses the files of a multipart/form-data body in memory, without temporary files."""
 
 import logging
 import time
@@ -6,33 +6,33 @@ import time
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every odd form
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of each malformed form
 
 _MAX_BOUNDARY = 70  # bytes: RFC 2046, 5.1.1
-_MAX_HEADER = 2048  # bytes of a line in a part's head; a file's name has 255 characters at most
-_OTHERS = 100  # fields that are no files
-_PIECE = 65_536  # bytes, after each of which the time is looked at
-_SECONDS = 0.5  # of a processor for a form: the largest that are not made to be slow need 0.1
-_OPTIONS = 16  # of a part's disposition
+_MAX_HEADER = 2048  # bytes of a line of a part's headers; file names have at most 255 characters
+_OTHERS = 100  # fields that are not files
+_PIECE = 65_536  # bytes parsed between two checks of the time
+_SECONDS = 0.5  # of CPU time for a form; the largest legitimate ones need 0.1
+_OPTIONS = 16  # parameters of a part's Content-Disposition
 _PADDING = 16  # blanks between a boundary and the end of its line
 
 
 class BadForm(ValueError):
-    """The body is no form as its content type says; says why."""
+    """The body is not a valid form; the message says why."""
 
 
 class LargeForm(ValueError):
-    """A form takes more to read than it may; says what."""
+    """A form exceeds a limit; the message says which."""
 
 
 def files_of(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes]]:
-    """The name and the bytes of each file of a form, in order; other fields are left out.
+    """The name and the bytes of each file of a form, in order; other fields are ignored.
 
-    Reading stops after `most` + 1 files.
+    Parsing stops after `most` + 1 files.
 
     Raises:
-      BadForm: there is no boundary, or the body is malformed or cut off.
-      LargeForm: it has more parts, or takes longer to read, than any form of `most` files does.
+      BadForm: there is no boundary, or the body is malformed or truncated.
+      LargeForm: it has too many parts, or takes too long to parse, for a form of `most` files.
     """
     boundary = _boundary(content_type)
     _check_boundaries(b"--" + boundary, body, most + _OTHERS)
@@ -74,7 +74,7 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _check_boundaries(delimiter: bytes, body: bytes, most: int) -> None:
-    """Refuses at once what the parser, byte by byte, would take long for."""
+    """Rejects forms early that the parser, which works byte by byte, would be slow on."""
     line = b"\r\n" + delimiter
     start = body.find(delimiter)
     for _ in range(most + 1):
@@ -84,16 +84,16 @@ def _check_boundaries(delimiter: bytes, body: bytes, most: int) -> None:
         if not body[end : end + _PADDING].strip(b" \t") and len(body) > end + _PADDING:
             raise LargeForm(f"over {_PADDING} blanks behind a boundary")
         start = body.find(line, end)
-    raise LargeForm(f"over {most} parts; give each image as a file, and little else")
+    raise LargeForm(f"over {most} parts; send each image as a file, and few other fields")
 
 
 def _parse(parser: MultipartParser, body: memoryview) -> None:
-    """Parses in pieces; what makes any of them slow, it ends."""
+    """Parses in pieces and aborts when the time limit is exceeded."""
     end = time.thread_time() + _SECONDS
     for start in range(0, len(body), _PIECE):
         parser.write(bytes(body[start : start + _PIECE]))
         if time.thread_time() > end:
-            raise LargeForm(f"parts that take over {_SECONDS:g} s to tell from one another")
+            raise LargeForm(f"parsing it takes over {_SECONDS:g} s")
 
 
 class _Enough(Exception):
@@ -101,7 +101,7 @@ class _Enough(Exception):
 
 
 class _Form:
-    """What the parser calls, with `data[start:end]` where there is some."""
+    """The parser's callbacks; data callbacks receive `data[start:end]`."""
 
     def __init__(self, most: int):
         self.files: list[tuple[str, bytes]] = []
@@ -126,7 +126,7 @@ class _Form:
 
     def headers_finished(self) -> None:
         if self._disposition.count(b";") > _OPTIONS:
-            raise LargeForm(f"over {_OPTIONS} options of a part")
+            raise LargeForm(f"over {_OPTIONS} parameters in a part's Content-Disposition")
         name = parse_options_header(self._disposition)[1].get(b"filename")
         self._file = None if name is None else name.decode("utf-8", "replace")
 

@@ -1,4 +1,4 @@
-"""What a request to the service may bring: the images in its body, within limits."""
+"""Reads the images in the body of a request, within limits."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from agejax.serve.admission import Refused
 from agejax.serve.forms import BadForm, LargeForm, files_of
 from agejax.serve.limits import MIB, Limits
 
-# Work is counted in pixels of a JPEG, at about 15 ns each on a processor.
-_LEAST = 100_000  # of any image, or of refusing what is none
-_NO_JPEG = 4  # a pixel of a PNG or WebP image, which is decoded whole before it is made smaller
-_SEARCH = 5_000_000  # for faces in a photo, whatever its size
-_SCANS = 10  # of an ordinary progressive JPEG; one of more takes longer in proportion
+# The unit of work is a pixel of a JPEG, which takes about 15 ns of CPU time.
+_LEAST = 100_000  # minimum of any image, also of one that is rejected
+_NO_JPEG = 4  # per pixel of a PNG or WebP image, which is decoded at full size
+_SEARCH = 5_000_000  # of face detection in a photo, regardless of its size
+_SCANS = 10  # of an ordinary progressive JPEG; more scans take proportionally longer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Sent:
     """An image that was sent.
 
     Attributes:
-      name: of its file; "" for a body that is one image.
-      data: its bytes, of any kind.
-      work: what it takes to read, about.
+      name: the file's; "" if the body is a single image.
+      data: its bytes, not yet checked.
+      work: its estimated cost.
     """
 
     name: str
@@ -34,12 +34,12 @@ class Sent:
 
 
 async def body_of(request: Request, limits: Limits, hold: Callable[[int], None]) -> bytes:
-    """The body of a request, whole.
+    """Receives the body of a request.
 
     Args:
-      request: a POST.
-      limits: for its size.
-      hold: called with the number of bytes that come in, each time; may raise `Refused`.
+      request: a POST request.
+      limits: limits its size.
+      hold: called with the number of bytes of each chunk; may raise `Refused`.
 
     Raises:
       Refused: it is empty or too large.
@@ -48,7 +48,7 @@ async def body_of(request: Request, limits: Limits, hold: Callable[[int], None])
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > 8 * most:  # it was read on, and thrown away, so that a client could hear of it
+        if size > 8 * most:  # up to here, data is discarded so that the client receives the error
             break
         if size <= most:
             hold(len(chunk))
@@ -58,25 +58,25 @@ async def body_of(request: Request, limits: Limits, hold: Callable[[int], None])
     if size > most:
         raise Refused(413, f"the request is larger than {most / MIB:g} MiB")
     if not size:
-        raise Refused(400, "the request has no body; send an image, or a form of files")
+        raise Refused(400, "the request has no body; send an image, or a form with files")
     return b"".join(chunks)
 
 
 def images_of(content_type: str, body: bytes, limits: Limits, photos: bool | None) -> list[Sent]:
-    """The images of a body: a form's files, or itself; of each, no more than its head is read.
+    """The images of a body: the files of a form, or the body itself. Only headers are decoded.
 
-    To be called in a thread: of a large form this takes a while. `photos` is as for an `Opener`.
+    To be called in a thread, as large forms are slow. `photos` is as for an `Opener`.
 
     Raises:
-      Refused: it is malformed, or past a limit.
+      Refused: the body is malformed or exceeds a limit.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    files = [("", body)]  # whatever else it says: curl says "form" of any body
+    files = [("", body)]  # for any other type: curl declares every body a urlencoded form
     if kind == "multipart/form-data":
         files = _files(content_type, body, limits.images)
     sizes = [_pixels_and_work(data, photos) for _, data in files]
     most = limits.megapixels * 1e6
-    pixels = sum(n for n, _ in sizes if n <= most)  # a larger one is refused by itself, unread
+    pixels = sum(n for n, _ in sizes if n <= most)  # larger images are rejected one by one
     if pixels > max(limits.request_megapixels, limits.megapixels) * 1e6:
         raise Refused(
             413,
@@ -95,11 +95,11 @@ def _files(content_type: str, body: bytes, most: int) -> list[tuple[str, bytes]]
     except BadForm as error:
         raise Refused(400, f"not a readable form: {error}") from error
     except LargeForm as error:
-        raise Refused(413, f"too large a form: {error}") from error
+        raise Refused(413, f"the form is too large: {error}") from error
     if len(files) > most:
         raise Refused(413, f"more than {most} images in a request")
     if not files:
-        raise Refused(400, "the form has no file; give each image as one, under any name")
+        raise Refused(400, "the form has no file; send each image as a file, in any field")
     return files
 
 

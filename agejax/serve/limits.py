@@ -1,4 +1,4 @@
-"""What the service may be asked for."""
+"""The limits of the service."""
 
 import dataclasses
 
@@ -7,17 +7,17 @@ MIB = 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a request may ask for, and all of them together.
+    """Limits of a request, and of all requests together.
 
     Attributes:
-      mib: of a request's body, in MiB.
-      images: in a request.
-      megapixels: of an image, in millions.
-      request_megapixels: of all images of a request together, in millions.
-      seconds: for a request to come in, as many again for its answer, and for that to be read.
-      requests: that are worked on, or wait, at the same time.
-      held_mib: of the bodies of all these, and of those that still come in, in MiB.
-      connections: that are open at the same time.
+      mib: size of a request's body, in MiB.
+      images: number of images in a request.
+      megapixels: pixels of an image, in millions.
+      request_megapixels: pixels of all images of a request together, in millions.
+      seconds: time to receive a request, again to answer it, and again to send the answer.
+      requests: number of requests processed or queued at the same time.
+      held_mib: size of the bodies of these and of requests being received, in MiB.
+      connections: number of open connections.
     """
 
     mib: float = 32

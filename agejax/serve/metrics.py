@@ -1,4 +1,4 @@
-"""The service's numbers, in Prometheus' format."""
+"""Metrics of the service in Prometheus' format."""
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -9,35 +9,35 @@ _FACES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """What the service counts; a registry of its own, so that two services do not meet."""
+    """Metrics of one service, in a registry of its own."""
 
     def __init__(self):
-        """All at zero."""
+        """Starts all at zero."""
         to = self._registry = CollectorRegistry()
         self.requests = Counter(
             "agejax_requests",
-            "Requests to /predict, by the status of their answer",
+            "Requests to /predict, by response status",
             ["status"],
             registry=to,
         )
         self.images = Counter(
             "agejax_images",
-            "Images, by whether they were read",
+            "Images, by result",
             ["result"],
             registry=to,
         )
-        self.faces = Counter("agejax_faces", "Faces that were predicted", registry=to)
-        self.in_flight = Gauge("agejax_requests_in_flight", "Requests worked on", registry=to)
+        self.faces = Counter("agejax_faces", "Predicted faces", registry=to)
+        self.in_flight = Gauge("agejax_requests_in_flight", "Requests in progress", registry=to)
         self.seconds = Histogram(
             "agejax_request_seconds",
-            "From a request's head to its answer",
+            "Time from a request's headers to its response",
             buckets=_SECONDS,
             registry=to,
         )
         self.batch = Histogram(
-            "agejax_batch_faces", "Faces that were predicted together", buckets=_FACES, registry=to
+            "agejax_batch_faces", "Faces predicted in one batch", buckets=_FACES, registry=to
         )
 
     def text(self) -> bytes:
-        """All of them, as `CONTENT_TYPE` says."""
+        """All metrics, in the format `CONTENT_TYPE`."""
         return prometheus_client.generate_latest(self._registry)

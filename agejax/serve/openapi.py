@@ -7,16 +7,16 @@ from agejax.serve.limits import Limits
 
 
 def openapi(limits: Limits) -> dict[str, Any]:
-    """OpenAPI 3.1 of the service under these limits."""
+    """The OpenAPI 3.1 description of a service with these limits."""
     from agejax import __version__
 
     image = {"type": "string", "contentMediaType": "image/*", "description": FORMATS}
     form = _object(images={"type": "array", "items": image, "maxItems": limits.images})
     body = {
         "required": True,
-        "description": f"An image, or a form of up to {limits.images} files; up to "
-        f"{limits.mib:g} MiB, each image up to {limits.megapixels:g} million pixels, all "
-        f"together up to {limits.request_megapixels:g} million.",
+        "description": f"An image, or a form of up to {limits.images} files; at most "
+        f"{limits.mib:g} MiB; at most {limits.megapixels:g} million pixels per image and "
+        f"{limits.request_megapixels:g} million in total.",
         "content": {
             "image/jpeg": {"schema": image},
             "image/png": {"schema": image},
@@ -26,28 +26,28 @@ def openapi(limits: Limits) -> dict[str, Any]:
         },
     }
     refusals = {
-        "400": "Nothing was sent, or a malformed form or parameter.",
-        "408": f"The request took over {limits.seconds:g} s to come in.",
-        "413": "Too large, too many images, or too many pixels in all.",
+        "400": "The body is empty, or a form or parameter is malformed.",
+        "408": f"The request was not received within {limits.seconds:g} s.",
+        "413": "The body is too large, or has too many images or pixels.",
         "422": "None of the images can be read.",
-        "429": "Too much is being worked on; try again after a while.",
-        "503": f"No answer within {limits.seconds:g} s.",
+        "429": "Too many requests are in progress; try again later.",
+        "503": f"The request was not processed within {limits.seconds:g} s.",
     }
     predict = {
-        "summary": "Read age and gender from every face in images",
+        "summary": "Predict age and gender of every face in images",
         "parameters": [
-            _parameter("photos", "auto", "Whether images are photos to find faces in", "auto"),
-            _parameter("distribution", "false", "Whether to tell the probability of each age"),
+            _parameter("photos", "auto", "Whether the images are photos or face crops", "auto"),
+            _parameter("distribution", "false", "Whether to return the probability of each age"),
         ],
         "requestBody": body,
-        "responses": {"200": _json("What was read", {"$ref": "#/components/schemas/Images"})}
+        "responses": {"200": _json("Predictions", {"$ref": "#/components/schemas/Images"})}
         | {
             status: _json(said, {"$ref": "#/components/schemas/Error"})
             for status, said in refusals.items()
         },
     }
     health = _object(status=_STRING, size=_INTEGER, photos=_BOOLEAN, trunk=_STRING, step=_INTEGER)
-    text = {"description": "Numbers", "content": {"text/plain": {"schema": _STRING}}}
+    text = {"description": "Metrics", "content": {"text/plain": {"schema": _STRING}}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "agejax", "version": __version__},
@@ -55,11 +55,11 @@ def openapi(limits: Limits) -> dict[str, Any]:
             "/predict": {"post": predict},
             "/health": {
                 "get": {
-                    "summary": "Whether it works",
-                    "responses": {"200": _json("It does", health)},
+                    "summary": "Check that the service is ready",
+                    "responses": {"200": _json("It is ready", health)},
                 }
             },
-            "/metrics": {"get": {"summary": "Numbers for Prometheus", "responses": {"200": text}}},
+            "/metrics": {"get": {"summary": "Prometheus metrics", "responses": {"200": text}}},
         },
         "components": {"schemas": _schemas()},
     }
@@ -73,7 +73,7 @@ def _schemas() -> dict[str, Any]:
     share = {"type": "number", "minimum": 0, "maximum": 1}
     face = _object(
         age=years,
-        age_low=years | {"description": "years; nine in ten lie between this and age_high"},
+        age_low=years | {"description": "years; lower end of the 90% interval"},
         age_high=years,
         gender={"enum": ["F", "M"]},
         gender_probability=share,
@@ -81,8 +81,8 @@ def _schemas() -> dict[str, Any]:
         box={
             "type": ["array", "null"],
             "items": {"type": "number"},
-            "description": "x, y, width and height in pixels of the upright image; null where it "
-            "was taken for a face crop",
+            "description": "x, y, width and height in pixels of the upright image; null if the "
+            "image is a face crop",
         },
     )
     other = _object(**{"class": _STRING, "probability": share})
@@ -94,7 +94,7 @@ def _schemas() -> dict[str, Any]:
         height={"type": ["integer", "null"]},
         faces={"type": "array", "items": {"$ref": "#/components/schemas/Face"}},
         error={"type": ["string", "null"], "description": "why it could not be read"},
-        note={"type": ["string", "null"], "description": "what is to be known of all its faces"},
+        note={"type": ["string", "null"], "description": "a remark on all its faces"},
     )
     images = {"type": "array", "items": {"$ref": "#/components/schemas/Image"}}
     return {

@@ -219,7 +219,7 @@ def test_evaluations_that_are_none_say_nothing(tmp_path, text):
         (tmp_path / "eval" / name).write_bytes(text.encode(errors="surrogateescape"))
     assert licence_of(tmp_path) is None
     assert _constant([tmp_path / "eval" / "test.npz"]) == {}
-    assert "not what an evaluation writes" in _figures(tmp_path, "test")
+    assert "not a valid evaluation" in _figures(tmp_path, "test")
     config = get_config()
     (tmp_path / "config.json").write_text(configs.to_json(config))
     (tmp_path / "eval" / "test.npz").touch()
@@ -245,7 +245,7 @@ def test_a_report_of_figures_that_are_none_is_one_line(monkeypatch, tmp_path, te
 
     evaluation = write.Evaluation("x", {"split": text}, {}, [], get_config())
     monkeypatch.setattr(write, "open_evaluation", lambda *_: evaluation)
-    with pytest.raises(UserError, match=r"eval/test\.json is not what an evaluation writes"):
+    with pytest.raises(UserError, match=r"eval/test\.json is not a valid evaluation"):
         write.write_report(tmp_path, faces=0)
     assert not list(tmp_path.rglob("*.html"))
 

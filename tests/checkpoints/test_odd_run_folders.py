@@ -108,7 +108,7 @@ def test_it_is_not_copied_and_does_not_take_a_folder(workdir, tmp_path):
     Checkpoints(workdir, read_only=True).copy(2, to, CONFIG, 1.0, Calibration())
     assert not any(is_junk(path.name) for path in (out / "checkpoints").rglob("*"))
     (out / "x").touch()
-    with pytest.raises(UserError, match="is taken"):
+    with pytest.raises(UserError, match="already exists"):
         check_out(out)
 
 

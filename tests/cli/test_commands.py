@@ -384,7 +384,7 @@ def test_crops_prints_what_each_crop_costs(agejax_, run):
     assert first.startswith("test: ")
     assert "change" in head
     assert [line.split("  ")[1].strip() for line in (cut, whole, padded)] == [
-        *("cut by 30%", "as it is", "padded by 20%")
+        *("cut by 30%", "unchanged", "padded by 20%")
     ]
     code, out, _ = agejax_("crops", run, "--by", "0.1", "0", "--json")
     cut, whole = map(json.loads, out.splitlines())

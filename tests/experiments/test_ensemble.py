@@ -140,16 +140,16 @@ def test_what_cannot_be_averaged_is_told_in_one_line(
     paths = good(sorted(archives.glob("wiki_crop/*/*.jpg"))[:40])
     ages.write_text("\n".join(["path,age", *(f"{path},30" for path in paths)]))
     for args, said in (
-        ((run,), "of two runs or more"),
+        ((run,), "at least two runs"),
         ((run, other, f"{run}/"), "each of them named once"),
         ((run, copied), "no two of the same weights"),
-        ((run, elsewhere), "their data are called alike, but were other faces"),
-        ((run, other, "--faces", ages, "--split", "all"), "tells no gender"),
-        ((run, both[0]), "is an ensemble itself; name its members"),
-        ((run, larger), "config.data.size is 16 of the one and 24 of the other"),
+        ((run, elsewhere), "their data have the same settings, but contained different faces"),
+        ((run, other, "--faces", ages, "--split", "all"), "has no gender labels"),
+        ((run, both[0]), "is itself an ensemble; give its members"),
+        ((run, larger), "config.data.size is 16 in the first and 24 in the second"),
         ((run, tmp_path), "no trained run here"),
         ((run, other, "--checkpoint", "7"), "no checkpoint '7'"),
-        ((run, other, "--split", "train"), "know them by heart"),
+        ((run, other, "--split", "train"), "cannot be fitted on the training faces"),
         ((run, other, "--split", "tset"), "no split 'tset'"),
     ):
         code, out, err = ensemble(*args, "-o", tmp_path / "new")
@@ -157,7 +157,7 @@ def test_what_cannot_be_averaged_is_told_in_one_line(
         assert said in err
         assert err.count("\n") == 1
     assert not (tmp_path / "new").exists()
-    assert "is taken" in ensemble(run, other, "-o", both[0])[2]
+    assert "already exists" in ensemble(run, other, "-o", both[0])[2]
     assert "/proc/new" in ensemble(run, other, "-o", "/proc/new")[2]
 
 
@@ -166,12 +166,12 @@ def test_what_cannot_be_averaged_is_told_in_one_line(
     [
         (
             {"tasks.age.head": OrdinalCNN, "tasks.age.loss": ordinal},
-            "config.tasks.age.head is 'agejax.models.heads:Softmax' of the one and",
+            "config.tasks.age.head is 'agejax.models.heads:Softmax' in the first and",
         ),
-        ({"tasks.age.classes": 110}, "config.tasks.age.classes is 101 of the one and 110"),
-        ({"model.flip": True}, "config.model.flip is False of the one and True"),
-        ({"data.margin": 0.2}, "config.data.margin is 0.4 of the one and 0.2"),
-        ({"data.min_face_score": 1.0}, "config.data.min_face_score is 0.0 of the one and 1.0"),
+        ({"tasks.age.classes": 110}, "config.tasks.age.classes is 101 in the first and 110"),
+        ({"model.flip": True}, "config.model.flip is False in the first and True"),
+        ({"data.margin": 0.2}, "config.data.margin is 0.4 in the first and 0.2"),
+        ({"data.min_face_score": 1.0}, "config.data.min_face_score is 0.0 in the first and 1.0"),
     ],
 )
 def test_members_must_agree_on_what_is_asked_of_them(ensemble, run, changes, said, tmp_path):

@@ -138,8 +138,8 @@ def test_what_cannot_be_is_told_in_one_line(calibrate, run, tmp_path):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").write_text("mine")
     for args, said in (
-        ((run, "-o", run), "is taken"),
-        ((run, "-o", tmp_path / "taken"), "is taken"),
+        ((run, "-o", run), "already exists"),
+        ((run, "-o", tmp_path / "taken"), "already exists"),
         ((run, "-o", tmp_path / "new", "--adjust", "2"), "from 0 to 1"),
         ((run, "-o", tmp_path / "new", "--adjust", "nan"), "a finite number"),
         ((run, "-o", tmp_path / "new", "--mirror", "0.5"), "in [0, 0.5)"),
@@ -169,7 +169,10 @@ def test_a_setting_that_needs_other_weights_is_refused(run, tmp_path):
 
 
 def test_training_faces_do_not_teach(calibrate, run, tiny, tmp_path):
-    assert "know them by heart" in calibrate(run, "-o", tmp_path / "new", "--split", "train")[2]
+    assert (
+        "cannot be fitted on the training faces"
+        in calibrate(run, "-o", tmp_path / "new", "--split", "train")[2]
+    )
     faces = open_split(tiny, "train")
     (tmp_path / "images").mkdir()
     lines = ["path,age"]
@@ -180,7 +183,7 @@ def test_training_faces_do_not_teach(calibrate, run, tiny, tmp_path):
     args = ("--faces", tmp_path / "faces.csv", "--split", "all")
     code, _, err = calibrate(run, "-o", tmp_path / "new", *args)
     assert code == 2
-    assert "all its faces are among those the run was trained on" in err
+    assert "the run was trained on all of its faces" in err
 
 
 def test_a_run_whose_data_has_moved_or_is_gone(calibrate, run, built, archives, tmp_path):

@@ -178,7 +178,7 @@ def test_done_is_what_is_trained_to_its_end_and_evaluated(run, tiny, tmp_path):
     tiny.eval.split = "train"
     assert not is_done(tiny, run)
     tiny.seed = 5
-    with pytest.raises(UserError, match=r"holds another run: config\.seed was 0"):
+    with pytest.raises(UserError, match=r"contains another run: config\.seed was 0"):
         is_done(tiny, run)
 
 

@@ -170,8 +170,8 @@ def test_an_unknown_primitive_is_named():
 
 
 UNKNOWN = {
-    "a rounding to 4 and 3 bits": lambda x: jax.lax.reduce_precision(x, 4, 3),
-    "from outside of an array": lambda x: jnp.take(x, np.array([1, 99]), axis=1, mode="fill"),
+    "rounding to 4 exponent and 3 mantissa bits": lambda x: jax.lax.reduce_precision(x, 4, 3),
+    "a gather out of bounds": lambda x: jnp.take(x, np.array([1, 99]), axis=1, mode="fill"),
 }
 
 

@@ -173,7 +173,7 @@ def test_what_is_no_image_is_told(page, tmp_path, painted):
     faces = dropped(page, [tmp_path / "notes.txt", tmp_path / "cut.jpg", painted[0]])
     assert [len(of) for of in faces] == [0, 0, 1]
     for name in ("notes.txt", "cut.jpg"):
-        expect(page.get_by_text(f"{name}: no image that this browser can read")).to_be_visible()
+        expect(page.get_by_text(f"{name}: this browser cannot read the image")).to_be_visible()
 
 
 def test_nothing_but_a_face_is_no_face(page, tmp_path):
@@ -184,7 +184,7 @@ def test_nothing_but_a_face_is_no_face(page, tmp_path):
 
 def test_the_camera_is_looked_at_and_a_picture_taken(page):
     page.get_by_role("button", name="Use the camera").click()
-    page.get_by_role("button", name="Take this picture").click()
+    page.get_by_role("button", name="Take a picture").click()
     assert len(readings(page, 1)) == 1
     page.get_by_role("button", name="Turn the camera off").click()
     expect(page.locator("#live")).to_be_hidden()
@@ -214,7 +214,9 @@ def test_a_margin_that_nobody_knows_is_told_of_each_photo(browser, folder, share
         page.goto(url)
         page.locator("body[data-state=ready]").wait_for()
         dropped(page, [_group(shared, tmp_path)])
-        expect(page.get_by_text("is not known, as nobody measured it").first).to_be_visible()
+        expect(
+            page.get_by_text("training faces is unknown, as nobody measured it").first
+        ).to_be_visible()
 
 
 def _overlap(a, b):

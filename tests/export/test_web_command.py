@@ -40,9 +40,9 @@ def test_another_page_takes_the_place_of_the_one_before(export, run, tmp_path):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--out", "{tmp}"], "holds something else"),
-        (["--out", "{tmp}/x", "--ort", "{tmp}"], "no onnxruntime-web here"),
-        (["--out", "{tmp}/x"], "there is no npm here; install Node.js, or give --ort FOLDER"),
+        (["--out", "{tmp}"], "contains other files"),
+        (["--out", "{tmp}/x", "--ort", "{tmp}"], "of onnxruntime-web are not here"),
+        (["--out", "{tmp}/x"], "npm is not installed; install Node.js, or unpack the package"),
     ],
 )
 def test_what_is_wrong_is_one_line(export, run, tmp_path, monkeypatch, args, said):

@@ -200,5 +200,5 @@ def test_members_of_an_ensemble_must_have_the_same(measured, old):
     one, other = (ensemble._Member.of(path, "best") for path in (measured[0], old))
     assert one.margin().found > 20
     ensemble._check_alike(one, one)
-    with pytest.raises(UserError, match=r"config.data.margin is 0\.\d+ of the one and 0\.4 of"):
+    with pytest.raises(UserError, match=r"config.data.margin is 0\.\d+ in the first and 0\.4 in"):
         ensemble._check_alike(one, other)

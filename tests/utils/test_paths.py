@@ -68,7 +68,7 @@ def test_without_a_home_nothing_is_kept_there(homeless, monkeypatch):
     before = jax.config.jax_compilation_cache_dir
     keep_compiled()
     assert jax.config.jax_compilation_cache_dir == before
-    with pytest.raises(UserError, match="give --ort"):
+    with pytest.raises(UserError, match="by --ort"):
         _from_npm()
     with pytest.raises(UserError, match="name a data_dir"):
         build("imdb", None, None)

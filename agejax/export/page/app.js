@@ -1,4 +1,4 @@
-// The page: takes photos in, has the worker read them, and shows what it found.
+// The page: accepts photos, sends them to the worker, and shows the predictions.
 
 import { labels, photoCard } from "./cards.js";
 
@@ -6,22 +6,22 @@ const $ = (id) => document.getElementById(id);
 const status = $("status");
 const NOT_LOADED = "the model could not be loaded";
 
-$("unserved").remove(); // a page that is opened as a file never gets here
+$("unserved").remove(); // not reached if the page is opened as a file
 status.textContent = "Loading the model …";
 
-// A worker from a blob is bound by this page's content policy; one from a file would have its own.
+// A worker from a blob inherits this page's content policy; one from a file would have its own.
 const script = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`;
 const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
 const worker = new Worker(source, { type: "module" });
 const waiting = new Map();
-let asked = 0;
-let note = ""; // what is to be said of faces that were cut from photos
+let requested = 0;
+let note = ""; // a remark on faces cut from photos
 
 const ask = (message, transfer = []) =>
   new Promise((resolve, reject) => {
     if (document.body.dataset.state === "failed") throw new Error(NOT_LOADED);
-    waiting.set(++asked, { resolve, reject });
-    worker.postMessage({ id: asked, ...message }, transfer);
+    waiting.set(++requested, { resolve, reject });
+    worker.postMessage({ id: requested, ...message }, transfer);
   });
 
 worker.onmessage = ({ data }) => {
@@ -38,13 +38,13 @@ worker.onerror = (event) => failed(event.message ?? "the worker did not start");
 function introduce({ model, crop, versions, data_licence: licence }) {
   status.textContent = "";
   if (crop.margin_doubt) {
-    note = `How this model's training faces were cropped is not known, ${crop.margin_doubt}: `
-      + "ages may be off by years.";
+    note = `The crop margin of this model's training faces is unknown, ${crop.margin_doubt}: `
+      + "ages may be wrong by years.";
   }
   document.body.dataset.state = "ready";
   const name = model.trunk.split(":").at(-1);
-  const parts = [`${name}, ${crop.size} × ${crop.size} pixels a face, agejax ${versions.agejax}`];
-  if (licence) parts.push(`trained on data under the licence: ${licence}`);
+  const parts = [`${name}, ${crop.size} × ${crop.size} pixels per face, agejax ${versions.agejax}`];
+  if (licence) parts.push(`licence of the training data: ${licence}`);
   parts.push("face detection: MTCNN", "runtime: onnxruntime-web");
   $("model").textContent = parts.join(" · ");
 }
@@ -56,7 +56,7 @@ function failed(why) {
   waiting.clear();
 }
 
-// One photo after the other, the newest on top.
+// Processes photos one by one; the newest is on top.
 async function take(files) {
   for (const file of files) {
     const card = photoCard(file);
@@ -91,7 +91,7 @@ document.addEventListener("drop", (event) => {
 });
 document.addEventListener("paste", ({ clipboardData }) => take([...clipboardData.files]));
 
-// The camera: one frame after the other, as quickly as they are read.
+// The camera: predicts frame after frame, as fast as possible.
 const video = $("video");
 const canvas = document.createElement("canvas");
 
@@ -121,9 +121,9 @@ $("camera").onclick = async () => {
     $("live").hidden = false;
     $("invitation").hidden = true;
     status.textContent = note;
-    watch(stream).catch((error) => stop(`The camera's picture could not be read: ${error.message}`));
+    watch(stream).catch((error) => stop(`The camera image could not be read: ${error.message}`));
   } catch {
-    status.textContent = "There is no camera here, or this page may not use it.";
+    status.textContent = "No camera found, or this page is not allowed to use it.";
   }
 };
 

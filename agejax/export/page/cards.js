@@ -1,7 +1,7 @@
-// What is shown of a photo and of each face in it.
+// Shows a photo and each face in it.
 
 const GENDERS = ["female", "male"];
-const UNSURE_GENDER = 0.75, UNSURE_YEARS = 40; // as agejax/inference/prediction.py
+const UNSURE_GENDER = 0.75, UNSURE_YEARS = 40; // as in agejax/inference/prediction.py
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -31,7 +31,7 @@ export const labels = (faces) =>
     const mark = make("div", { class: "box" }, make("span", {}, short(face)));
     mark.classList.toggle("inside", y < 0.08); // above the box, its label would be cut off
     mark.classList.toggle("end", x > 0.8);
-    const edge = (share) => `${100 * Math.max(share, 0)}%`; // a box may reach past the photo's edge
+    const edge = (share) => `${100 * Math.max(share, 0)}%`; // a box may extend beyond the photo
     mark.style.left = edge(x);
     mark.style.top = edge(y);
     mark.style.right = edge(1 - x - width);
@@ -45,20 +45,20 @@ export function photoCard(file) {
   const boxes = make("div", { class: "boxes" });
   const picture = make("div", { class: "picture" }, image, boxes);
   const close = make("button", { type: "button", class: "close", "aria-label": `Remove ${file.name}` }, "×");
-  const list = make("div", { class: "faces" }, make("p", { class: "note" }, "Looking …"));
+  const list = make("div", { class: "faces" }, make("p", { class: "note" }, "Searching …"));
   const element = make("article", { class: "photo", "aria-busy": "true" }, picture, list, close);
   close.onclick = () => {
     URL.revokeObjectURL(url);
     element.remove();
   };
-  const tell = (text) => {
+  const showText = (text) => {
     list.replaceChildren(make("p", { class: "note" }, text));
     element.setAttribute("aria-busy", "false");
   };
   return {
     element,
     show({ faces }, note) {
-      if (!faces.length) return tell("No face found in this photo.");
+      if (!faces.length) return showText("No face found in this photo.");
       const marks = labels(faces);
       boxes.replaceChildren(...marks);
       const cards = faces.map((face) => faceCard(face));
@@ -71,7 +71,7 @@ export function photoCard(file) {
     },
     fail(why) {
       picture.remove();
-      tell(`${file.name}: ${why}.`);
+      showText(`${file.name}: ${why}.`);
     },
   };
 }
@@ -111,7 +111,7 @@ function faceCard(face) {
     );
   }
   const card = make("section", { class: "face" }, thumb, words, curve(face));
-  card.reading = face; // for whoever scripts the page
+  card.reading = face; // for scripts and tests
   return card;
 }
 
@@ -127,7 +127,7 @@ function draw(tag, attributes, text) {
 // The distribution over ages, its 90% interval filled and its median marked.
 function curve(face) {
   const width = 400, height = 96, base = 72, p = face.age_probabilities;
-  const x = (age) => 16 + ((width - 32) * age) / (p.length - 1); // room for half of "100"
+  const x = (age) => 16 + ((width - 32) * age) / (p.length - 1); // space for half of "100"
   const y = (q) => base - (base - 8) * (q / Math.max(...p));
   const at = (age) => {
     const low = Math.min(Math.floor(age), p.length - 2);

@@ -1,17 +1,17 @@
-// Faces in photos, by MTCNN (Zhang et al., IEEE SPL 2016): agejax/inference/face_crop.py, line by line.
+// Face detection by MTCNN (Zhang et al., IEEE SPL 2016); a port of agejax/data/face_detection.py.
 
 import { blank, resizeArea, round } from "./pixels.js";
 
-const SIDE = 960; // pixels of the longer side of what is searched
-const SMALLEST = 24; // pixels of the smallest face in that
-const WINDOW = 12, STRIDE = 2, SHRINK = 0.709; // P-Net's, and the step from size to size
-const SURE = [0.6, 0.7, 0.7]; // at least this sure of a face to pass P-, R- and O-Net
-const MOST = 400; // windows that R-Net sees at most
+const SIDE = 960; // pixels of the longer side of the searched image
+const SMALLEST = 24; // pixels of the smallest face in it
+const WINDOW = 12, STRIDE = 2, SHRINK = 0.709; // P-Net's, and the factor between pyramid levels
+const SURE = [0.6, 0.7, 0.7]; // minimum scores of P-, R- and O-Net
+const MOST = 400; // maximum number of windows for R-Net
 
-// A box is [x1, y1, x2, y2, score] until the end.
+// A box is [x1, y1, x2, y2, score] internally.
 
-// image -> [{x, y, width, height, score}], from left to right. `run(name, images, side)` gives
-// {offsets, scores}, as `tensor` packs images for it.
+// image -> [{x, y, width, height, score}], from left to right. `run(name, data, dims)` returns
+// {offsets, scores, dims} for images packed by `tensor`.
 export async function find(image, run) {
   const scale = Math.min(1, SIDE / Math.max(image.width, image.height));
   const to = (side) => Math.max(1, round(side * scale));
@@ -60,7 +60,7 @@ async function passed(image, boxes, net, side, sure, run) {
     .filter((box) => box[4] > sure);
 }
 
-// Images of one size -> float32 [n, width, height, 3]: the networks were trained on transposed ones.
+// Images of one size -> float32 [n, width, height, 3]; the networks were trained on transposed images.
 export function tensor(images) {
   const [{ width, height }] = images;
   const packed = new Float32Array(images.length * width * height * 3);
@@ -87,7 +87,7 @@ function square([x1, y1, x2, y2, score]) {
   return [...[x - half, y - half, x + half, y + half].map(Math.trunc), score];
 }
 
-// What stands in a box; black past the photo's edge.
+// The pixels of a box; black beyond the photo's edge.
 function patch(image, [left, top, right, bottom], side) {
   const whole = blank(Math.max(right - left, 1), Math.max(bottom - top, 1));
   const from = Math.max(left, 0), to = Math.min(right, image.width);

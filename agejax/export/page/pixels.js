@@ -1,10 +1,10 @@
-// Pixels as agejax/data/decode.py and agejax/inference/face_crop.py make them, which OpenCV resizes.
-// An image is {width, height, data}, with three bytes a pixel, RGB.
+// Resizing and cropping as in agejax/data/decode.py and agejax/inference/face_crop.py, which use OpenCV.
+// An image is {width, height, data}, with three bytes per pixel, RGB.
 
 export const blank = (width, height) =>
   ({ width, height, data: new Uint8ClampedArray(3 * width * height) });
 
-// Python's and OpenCV's: halves to the even neighbour.
+// Rounds half to even, as Python and OpenCV do.
 export function round(x) {
   const low = Math.floor(x), rest = x - low;
   if (rest !== 0.5) return Math.round(x);
@@ -31,7 +31,7 @@ export function toRgba({ width, height, data }) {
   return rgba;
 }
 
-// For each result along an axis: the first source pixel that counts, and weights from it on.
+// For each output pixel along an axis: the first source pixel, and the weights from there on.
 function areaTaps(from, to) {
   const scale = from / to;
   return Array.from({ length: to }, (_, i) => {
@@ -47,7 +47,7 @@ function areaTaps(from, to) {
   });
 }
 
-// OpenCV's INTER_AREA where it enlarges: linear, and sharper than INTER_LINEAR.
+// OpenCV's INTER_AREA for enlarging: linear, and sharper than INTER_LINEAR.
 function enlargingTaps(from, to) {
   const scale = from / to;
   return Array.from({ length: to }, (_, i) => {
@@ -88,7 +88,7 @@ function resampled({ width, height, data }, across, down) {
   return small;
 }
 
-// cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), to a level or so.
+// cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), up to about one level.
 export function resizeArea(image, width, height) {
   if (image.width === width && image.height === height) return image;
   const shrinks = image.width >= width && image.height >= height;
@@ -96,7 +96,7 @@ export function resizeArea(image, width, height) {
   return resampled(image, taps(image.width, width), taps(image.height, height));
 }
 
-// Bilinear in fixed point, eight bits of fraction: cv2.INTER_LINEAR_EXACT, to the last bit.
+// Bilinear in fixed point with 8 fractional bits: identical to cv2.INTER_LINEAR_EXACT.
 function exactTaps(from, to) {
   const scale = from / to;
   return Array.from({ length: to }, (_, i) => {
@@ -126,7 +126,7 @@ export function resizeExact(image, width, height) {
   return small;
 }
 
-// The square of a face and its margin; past the edge, its last pixels again.
+// The square of a face and its margin; beyond the edge the last pixels are repeated.
 export function crop(image, box, margin) {
   const side = Math.max(1, round(Math.max(box.width, box.height) * (1 + 2 * margin)));
   const left = round(box.x + box.width / 2 - side / 2);
@@ -145,7 +145,7 @@ export function crop(image, box, margin) {
   return square;
 }
 
-// To the model's size: areas are averaged where it shrinks to less than half, the rest is linear.
+// Resizes to the model's size: area averaging for factors of two and more, the rest is bilinear.
 export function squeezed(image, size) {
   const near = (side) => Math.max(size, Math.floor(side / Math.max(Math.floor(side / size), 1)));
   const small = Math.min(image.width, image.height) >= size
@@ -154,8 +154,8 @@ export function squeezed(image, size) {
   return resizeExact(small, size, size);
 }
 
-// What libjpeg-turbo makes of a JPEG that it decodes at `eighths` of its size: the low frequencies of
-// each block of 8 x 8 pixels. (It has them from the file; here they are worked out of the pixels.)
+// Simulates libjpeg-turbo's decoding at `eighths` of a JPEG's size, which uses the low frequencies of
+// each block of 8 x 8 pixels. Here they are computed from the pixels, not from the file.
 function blockTaps(from, eighths) {
   const basis = (n, k, x) => Math.sqrt((k ? 2 : 1) / n) * Math.cos(((2 * x + 1) * k * Math.PI) / (2 * n));
   const weights = Array.from({ length: eighths }, (_, i) =>
@@ -168,12 +168,12 @@ function blockTaps(from, eighths) {
   return Array.from({ length: Math.ceil((from * eighths) / 8) }, (_, i) => {
     const first = 8 * Math.floor(i / eighths), inside = Math.min(8, from - first);
     const own = weights[i % eighths].slice(0, inside);
-    for (const w of weights[i % eighths].slice(inside)) own[inside - 1] += w; // the edge, again
+    for (const w of weights[i % eighths].slice(inside)) own[inside - 1] += w; // repeats the edge
     return { first, weights: own };
   });
 }
 
-// An image as that decoder gives it at the smallest scale that has these sides at least.
+// An image as decoded at the smallest scale with at least these sides.
 export function byEighths(image, width, height) {
   for (let eighths = 1; eighths < 8; eighths++) {
     const across = blockTaps(image.width, eighths), down = blockTaps(image.height, eighths);

@@ -1,13 +1,13 @@
-// Does the work beside the page, so that it stays quick: opens photos, finds faces, reads them.
+// Loads photos, detects faces and predicts, in a worker so that the page stays responsive.
 
 import * as ort from "./ort/ort.wasm.min.mjs";
 import { find } from "./faces.js";
 import { byEighths, crop, fromRgba, resizeArea, resizeExact, squeezed, toRgba } from "./pixels.js";
 
-const PHOTO_SIDE = 2048; // pixels of a photo's longer side that faces are cut from
-const CROP_SIDE = 512, OBLONG = 1.25; // what is no larger and no longer is a face crop already
+const PHOTO_SIDE = 2048; // pixels of the longer side to which a photo is reduced
+const CROP_SIDE = 512, OBLONG = 1.25; // maximum side and aspect ratio of a face crop
 const MAX_PIXELS = 64e6;
-const THUMB = 192; // pixels of the pictures of faces that are shown
+const THUMB = 192; // pixels of a thumbnail's side
 
 const here = (name) => new URL(name, import.meta.url).href;
 ort.env.wasm.wasmPaths = here("ort/");
@@ -32,7 +32,7 @@ async function start() {
   return { about, sessions };
 }
 
-// For faces.js: offsets of corners and P(none, face).
+// For faces.js: corner offsets and P(none, face).
 async function detect(name, data, dims) {
   const session = (await ready).sessions[name];
   const result = await session.run({ [session.inputNames[0]]: new ort.Tensor("float32", data, dims) });
@@ -40,7 +40,7 @@ async function detect(name, data, dims) {
   return { offsets: outputs[0].data, scores: outputs.at(-1).data, dims: outputs[0].dims };
 }
 
-// Crops of the model's size -> the readings of each.
+// Crops of the model's size -> the predictions for each.
 async function read(crops) {
   const { about, sessions } = await ready;
   const { size } = about.crop;
@@ -61,12 +61,12 @@ async function read(crops) {
 async function opened(file) {
   const settings = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
   const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", ...settings }).catch(() => {
-    throw new Error("no image that this browser can read");
+    throw new Error("this browser cannot read the image");
   });
   const { width, height } = bitmap;
-  if (width * height > MAX_PIXELS) throw new Error(`${width} × ${height} pixels are too many`);
+  if (width * height > MAX_PIXELS) throw new Error(`the image is too large, ${width} × ${height} pixels`);
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "#fff"; // what is transparent stands on white, as in Python
+  context.fillStyle = "#fff"; // transparent images get a white background, as in Python
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
@@ -76,7 +76,7 @@ async function opened(file) {
 const looksLikeCrop = ({ width, height }) =>
   Math.max(width, height) <= CROP_SIDE && Math.max(width, height) <= OBLONG * Math.min(width, height);
 
-// As Python's decoder does: a JPEG's scales by eighths, what else is large to the side itself.
+// As Python's decoder does: JPEGs are scaled by eighths, other large images to the exact side.
 function scaled(image, jpeg) {
   const scale = Math.min(1, PHOTO_SIDE / Math.max(image.width, image.height));
   const width = Math.floor(image.width * scale), height = Math.floor(image.height * scale);
