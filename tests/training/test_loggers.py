@@ -107,7 +107,7 @@ def test_weights_and_biases_offline(tmp_path, monkeypatch):
 def test_a_package_that_is_not_there_is_told(tmp_path, monkeypatch, package, writer):
     monkeypatch.setitem(__import__("sys").modules, package, None)
     config = configs.default()
-    config.writers = (f"agejax.runtime.{writer}",)
+    config.writers = (f"agejax.training.loggers.{writer}",)
     with pytest.raises(UserError, match=r"pip install -e '\.\["):
         open_log(config, tmp_path, after=0)
 
