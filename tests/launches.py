@@ -2,9 +2,9 @@
 
     python -m tests.launches
 
-It reads JSON lines. `{"argv": [...], "env": {...}, "out": FILE, "err": FILE}` starts one and
-answers with its number; `{"wait": PID}` answers with its exit code, and `{"poll": PID}` with null
-meanwhile.
+It reads JSON lines. `{"argv": [...], "env": {...}, "out": FILE, "err": FILE, "shrunk": false}`
+starts one and answers with its number, and `{"poll": PID}` answers with its exit code, or null. A
+shrunk one has the small networks of tests/export/networks.py.
 """
 
 import json
@@ -16,6 +16,8 @@ import time
 import warnings
 from pathlib import Path
 
+import pytest
+
 from tests.exits import exit_code
 
 ROOT = Path(__file__).parent.parent
@@ -24,13 +26,14 @@ ROOT = Path(__file__).parent.parent
 class Launched:
     """What of `subprocess.Popen` tests need."""
 
-    def __init__(self, ask, folder: Path, argv, env):
+    def __init__(self, ask, folder: Path, argv, shrunk: bool):
         self._ask, self.returncode = ask, None
         self._files = folder / "out", folder / "err"
         for file in self._files:
             file.touch()
         out, err = map(str, self._files)
-        self.pid = ask({"argv": list(argv), "env": dict(env), "out": out, "err": err})
+        asked = {"argv": argv, "env": dict(os.environ), "out": out, "err": err}
+        self.pid = ask(asked | {"shrunk": shrunk})
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -65,11 +68,11 @@ class Launcher:
         print(json.dumps(what), file=self._server.stdin, flush=True)
         return json.loads(self._server.stdout.readline())
 
-    def start(self, *argv: str) -> Launched:
+    def start(self, *argv: str, shrunk: bool = False) -> Launched:
         self._started += 1
         here = self._folder / f"start{self._started}"
         here.mkdir()
-        return Launched(self.ask, here, argv, os.environ)
+        return Launched(self.ask, here, argv, shrunk)
 
     def close(self) -> None:
         self._server.stdin.close()
@@ -87,8 +90,8 @@ def main() -> None:
 
     for line in sys.stdin:
         asked = json.loads(line)
-        if pid := asked.get("wait") or asked.get("poll"):
-            done, status = os.waitpid(pid, 0 if "wait" in asked else os.WNOHANG)
+        if "poll" in asked:
+            done, status = os.waitpid(asked["poll"], os.WNOHANG)
             print(json.dumps(os.waitstatus_to_exitcode(status) if done else None), flush=True)
             continue
         with warnings.catch_warnings(action="ignore"):  # JAX warns of forks; it has not started
@@ -99,12 +102,16 @@ def main() -> None:
             child(**asked)
 
 
-def child(argv, env, out, err) -> None:
+def child(argv, env, out, err, shrunk) -> None:
     """Is `launch.py`, and leaves with its exit code."""
     for stream, file in ((sys.stdin, os.devnull), (sys.stdout, out), (sys.stderr, err)):
         os.dup2(os.open(file, os.O_RDWR), stream.fileno())
     os.environ.clear()
     os.environ.update(env)
+    if shrunk:
+        from tests.export.networks import shrink
+
+        shrink(pytest.MonkeyPatch())
     sys.argv, sys.path[0] = ["launch.py", *argv], str(ROOT)
     sys.orig_argv = [sys.executable, *sys.argv]
     os._exit(exit_code(lambda: runpy.run_path("launch.py", run_name="__main__")))

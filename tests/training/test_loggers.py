@@ -38,7 +38,8 @@ def write(config, workdir, after=0):
 
 
 @pytest.mark.parametrize("writer", [Kept, f"{__name__}:Kept"])
-def test_a_writer_is_told_all_numbers_and_its_name_is_written_down(tmp_path, writer):
+def test_a_writer_is_told_all_numbers_and_its_name_is_written_down(tmp_path, monkeypatch, writer):
+    monkeypatch.setenv("AGEJAX_TRUST", __name__)
     _made.clear()
     config = configs.default()
     configs.update(config, {"writers": (writer,)})
