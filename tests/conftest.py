@@ -6,6 +6,7 @@ devices is in tests/four_devices.
 
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -39,12 +40,14 @@ def made_once(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Pa
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
-    folder = base / name
+    folder, made = base / name, base / f"{name}.made"
     with open(base / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
             folder.mkdir()
             make(folder)
+            made.touch()
     return folder
 
 

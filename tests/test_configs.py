@@ -16,7 +16,7 @@ def settings(values):
 
 
 SINGLE = {
-    "efficientnet_lite0": ("train.stages=((16,1),)", "model.pretrained=None"),
+    "efficientnet_lite0": ("train.stages=()", "model.pretrained=None"),
     "face_resnet": ("train.stages=()", "model.pretrained=None"),
     "mixture": NARROW,
     "own_faces": NARROW,
