@@ -1,22 +1,24 @@
-"""Strict JAX, four fake devices, and one small painted data set for all."""
+"""Strict JAX, kept programs, and one small painted data set for all.
 
+What a user has not set is not set here either: no trust, no fake devices. What needs several
+devices is in tests/four_devices.
+"""
+
+import fcntl
 import os
+import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-os.environ["XLA_FLAGS"] = os.getenv("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
-os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["AGEJAX_TRUST"] = ",".join(
-    ["tests", "examples", "test_training", "test_start_from_published", "test_writers"]
-    + ["test_stops", "test_refusals"]
-)
-_COMPILED = tempfile.TemporaryDirectory()  # what one test compiles serves the next process too
+_COMPILED = tempfile.TemporaryDirectory()  # what one test compiles serves all other processes too
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 _STATE = tempfile.TemporaryDirectory()  # not the notes of whoever runs the tests
 os.environ["XDG_STATE_HOME"] = _STATE.name
 
@@ -33,15 +35,32 @@ sys.path.insert(0, str(ROOT))  # launch.py and configs/ are no package
 SHARED = ROOT.parent / "shared" / "data"
 
 
+def made_once(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder `name` that all workers of this session share; the first to ask makes it."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, made = base / name, base / f"{name}.made"
+    with open(base / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory) -> Path:
     """A manual folder with painted `imdb_crop/` and `wiki_crop/`, every trap in them."""
     from tfds_imdb_wiki.paint.archive import write_archive
 
-    folder = tmp_path_factory.mktemp("archives")
-    for kind in ("imdb", "wiki"):
-        write_archive(folder, kind, 240, seed=7, size=40)
-    return folder
+    def paint(folder):
+        for kind in ("imdb", "wiki"):
+            write_archive(folder, kind, 240, seed=7, size=40)
+
+    return made_once(tmp_path_factory, "archives", paint)
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +68,8 @@ def built(archives, tmp_path_factory) -> Path:
     """A data folder in which the painted `imdb` is built."""
     from tfds_imdb_wiki.build import build
 
-    folder = tmp_path_factory.mktemp("built")
-    build("imdb", str(archives), str(folder))
-    return folder
+    make = lambda folder: build("imdb", str(archives), str(folder))
+    return made_once(tmp_path_factory, "built", make)
 
 
 @pytest.fixture(scope="session")
@@ -94,18 +112,57 @@ def browser():
         yield browser
 
 
-@pytest.fixture
-def launch(archives, built):
-    """Starts `launch.py` on the tiny config in a process of its own, with four devices."""
+@pytest.fixture(autouse=True)
+def _layers_as_in_a_new_process():
+    """oneDNN is in use once something trains; not in the tests after that."""
+    yield
+    if cpu := sys.modules.get("agejax.kernels.cpu"):
+        cpu.use_onednn.cache_clear()
+        cpu.dispatch.use(None)
 
-    def start(*args: str, config: str = "tests/tiny.py") -> subprocess.Popen:
-        command = [sys.executable, "launch.py", "--config", config, *args]
-        if config == "tests/tiny.py":
-            command += [f"--config.data.manual_dir={archives}", f"--config.data.data_dir={built}"]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+
+@pytest.fixture(scope="session")
+def launcher(tmp_path_factory):
+    """Starts `python launch.py ARGS`, each in a process of its own; see tests/launches.py."""
+    from tests.launches import Launcher
+
+    launcher = Launcher(tmp_path_factory.mktemp("launches"))
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture
+def launch(launcher, archives, built):
+    """Starts `launch.py` on the tiny config in a process of its own."""
+
+    def start(*args: str, config: str = "tests/tiny.py"):
+        data = [f"--config.data.manual_dir={archives}", f"--config.data.data_dir={built}"]
+        given = data if config == "tests/tiny.py" else []
+        return launcher.start("--config", config, *args, *given)
 
     return start
+
+
+def pytest_collection_modifyitems(items):
+    """Files of few and long tests come first, or one worker would end with them alone."""
+    first = ("battery", "distributed", "experiments", "training", "four_devices")
+    items.sort(key=lambda item: item.path.parent.name not in first)
+
+
+def pytest_sessionfinish(session):
+    """A worker hands its figures over."""
+    if hasattr(session.config, "workeroutput"):
+        from tests.battery.counts import FIGURES
+
+        session.config.workeroutput["figures"] = FIGURES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """The figures of a worker that has ended are among those of all."""
+    from tests.battery.counts import FIGURES
+
+    FIGURES.extend(map(tuple, getattr(node, "workeroutput", {}).get("figures", [])))
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -15,7 +15,9 @@ def exit_code(work: Callable[[], None]) -> int:
             work()
         code = 0
     except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else 1
+        code = left.code if isinstance(left.code, int) else int(left.code is not None)
+        if isinstance(left.code, str):
+            print(left.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush(), sys.stderr.flush()

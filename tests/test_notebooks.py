@@ -16,7 +16,6 @@ def test_a_notebook_runs_from_top_to_bottom(name, run, archives, monkeypatch):
         notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
         monkeypatch.setenv("AGEJAX_RUN", str(run))
         monkeypatch.setenv("AGEJAX_FACES", str(archives))
-        monkeypatch.delenv("XLA_FLAGS")  # one device there, where the run had four
         client = nbclient.NotebookClient(
             notebook, timeout=300, resources={"metadata": {"path": NOTEBOOKS}}
         )

@@ -23,7 +23,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from agejax.config import from_json, to_json, update
+from agejax.config import from_json, modules_of, to_json, update
 from agejax.errors import UserError, place
 from agejax.utils.system_files import entries
 
@@ -175,7 +175,7 @@ def _config(where: str, config: ConfigDict, given: Any, changes: Mapping[str, An
 
 def _with(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
     """A config of its own: what is written down and read again shares nothing."""
-    config = from_json(to_json(config), "its config")
+    config = from_json(to_json(config), "its config", modules_of(config))
     update(config, changes)
     return config
 

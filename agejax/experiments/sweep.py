@@ -78,7 +78,7 @@ def is_done(config: ConfigDict, workdir: Path) -> bool:
     file = workdir / "config.json"
     if not file.is_file():
         return False
-    theirs = configs.from_json(_text(file), str(file))
+    theirs = configs.from_json(_text(file), str(file), configs.modules_of(config))
     if changes := list(configs.differences(config, theirs)):
         raise UserError(
             f"{workdir} contains another run: {'; '.join(changes)}; set another --workdir"

@@ -1,6 +1,6 @@
 """Predicts age and gender of faces with a trained model."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -208,6 +208,7 @@ def load(
     batch_size: int | Sequence[int] = 64,
     margin: float | None = None,
     decoding: str = "median",
+    trust: Collection[str] = (),
 ) -> Predictor:
     """Loads a trained model from its checkpoint folder, on any device.
 
@@ -220,11 +221,13 @@ def load(
         crops, from `config.data.margin` or as measured in training.
       decoding: how an age is derived from a distribution: "median", which minimises the expected
         absolute error, "mean" or "argmax".
+      trust: modules whose code the run's config may name, in addition to agejax's own and those of
+        the environment variable AGEJAX_TRUST.
 
     Raises:
       UserError: the checkpoint does not exist, or was written by another version.
     """
-    shipped = read_checkpoint(Path(path), str(checkpoint))
+    shipped = read_checkpoint(Path(path), str(checkpoint), trust=trust)
     return Predictor(
         shipped.graph,
         shipped.weights,

@@ -6,7 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from agejax.checkpoints.run_dir import read_checkpoint
-from agejax.config import tasks
+from agejax.config import modules_of, tasks
 from agejax.errors import UserError
 from agejax.models.weight_mapping import Report, carry_over, load_pretrained
 from agejax.pretrained.readers import read_weights
@@ -87,7 +87,7 @@ def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights
 
 
 def _from_run(config: ConfigDict, weights: Weights, path: Path) -> tuple[Weights, Report]:
-    shipped = read_checkpoint(path)
+    shipped = read_checkpoint(path, trust=modules_of(config))
     theirs, where = shipped.config, shipped.where
     if theirs.model.members:
         raise UserError(f"config.model.pretrained: {where} is an ensemble; name one of its members")

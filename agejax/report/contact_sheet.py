@@ -7,6 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image, ImageDraw, ImageFont
 
+from agejax.config import modules_of
 from agejax.data.decode import decode
 from agejax.data.faces import Faces
 from agejax.evaluation.evaluate import open_split
@@ -25,7 +26,8 @@ def picture_of_run(config: ConfigDict, workdir: Path, faces: int = 24) -> Path:
     """Predicts some faces of `config.eval.split`, writes `eval/SPLIT.png`, returns its path."""
     some = open_split(config, config.eval.split)
     rows = np.linspace(0, len(some) - 1, min(faces, len(some))).astype(int)
-    predictor = load(workdir, str(config.eval.checkpoint), batch_size=len(rows))
+    which, trust = str(config.eval.checkpoint), modules_of(config)
+    predictor = load(workdir, which, batch_size=len(rows), trust=trust)
     jpegs = some.read(some.rows[rows])
     predictions = predictor.predict(np.stack([decode(jpeg, predictor.size) for jpeg in jpegs]))
     truth = [_truth(some, i) for i in rows]

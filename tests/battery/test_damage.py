@@ -43,7 +43,7 @@ def agejax_reads(run, like):
     return checkpoints.state(step, like=like)
 
 
-@pytest.mark.parametrize("n", counts(2000))
+@pytest.mark.parametrize("n", counts(2000, smoke=8))
 def test_no_damage_is_silent(tmp_path, bare_orbax, n):
     save(tmp_path / "good", 1, 2, mae=lambda step: step)
     good = tmp_path / "good" / "checkpoints"
@@ -67,7 +67,7 @@ def test_no_damage_is_silent(tmp_path, bare_orbax, n):
         tell(f"of these, {kind}", f"{cases[kind]} cases, 0 silent; bare Orbax: {told}")
 
 
-@pytest.mark.parametrize("n", counts(200, smoke=4))
+@pytest.mark.parametrize("n", counts(200, smoke=1))
 def test_a_damaged_latest_gives_way_to_the_one_before_it(tmp_path, n):
     """As a run that is started again has it."""
     save(tmp_path / "good", 1, 2, mae=lambda step: step)

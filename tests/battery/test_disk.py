@@ -36,7 +36,7 @@ def stopped(driver, faults, tmp_path_factory):
     return workdir
 
 
-@pytest.mark.parametrize("n", counts(100, smoke=4))
+@pytest.mark.parametrize("n", counts(100, smoke=1))
 def test_at_whatever_write_the_disk_gives_out_nothing_is_lost(driver, stopped, tmp_path, n):
     training, unbroken = driver
     shutil.copytree(stopped, tmp_path / "counted")

@@ -46,7 +46,7 @@ def could_be_left(seen, saved):
     return [saved, *begun][done:]
 
 
-@pytest.mark.parametrize("n", counts(200, smoke=3))
+@pytest.mark.parametrize("n", counts(200, smoke=1))
 def test_killed_at_any_moment_it_ends_as_the_unbroken_run(driver, tmp_path, n):
     training, unbroken = driver
     rng, found, runs = random.Random(0), collections.Counter(), 0
@@ -81,7 +81,7 @@ def test_killed_at_any_moment_it_ends_as_the_unbroken_run(driver, tmp_path, n):
     )
 
 
-@pytest.mark.parametrize("n", counts(50, smoke=2))
+@pytest.mark.parametrize("n", counts(50, smoke=1))
 def test_told_to_stop_it_saves_the_step_and_exits_with_143(driver, tmp_path, n):
     training, unbroken = driver
     rng, stopped, runs = random.Random(1), 0, 0

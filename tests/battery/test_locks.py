@@ -19,7 +19,7 @@ from tests.saved import contents, save
 HOLDERS = """
 import os, sys, time
 from pathlib import Path
-from agejax.runtime.lock import one_run
+from agejax.checkpoints.lock import one_run
 for line in sys.stdin:
     read, write = os.pipe()
     if (pid := os.fork()) == 0:
@@ -46,7 +46,7 @@ def hold():
         server.stdin.close()
 
 
-@pytest.mark.parametrize("n", counts(50, smoke=5))
+@pytest.mark.parametrize("n", counts(50, smoke=1))
 def test_of_two_runs_in_one_folder_the_second_is_refused(hold, tmp_path, n):
     """Where the first dies, the next one takes over."""
     rng, reclaimed = random.Random(0), 0

@@ -97,7 +97,7 @@ def bound(file):
     os.rename(short, file)
 
 
-@pytest.mark.parametrize("n", counts(500, smoke=8))
+@pytest.mark.parametrize("n", counts(500, smoke=3))
 def test_each_entry_costs_itself_alone(run, tmp_path, monkeypatch, capsys, n):
     model = agejax.load(run, batch_size=8)
     monkeypatch.setattr(predictor, "load", lambda *args, **kwargs: model)

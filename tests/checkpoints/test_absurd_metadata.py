@@ -190,7 +190,7 @@ def test_a_manifest_names_files_of_its_folder(saved, tmp_path):
         files = manifest.listed(folder) | {name: [1, "x"]}
         (folder / manifest.NAME).write_text(manifest._text(1, files))
         (said,) = manifest.problems(folder, 1)
-        assert "not inside it" in said
+        assert "outside it" in said
         manifest.seal(folder, 1)
 
 

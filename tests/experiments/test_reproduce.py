@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import shlex
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -34,11 +36,10 @@ def test_a_run_says_what_it_was_made_with(run, tiny, splits):
     (session,) = read_sessions(run)
     assert session["step"] == 0
     assert session["steps"] == 30
-    assert "pytest" in session["command"]
+    assert session["command"].endswith(shlex.join(sys.orig_argv[1:]))
     assert len(session["weights"]) == 64
     assert session["data"]["train"]["faces"] == len(splits["train"])
-    assert session["machine"]["devices"] == "4 x cpu"
-    assert "device_count=4" in session["environment"]["XLA_FLAGS"]
+    assert session["machine"]["devices"] == "1 x cpu"
     assert session["versions"]["jax"].count(".") >= 2
     assert session["started"].endswith("+00:00")
     now = surroundings(tiny, splits)

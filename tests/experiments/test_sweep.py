@@ -34,7 +34,7 @@ run.joinpath("eval", "test.json").write_text(json.dumps(figures))
 PARENT = """
 import pathlib, sys
 from agejax.config import from_json
-from agejax.runtime import sweep
+from agejax.experiments import sweep
 folder = pathlib.Path(sys.argv[1])
 names = "a/seed0", "a/seed1", "b"
 texts = [(folder / f"{name.replace('/', '-')}.json").read_text() for name in names]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from agejax.kernels import conv, cpu, dispatch, onednn_c
+from agejax.kernels import conv, dispatch, onednn_c
 from agejax.kernels.conv_norm import RELU, RELU6, conv_norm
 from agejax.models.efficientnet_lite import EfficientNetLite0
 from agejax.models.layers import Conv, batch_norm
@@ -79,17 +79,6 @@ def test_the_same_call_gives_the_same_bits(onednn):
             np.testing.assert_array_equal(a, b)
 
 
-def test_threads_of_several_devices_do_not_mix_their_kernels(onednn):
-    x, w = arrays(8, 32, 3, 32, 1)
-    kernels = [w * 2**i for i in range(len(jax.devices()))]
-    step = jax.jit(lambda x, w: conv.conv2d(x, w, (1, 1), SAME))
-    placed = [jax.device_put((x, k), d) for k, d in zip(kernels, jax.devices(), strict=True)]
-    for _ in range(20):
-        outs = [step(*pair) for pair in placed]
-    for i, out in enumerate(outs):
-        np.testing.assert_array_equal(out, 2**i * np.asarray(outs[0]))
-
-
 def test_pointwise_and_bfloat16_stay_with_xla(onednn):
     x, w = arrays(4, 8, 1, 8, 1)
     step = lambda x, w: conv.conv2d(x, w, (1, 1), NONE)
@@ -109,13 +98,6 @@ def test_a_failure_is_an_error_and_not_a_result(onednn, monkeypatch):
     monkeypatch.setattr(onednn_c, "execute", fail)
     with pytest.raises((jax.errors.JaxRuntimeError, ValueError), match="Failed: no luck"):
         step(x, w).block_until_ready()
-
-
-def test_several_devices_are_left_to_xla(monkeypatch):
-    monkeypatch.setattr(dispatch, "_library", None)
-    assert jax.device_count() > 1
-    assert not cpu.use_onednn()
-    assert dispatch.in_use() is None
 
 
 def normalized(x, scale, bias, relu, g):
@@ -156,16 +138,19 @@ def test_batch_norm_at_inference_is_xlas(onednn):
     assert "agejax_batch_norm" not in lowered
 
 
-@pytest.mark.parametrize("up_to", [None, RELU, RELU6])
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+FOLDED = [(case, RELU6) for case in CASES] + [("3x3", None), ("depthwise", None), ("3x3", RELU)]
+
+
+@pytest.mark.parametrize(("case", "up_to"), FOLDED)
 def test_folded_into_one_at_inference_the_values_are_xlas(onednn, case, up_to):
-    size, channels, k, width, stride, pads, groups = case
+    size, channels, k, width, stride, pads, groups = CASES[case]
     x, _ = arrays(size, channels, k, width, groups)
     rngs = nnx.Rngs(0)
     conv = Conv(channels, width, k, stride, groups=groups, padding=pads, use_bias=False, rngs=rngs)
     norm = batch_norm(width, rngs=rngs)
+    rng = np.random.default_rng(1)
     for variable in (norm.scale, norm.bias, norm.mean, norm.var):
-        variable[...] = 0.5 + 3 * jax.random.uniform(rngs.params(), variable.shape)
+        variable[...] = rng.uniform(0.5, 3.5, variable.shape).astype(np.float32)
     step = jax.jit(lambda x: conv_norm(conv, norm, x, training=False, up_to=up_to))
     assert "agejax_clipped_convolution" in step.lower(x).as_text()
     ours = step(x)
@@ -175,9 +160,18 @@ def test_folded_into_one_at_inference_the_values_are_xlas(onednn, case, up_to):
 
 
 def test_a_trunk_reads_the_same_features(onednn):
-    net = EfficientNetLite0(size=32, dtype=jnp.float32, rngs=nnx.Rngs(0))
-    x = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
+    make = lambda: EfficientNetLite0(size=32, dtype=jnp.float32, rngs=nnx.Rngs(0))
+    graph, shapes = nnx.split(nnx.eval_shape(make))
+    rng = np.random.default_rng(0)
+
+    def filled(x):  # by NumPy: XLA has no initialisers to compile
+        low, high = (0.5, 1.5) if x.ndim == 1 else (-0.2, 0.2)
+        return rng.uniform(low, high, x.shape).astype(np.float32)
+
+    net = nnx.merge(graph, jax.tree.map(filled, shapes))
+    x = rng.normal(size=(2, 32, 32, 3)).astype(np.float32)
     ours = jax.jit(lambda x: net(x, None))(x)
     dispatch.use(None)
     xlas = jax.jit(lambda x: net(x, None))(x)
+    assert np.abs(xlas).max() > 0
     np.testing.assert_allclose(ours, xlas, atol=1e-5 * np.abs(xlas).max())

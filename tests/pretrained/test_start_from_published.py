@@ -70,7 +70,8 @@ def test_a_run_starts_from_the_file_and_resumes_without_it(dense, file, tmp_path
     np.testing.assert_array_equal(weights["bias"], np.ones(4))
 
 
-def test_a_function_may_name_the_file(dense, file):
+def test_a_function_may_name_the_file(dense, file, monkeypatch):
+    monkeypatch.setenv("AGEJAX_TRUST", __name__)
     dense.model.pretrained = f"{__name__}:path_of_weights"
     assert configs.from_json(configs.to_json(dense), "here").model.pretrained.endswith("_weights")
     weights, _ = start_from_pretrained(dense, make_model(dense)[1])

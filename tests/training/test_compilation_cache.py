@@ -5,7 +5,7 @@ from pathlib import Path
 
 COMPILE = """
 import jax, jax.numpy as jnp, sys
-from agejax.runtime.compiled import keep_compiled
+from agejax.training.compilation_cache import keep_compiled
 keep_compiled()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 print(jax.jit(lambda x: jnp.sin(x) @ x)(jnp.eye(3)).sum())

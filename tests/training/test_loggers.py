@@ -38,7 +38,8 @@ def write(config, workdir, after=0):
 
 
 @pytest.mark.parametrize("writer", [Kept, f"{__name__}:Kept"])
-def test_a_writer_is_told_all_numbers_and_its_name_is_written_down(tmp_path, writer):
+def test_a_writer_is_told_all_numbers_and_its_name_is_written_down(tmp_path, monkeypatch, writer):
+    monkeypatch.setenv("AGEJAX_TRUST", __name__)
     _made.clear()
     config = configs.default()
     configs.update(config, {"writers": (writer,)})
@@ -107,7 +108,7 @@ def test_weights_and_biases_offline(tmp_path, monkeypatch):
 def test_a_package_that_is_not_there_is_told(tmp_path, monkeypatch, package, writer):
     monkeypatch.setitem(__import__("sys").modules, package, None)
     config = configs.default()
-    config.writers = (f"agejax.runtime.{writer}",)
+    config.writers = (f"agejax.training.loggers.{writer}",)
     with pytest.raises(UserError, match=r"pip install -e '\.\["):
         open_log(config, tmp_path, after=0)
 

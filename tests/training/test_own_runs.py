@@ -29,6 +29,12 @@ from tests.tiny import get_config
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
+@pytest.fixture(autouse=True)
+def _own_trunk_is_trusted(monkeypatch):
+    """As whoever predicts, evaluates or exports by the run alone has to say."""
+    monkeypatch.setenv("AGEJAX_TRUST", "examples.mixer")
+
+
 @pytest.fixture(scope="module")
 def exported(built, tmp_path_factory):
     """The built painted faces as files and a table."""

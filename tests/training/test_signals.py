@@ -77,7 +77,7 @@ def test_in_a_thread_nothing_is_changed():
 BUSY = """
 import hashlib
 from agejax.errors import one_line
-from agejax.runtime.stops import stop_by_signal
+from agejax.training.signals import stop_by_signal
 with one_line(), stop_by_signal(143, 130) as stop, stop.at_step_boundaries():
     print("busy", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # as while XLA compiles, no signal is handled

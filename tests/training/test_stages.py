@@ -5,8 +5,8 @@ import pytest
 
 from agejax.config import stages, update
 from agejax.errors import UserError
+from agejax.models import vit
 from agejax.models.multitask import to_unit
-from agejax.models.vit import ViTS16
 from agejax.training.loop import train
 from tests.runs import assert_identical
 from tests.training.test_training import _to_30
@@ -70,10 +70,12 @@ def test_stages_that_cannot_be_meant(tiny, tmp_path, given, said):
         train(tiny, tmp_path)
 
 
-def test_a_trunk_of_one_size_alone_is_told(tiny, tmp_path):
+def test_a_trunk_of_one_size_alone_is_told(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(vit, "_WIDTH", 12)
+    monkeypatch.setattr(vit, "_DEPTH", 2)
     with tiny.unlocked():
         tiny.model.args = {}
-    tiny.model.trunk = ViTS16
+    tiny.model.trunk = vit.ViTS16
     tiny.data.size = 32
     tiny.train.stages = ((16, 10),)
     with pytest.raises(UserError, match="ViTS16 made for 32 pixels does not take 16"):

@@ -134,7 +134,6 @@ def test_a_task_without_labels_is_told(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("train.batch_size", 18, "cannot be split equally over 4 devices"),
         ("train.steps", 0, "at least 1"),
         ("model.dtype", "float16", "float32"),
         ("train.ema", 1.0, r"\[0, 1\)"),
