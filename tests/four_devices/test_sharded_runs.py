@@ -40,8 +40,8 @@ def test_pixels_on_the_devices_and_several_steps_a_call_train_as_well(run, tiny,
 
 def test_a_batch_that_the_devices_cannot_share_is_refused(run, tiny, tmp_path, monkeypatch):
     tiny.train.batch_size = 18
-    with pytest.raises(UserError, match="4 devices cannot share"):
+    with pytest.raises(UserError, match="cannot be split equally over 4 devices"):
         train(tiny, tmp_path)
     monkeypatch.setattr("agejax.evaluation.evaluate.open_split", lambda *_: pytest.fail("opened"))
-    with pytest.raises(UserError, match="4 devices cannot share"):
+    with pytest.raises(UserError, match="cannot be split equally over 4 devices"):
         evaluate(of_the_run(run, {"eval.batch_size": 30}), run)
