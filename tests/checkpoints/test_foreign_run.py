@@ -22,6 +22,7 @@ from agejax.errors import NoSuchSplit, UserError
 from agejax.evaluation.evaluate import evaluate, open_split
 from agejax.experiments.recalibrate import recalibrate
 from agejax.report.write import write_report
+from agejax.utils.import_by_name import name_of
 from tests.data.test_stream import faces
 from tests.saved import save
 from tfds_imdb_wiki import __main__ as tfds_command
@@ -192,7 +193,7 @@ def test_a_foreign_run_is_exported_without_its_data(run, tmp_path, monkeypatch):
     for folder in (copy / "checkpoints").iterdir():
         file = folder / "config" / "metadata"
         tree = json.loads(json.loads(file.read_text())["json"])
-        tree["data"] |= {"source": configs.name_of(own_faces), "path": "/secret/faces.csv"}
+        tree["data"] |= {"source": name_of(own_faces), "path": "/secret/faces.csv"}
         file.write_text(json.dumps({"json": json.dumps(tree)}))
         manifest.seal(folder, int(folder.name))
     monkeypatch.setattr("agejax.data.own_faces.open_table", lambda *_: pytest.fail("opened"))

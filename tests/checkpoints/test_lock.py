@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 HOLDER = """
 import sys, time
 from pathlib import Path
-from agejax.runtime.lock import one_run
+from agejax.checkpoints.lock import one_run
 with one_run(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

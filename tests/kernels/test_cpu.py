@@ -10,7 +10,7 @@ from agejax.kernels.cpu import compiler_options
 # How many pages the system hands out while XLA takes 64 MiB for an intermediate result 40 times.
 COUNT = """
 import resource, sys
-from agejax.runtime import cpu
+from agejax.kernels import cpu
 cpu._ENOUGH = 0
 if sys.argv[1] == "keep":
     assert cpu.keep_freed_memory()
