@@ -8,9 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from agejax import config as configs
 from agejax.checkpoints import manifest, own_data
-from agejax.checkpoints.run_dir import find_checkpoint, of_the_run
+from agejax.checkpoints.run_dir import of_the_run, read_checkpoint
 from agejax.checkpoints.step_folders import StepFolders
 from agejax.cli import export as export_command
 from agejax.data.own_faces import own_faces
@@ -123,7 +122,7 @@ def copied(run, tmp_path):
 
 def test_calibrate_copies_what_the_manifest_lists_alone(run, tmp_path, secret, capsys):
     copy = copied(run, tmp_path)
-    _, step = find_checkpoint(copy)
+    step = read_checkpoint(copy).step
     weights = copy / "checkpoints" / str(step) / "weights"
     (weights / "key").symlink_to(secret / "key")
     (weights / "all").symlink_to(secret)
