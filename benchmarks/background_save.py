@@ -33,13 +33,13 @@ def agejax(folder):
 def orbax(folder):
     import orbax.checkpoint as ocp
 
-    from agejax.checkpoints.checkpoint import _items
+    from agejax.checkpoints.items import items_of
 
     handlers = {name: ocp.StandardCheckpointHandler() for name in ("weights", "training")}
     checkpointer = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler(**handlers))
 
     def save(state):
-        saves = {name: ocp.args.StandardSave(tree) for name, tree in _items(state).items()}
+        saves = {name: ocp.args.StandardSave(tree) for name, tree in items_of(state).items()}
         checkpointer.save(folder / "0", args=ocp.args.Composite(**saves))
 
     return save, checkpointer.wait_until_finished

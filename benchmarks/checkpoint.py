@@ -70,9 +70,9 @@ def orbax(folder, state, config):
     import jax
     import orbax.checkpoint as ocp
 
-    from agejax.checkpoints.checkpoint import _items
+    from agejax.checkpoints.items import items_of
 
-    parts = _items(state)
+    parts = items_of(state)
     abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, parts)
     handlers = {name: ocp.StandardCheckpointHandler() for name in parts}
 

@@ -54,23 +54,27 @@ def build(
         if describe:
             print(summary(folder))
     else:
-        if manual_dir is not None and not Path(manual_dir).is_dir():
-            raise UserError(
-                f"{manual_dir}: no such folder; --manual_dir names the archives' folder"
-            )
-        builder.progress = functools.partial(tqdm, unit="row", smoothing=0.05)
-        mode = "reuse_cache_if_exists" if overwrite else "reuse_dataset_if_exists"
-        settings = tfds.download.DownloadConfig(
-            manual_dir=manual_dir, download_mode=tfds.GenerateMode(mode)
-        )
-        if beam_pipeline_options is not None:
-            settings.beam_options = _beam_options(beam_pipeline_options)
-        try:
-            builder.download_and_prepare(download_config=settings)
-        except FileExistsError:  # another process was done first; TFDS has removed ours
-            if not folder.exists():
-                raise
+        _build(builder, manual_dir, overwrite, beam_pipeline_options)
     return folder
+
+
+def _build(
+    builder: ImdbWiki, manual_dir: str | None, overwrite: bool, beam_pipeline_options: str | None
+) -> None:
+    if manual_dir is not None and not Path(manual_dir).is_dir():
+        raise UserError(f"{manual_dir}: no such folder; --manual_dir names the archives' folder")
+    builder.progress = functools.partial(tqdm, unit="row", smoothing=0.05)
+    mode = "reuse_cache_if_exists" if overwrite else "reuse_dataset_if_exists"
+    settings = tfds.download.DownloadConfig(
+        manual_dir=manual_dir, download_mode=tfds.GenerateMode(mode)
+    )
+    if beam_pipeline_options is not None:
+        settings.beam_options = _beam_options(beam_pipeline_options)
+    try:
+        builder.download_and_prepare(download_config=settings)
+    except FileExistsError:  # another process was done first; TFDS has removed ours
+        if not Path(builder.data_dir).exists():
+            raise
 
 
 def _builder(config: str, data_dir: str | None) -> ImdbWiki:

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import hashlib
 import itertools
 import json
 import os
@@ -19,8 +18,9 @@ from agejax.data.parallel import in_order
 from agejax.data.records import Records, shards_of
 from agejax.data.tables.csv_cells import CsvWriter
 from agejax.errors import UserError
-from tfds_imdb_wiki.archive import Archive, Piece, files_home, find_archive, fingerprint
-from tfds_imdb_wiki.images import stored
+from tfds_imdb_wiki.archive import Archive, files_home, find_archive, fingerprint
+from tfds_imdb_wiki.candidates import Candidate, stored_images
+from tfds_imdb_wiki.columns import add_row, byte_identical, image_starts
 from tfds_imdb_wiki.imdb_mat import Columns, mat_reader
 from tfds_imdb_wiki.paint import PAINTED
 from tfds_imdb_wiki.rows import REASONS, SPLITS, drop_reasons, person_ids, split_of
@@ -28,8 +28,6 @@ from tfds_imdb_wiki.summary import summary
 from tfds_imdb_wiki.writer import SHARD, write_split
 
 _URL = "https://data.vision.ee.ethz.ch/cvl/rrothe/imdb-wiki/static"
-
-_JPEG = b"\xff\xd8\xff"  # how every JPEG begins
 
 _PIECE = 64  # rows that a thread takes at a time
 
@@ -55,22 +53,6 @@ class ImdbWikiConfig(tfds.core.BuilderConfig):
 
     archives: tuple[str, ...] = ()
     min_face_score: float = 1.0
-
-
-@dataclasses.dataclass(slots=True)
-class _Candidate:
-    """A row whose labels are good; its image, `name` in `archive`, is still to be looked at."""
-
-    path: str
-    label: dict[str, Any]
-    archive: Archive
-    name: str
-
-    def read(self) -> bytes | None:
-        return self.archive.read(self.name)
-
-    def piece(self) -> Piece | None:
-        return self.archive.piece(self.name)
 
 
 class ImdbWiki(tfds.core.GeneratorBasedBuilder):
@@ -135,7 +117,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         self._archives: dict[str, dict[str, Any]] = {}
         self._sources: list[Path] = []
         self._painted = True
-        splits: dict[str, list[_Candidate]] = {split: [] for split in SPLITS}
+        splits: dict[str, list[Candidate]] = {split: [] for split in SPLITS}
         for kind in self.builder_config.archives:
             with mat_reader(kind) as read:
                 archive = self._archive(dl_manager, kind)
@@ -183,7 +165,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
                 f"means and put it there, or name another folder with --manual_dir"
             ) from error
 
-    def _candidates(self, archive: Archive, kind: str, mat: Columns) -> Iterator[_Candidate]:
+    def _candidates(self, archive: Archive, kind: str, mat: Columns) -> Iterator[Candidate]:
         """The rows whose labels are good; notes the reasons of the others."""
         reasons, ages = drop_reasons(mat, self.builder_config.min_face_score)
         people = person_ids(mat, kind)
@@ -213,24 +195,24 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
                 "photo_year": year,
                 "path": path,
             }
-            yield _Candidate(path, label, archive, name)
+            yield Candidate(path, label, archive, name)
 
-    def _generate_examples(self, split: str, rows: list[_Candidate]) -> Iterator[tuple[int, dict]]:
+    def _generate_examples(self, split: str, rows: list[Candidate]) -> Iterator[tuple[int, dict]]:
         columns = self._columns[split] = collections.defaultdict(list)
         pieces = [rows[i : i + _PIECE] for i in range(0, len(rows), _PIECE)]
         with ThreadPoolExecutor(self.workers) as pool:
-            read = in_order(pool, _stored, pieces, ahead=2 * self.workers)
+            read = in_order(pool, stored_images, pieces, ahead=2 * self.workers)
             images = itertools.chain.from_iterable(read)
             shown = self.progress(zip(rows, images, strict=True), total=len(rows), desc=split)
             for key, (row, (image, digest)) in enumerate(shown):
                 if isinstance(image, str):
                     self._dropped.append((row.path, image))
                     continue
-                _add(columns, row, digest, len(image))
+                add_row(columns, row.label, digest, len(image))
                 yield key, {"image": image, **row.label}
         self._check_not_empty(split)
 
-    def _pipeline(self, split: str, rows: list[_Candidate]) -> Any:
+    def _pipeline(self, split: str, rows: list[Candidate]) -> Any:
         """The same as a Beam transform; `_read_notes` then tells what it has found."""
         from tfds_imdb_wiki import pipeline
 
@@ -250,7 +232,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
                 if reason:
                     self._dropped.append((rows[key].path, reason))
                 else:
-                    _add(columns, rows[key], digest, length)
+                    add_row(columns, rows[key].label, digest, length)
             self._check_not_empty(split)
 
     def _check_not_empty(self, split: str) -> None:
@@ -274,7 +256,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
 
     def _download_and_prepare(self, dl_manager, download_config) -> None:
         by_beam = download_config.beam_runner or download_config.beam_options
-        self._by_beam: dict[str, list[_Candidate]] | None = {} if by_beam else None
+        self._by_beam: dict[str, list[Candidate]] | None = {} if by_beam else None
         super()._download_and_prepare(dl_manager, download_config)
         folder = Path(self.data_dir)  # TFDS renames it to its final name once this returns
         self._read_notes(folder)
@@ -283,7 +265,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             "rows": self._rows,
             "kept": self._rows - len(self._dropped),
             "dropped": {reason: counts[reason] for reason in REASONS},
-            "byte_identical": _byte_identical(self._columns),
+            "byte_identical": byte_identical(self._columns),
             "min_face_score": self.builder_config.min_face_score,
             "painted": self._painted,
         }
@@ -296,7 +278,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             writer.writerows({"path": path, "reason": why} for path, why in sorted(self._dropped))
         for split, columns in self._columns.items():
             records = Records(shards_of(folder, split), len(columns["path"]))
-            columns["image_start"] = _image_starts(records, columns, self.workers)
+            columns["image_start"] = image_starts(records, columns, self.workers)
             np.savez_compressed(
                 folder / f"columns-{split}.npz",
                 **{k: np.array(v) for k, v in columns.items()},  # type: ignore[arg-type]
@@ -309,52 +291,3 @@ def _mat(archive: Archive, kind: str) -> bytes:
     if data is None:
         raise UserError(f"{archive.path}: there is no {kind}.mat in it; fetch it again")
     return data
-
-
-def _stored(rows: list[_Candidate]) -> list[tuple[bytes | str, str]]:
-    return [stored(row.read()) for row in rows]
-
-
-def _add(columns: dict[str, list], row: _Candidate, digest: str, length: int) -> None:
-    """Adds a stored image's row to the columns of its split."""
-    for name, value in row.label.items():
-        columns[name].append(value)
-    columns["image_sha256"].append(digest.encode())  # NumPy has four bytes for a character of str
-    columns["image_length"].append(length)
-
-
-def _image_starts(records: Records, columns: dict[str, list], workers: int) -> list[int]:
-    """Where each image begins in its record, found by reading back what was written.
-
-    Raises:
-      UserError: a record does not hold its image.
-    """
-
-    def starts(rows: np.ndarray) -> list[int]:
-        return [_start(columns, *pair) for pair in zip(rows, records.read(rows), strict=True)]
-
-    count = len(columns["path"])
-    pieces = np.array_split(np.arange(count), -(-count // 256))
-    with ThreadPoolExecutor(workers) as pool:
-        return [start for piece in pool.map(starts, pieces) for start in piece]
-
-
-def _start(columns: dict[str, list], row: int, record: bytes) -> int:
-    length, digest = columns["image_length"][row], columns["image_sha256"][row].decode()
-    start = record.find(_JPEG)
-    while start >= 0 and hashlib.sha256(record[start : start + length]).hexdigest() != digest:
-        start = record.find(_JPEG, start + 1)
-    if start < 0:
-        path = columns["path"][row]
-        raise UserError(f"the record of {path} is not what was written; build again")
-    return start
-
-
-def _byte_identical(splits: dict[str, dict[str, list]]) -> dict[str, int]:
-    """How many groups of byte-identical images there are, and how many of them disagree in age."""
-    ages = collections.defaultdict(list)
-    for columns in splits.values():
-        for digest, age in zip(columns["image_sha256"], columns["age"], strict=True):
-            ages[digest].append(age)
-    groups = [group for group in ages.values() if len(group) > 1]
-    return {"groups": len(groups), "of_different_ages": sum(len(set(g)) > 1 for g in groups)}

@@ -1,4 +1,4 @@
-"""The callables that a config in a file names, found where each may stand, and nowhere else."""
+"""The callables that a config file names, each resolved only from the list for its setting."""
 
 from collections.abc import Collection
 from typing import Any
@@ -13,14 +13,14 @@ _SETTINGS = (
     ("model", "normalise", "normalise"),
     ("optim", "schedule", "schedule"),
 )
-_OPEN = ("tasks", "model.args", "model.members", "data.sets")  # whose keys are anybody's
+_OPEN = ("tasks", "model.args", "model.members", "data.sets")  # sections with free keys
 
 
 def resolve_names(loaded: dict[str, Any], trust: Collection[str], where: str) -> None:
-    """Puts callables in the place of their names, throughout the JSON of a config.
+    """Replaces the names of callables by the callables, throughout the JSON of a config.
 
-    Writers and starting weights stay names: `agejax.config` takes both, or a path, later. They are
-    looked at here like the others.
+    Writers and initial weights stay names, which `agejax.config` resolves later; they are checked
+    here like the others.
 
     Args:
       loaded: the JSON; it is changed.
@@ -60,12 +60,19 @@ def resolve_names(loaded: dict[str, Any], trust: Collection[str], where: str) ->
             take(member, kind, kind, f"model.members.{name}.")
         check_plain(name, f"{where}: a member")
     take_sets(loaded.get("data", {}).get("sets", {}), "data.sets")
+    _check_kept_names(loaded, trust, where)
+
+
+def _check_kept_names(loaded: dict[str, Any], trust: Collection[str], where: str) -> None:
+    """Checks the names that stay names, and replaces those of earlier versions."""
     start = loaded.get("model", {}).get("pretrained")
     if isinstance(start, str) and is_name(start):
         loaded["model"]["pretrained"] = current_name(start)
         trusted(start, "pretrained", trust, f"{where}: config.model.pretrained")
     for writer in loaded.get("writers") or ():
-        take({"writers": writer}, "writers", "writer", "")
+        if not isinstance(writer, str):
+            raise ValueError(f"writers is {writer!r}, and not the name of a callable")
+        trusted(writer, "writer", trust, f"{where}: config.writers")
     if loaded.get("writers"):
         loaded["writers"] = [current_name(writer) for writer in loaded["writers"]]
 

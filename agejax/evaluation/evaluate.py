@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm.auto import tqdm
 
-from agejax.checkpoints.checkpoint import check_same_model
+from agejax.checkpoints.items import check_same_model
 from agejax.checkpoints.own_data import remember
 from agejax.checkpoints.run_dir import config_of, open_checkpoints
 from agejax.checkpoints.same_data import check_same_data

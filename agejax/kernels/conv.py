@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
-from agejax.kernels import dispatch, winograd
+from agejax.kernels import dispatch
 from agejax.kernels.dispatch import Pads
 
 NAME = "convolution"  # of its results, for `jax.checkpoint`
@@ -104,18 +104,13 @@ def _form(x: tuple[int, ...], w: tuple[int, ...], stride: int, groups: int) -> F
         return partial(plain, groups=groups)
     if k == 1:
         return _pointwise
-    if (
-        k == 3 and stride == 1 and min(channels, width) >= 128
-    ):  # with fewer, moving tiles costs more
-        return _winograd
-    if k > height or (height <= 8 and channels >= 64):
+    wide = stride == 1 and min(channels, width) >= 128  # XLA's own is as fast there
+    if k > height or (height <= 8 and channels >= 64 and not wide):
         return _im2col
     return partial(plain, groups=groups)
 
 
 def _gradients(form, stride, pads, x, w, g):
-    if form is _winograd:
-        return winograd.input_gradient(g, w, pads), winograd.kernel_gradient(x, g, pads)
     if form is _depthwise:
         input_gradient = _depthwise_input_gradient(x.shape, w, g, stride, pads)
         return input_gradient, _depthwise_kernel_gradient(x, w.shape, g, stride, pads)
@@ -128,11 +123,6 @@ def plain(x: jax.Array, w: jax.Array, *, stride: int, pads: Pads, groups: int) -
     return jax.lax.conv_general_dilated(
         x, w, (stride, stride), pads, dimension_numbers=rule, feature_group_count=groups
     )
-
-
-def _winograd(x, w, *, stride, pads):
-    del stride
-    return winograd.convolve(x, w, pads)
 
 
 def _pointwise(x, w, *, stride, pads):

@@ -11,13 +11,13 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from agejax.checkpoints.checkpoint import _items
+from agejax.checkpoints.items import items_of
 from tests.saved import same, state
 
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    parts = _items(state(2))
+    parts = items_of(state(2))
     like = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), parts)
     handler = ocp.PyTreeCheckpointer()
     for line in sys.stdin:

@@ -8,9 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from agejax import config as configs
 from agejax.checkpoints import manifest, own_data
-from agejax.checkpoints.run_dir import find_checkpoint, of_the_run
+from agejax.checkpoints.run_dir import of_the_run, read_checkpoint
 from agejax.checkpoints.step_folders import StepFolders
 from agejax.cli import export as export_command
 from agejax.data.own_faces import own_faces
@@ -22,6 +21,7 @@ from agejax.errors import NoSuchSplit, UserError
 from agejax.evaluation.evaluate import evaluate, open_split
 from agejax.experiments.recalibrate import recalibrate
 from agejax.report.write import write_report
+from agejax.utils.import_by_name import name_of
 from tests.data.test_stream import faces
 from tests.saved import save
 from tfds_imdb_wiki import __main__ as tfds_command
@@ -122,7 +122,7 @@ def copied(run, tmp_path):
 
 def test_calibrate_copies_what_the_manifest_lists_alone(run, tmp_path, secret, capsys):
     copy = copied(run, tmp_path)
-    _, step = find_checkpoint(copy)
+    step = read_checkpoint(copy).step
     weights = copy / "checkpoints" / str(step) / "weights"
     (weights / "key").symlink_to(secret / "key")
     (weights / "all").symlink_to(secret)
@@ -192,7 +192,7 @@ def test_a_foreign_run_is_exported_without_its_data(run, tmp_path, monkeypatch):
     for folder in (copy / "checkpoints").iterdir():
         file = folder / "config" / "metadata"
         tree = json.loads(json.loads(file.read_text())["json"])
-        tree["data"] |= {"source": configs.name_of(own_faces), "path": "/secret/faces.csv"}
+        tree["data"] |= {"source": name_of(own_faces), "path": "/secret/faces.csv"}
         file.write_text(json.dumps({"json": json.dumps(tree)}))
         manifest.seal(folder, int(folder.name))
     monkeypatch.setattr("agejax.data.own_faces.open_table", lambda *_: pytest.fail("opened"))

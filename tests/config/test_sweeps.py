@@ -62,7 +62,7 @@ def test_a_file_without_get_sweep_is_none(read):
 def test_changes_are_the_runs_own(read):
     runs = read("""
 from agejax.models.heads import Coral
-from agejax.train.losses import label_distribution, ordinal
+from agejax.losses.row_losses import label_distribution, ordinal
 def get_sweep():
     args = {"loss": label_distribution, "loss_args": {"sigma": 3.0}}
     other = get_config()

@@ -1,0 +1,36 @@
+"""The items of a checkpoint, and whether a checkpoint's arrays are those of a model."""
+
+from typing import Any
+
+from agejax.checkpoints.stored_arrays import Shapes, shapes_of
+from agejax.errors import UserError
+from agejax.types import TrainState, Tree, weights_of
+
+
+def items_of(state: TrainState) -> dict[str, dict[str, Any]]:
+    """A state as it is saved: the weights that are shipped, and what it holds beside them."""
+    shipped = {"ema"} if state["ema"] else {"params", "stats", "ema"}
+    training = {key: value for key, value in state.items() if key not in shipped}
+    return {"weights": dict(weights_of(state)), "training": training}
+
+
+def check_same_model(where: str, like: Tree, theirs: Shapes) -> None:
+    """Tells a checkpoint of another model in one line, where Orbax would in pages.
+
+    Args:
+      where: names the checkpoint.
+      like: the tree that the model has.
+      theirs: the shapes of the checkpoint's.
+
+    Raises:
+      UserError: they differ.
+    """
+    ours = shapes_of(like)
+    if ours != theirs:
+        names = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
+        name = names[0]
+        raise UserError(
+            f"{where} is a checkpoint of another model: {len(names)} arrays differ, {name} for "
+            f"one, which is {theirs.get(name, 'missing')} there and {ours.get(name, 'missing')} "
+            f"here"
+        )

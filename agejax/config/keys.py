@@ -1,0 +1,22 @@
+"""Trees of settings, addressed by keys such as "section.name"."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+
+def flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(key, value) of all leaves of a tree of mappings, keys joined by dots."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping | ConfigDict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def get(config: ConfigDict, key: str) -> Any:
+    """The value, or the section, at "section.key"."""
+    for part in filter(None, key.split(".")):
+        config = config[part]
+    return config

@@ -1,0 +1,46 @@
+"""A config from a Python file that defines `get_config()`."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from agejax.config.access import settled
+from agejax.config.defaults import default
+from agejax.config.keys import flat
+from agejax.errors import UserError
+
+_MISSING = object()
+
+
+def from_file(path: Path) -> ConfigDict:
+    """The config that `get_config()` of a Python file returns.
+
+    Raises:
+      UserError: the file does not exist, or returns no config, or an incomplete one.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such config")
+    try:
+        config = runpy.run_path(str(path))["get_config"]()
+    except Exception as error:  # a config is a program: anything can go wrong in it
+        raise UserError(f"{path}: {type(error).__name__}: {error}") from error
+    check_whole(config, path)
+    return settled(config)
+
+
+def check_whole(config: Any, file: Path) -> None:
+    """Raises a `UserError` if what a file's `get_config()` returns lacks settings."""
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"{file}: get_config() gives no ConfigDict")
+    wanted = [key for key, _ in flat(default()) if not key.startswith("tasks.")]
+    for key in [*wanted, "tasks.age"]:  # other tasks are checked in agejax.config.tasks
+        section: Any = config
+        for part in key.split("."):
+            section = section.get(part, _MISSING) if isinstance(section, ConfigDict) else _MISSING
+        if section is _MISSING:
+            raise UserError(
+                f"{file}: get_config() gives no config.{key}; it must begin with "
+                f"agejax.config.default()"
+            )
