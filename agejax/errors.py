@@ -19,13 +19,19 @@ class NoSuchSplit(UserError):
     """A set of faces has no split of that name."""
 
 
-class Stopped(SystemExit):
-    """A run that ended early because it was asked to, with the exit code that this has."""
+class Stopped(KeyboardInterrupt):
+    """A signal has ended what was going on.
+
+    Attributes:
+      message: what happened, and how to go on, in one line.
+      code: with which a command exits.
+      together: whether all processes of a run know.
+    """
 
     def __init__(self, message: str, code: int, together: bool = False):
-        """What happened, and how to go on, in one line; whether all processes of the run know."""
-        super().__init__(code)
-        self.message, self.together = message, together
+        """See above."""
+        super().__init__(message)
+        self.message, self.code, self.together = message, code, together
 
 
 @contextlib.contextmanager
@@ -42,7 +48,7 @@ def one_line() -> Iterator[None]:
         fail(str(error))
     except Stopped as stopped:
         _say(printable(stopped.message))
-        raise
+        raise SystemExit(stopped.code) from stopped
     except KeyboardInterrupt:
         _say("interrupted; run the same command again to go on")
         sys.exit(130)
@@ -118,7 +124,7 @@ def _of_jax(error: Exception) -> str | None:
     return None
 
 
-def place(error: Exception, file: Path) -> str:
+def place(error: BaseException, file: Path) -> str:
     """Where in a config an exception was raised: "FILE, line N", or the file where that is unknown.
 
     Files are told apart by their names: a config may be run under another path.

@@ -11,7 +11,6 @@ A run may be read while it is trained: whoever reads looks again where a checkpo
 import dataclasses
 import json
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +35,7 @@ from agejax.errors import UserError, first_line
 from agejax.metrics.calibration import Calibration
 from agejax.types import TrainState, Tree, Weights, weights_of
 from agejax.utils.atomic_write import write_text
+from agejax.utils.notes import warn
 
 _T = TypeVar("_T")
 
@@ -346,7 +346,7 @@ class Checkpoints:
         """Whether `items`, by default all that is shipped, are whole; names it if they are not."""
         if wrong := self._folders.problems(step, items or _SHIPPED):
             if step not in self._damaged and is_first():
-                print(f"{told(self._folders / step, wrong)}; passed over", file=sys.stderr)
+                warn(f"{told(self._folders / step, wrong)}; passed over")
             self._damaged.add(step)
         return not wrong
 

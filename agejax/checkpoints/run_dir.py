@@ -65,6 +65,7 @@ def read_checkpoint(
     which: str = "best",
     dtype: str | None = None,
     accept: Callable[[ConfigDict], None] = lambda _: None,
+    trust: Collection[str] = (),
 ) -> Shipped:
     """What of a checkpoint is shipped; where a run that trains on replaces it, of the next.
 
@@ -73,6 +74,7 @@ def read_checkpoint(
       which: "best", "latest" or a step, where `path` names no checkpoint itself.
       dtype: what the model is to compute in, in place of the config's.
       accept: is given the config before the weights are read, and raises where it does not suit.
+      trust: as of `of_the_run`.
 
     Raises:
       UserError: there is none, or it holds what this version does not know.
@@ -83,7 +85,7 @@ def read_checkpoint(
     checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)
 
     def read(step: int) -> Shipped:
-        config = config_of(checkpoints, step)
+        config = config_of(checkpoints, step, trust)
         accept(config)
         model = config.copy_and_resolve_references()
         model.model.dtype = dtype or model.model.dtype

@@ -15,11 +15,11 @@ from ml_collections import ConfigDict, FieldReference, config_dict
 from agejax.config import tasks
 from agejax.config.named_callables import resolve_names
 from agejax.data.imdb_wiki import imdb_wiki
-from agejax.errors import UserError
+from agejax.errors import UserError, place
 from agejax.models.cnn import SmallCNN
 from agejax.models.multitask import to_unit
 from agejax.optim import cosine
-from agejax.utils.import_by_name import is_name, name_of, resolve
+from agejax.utils.import_by_name import current_folder_searched, is_name, name_of, resolve
 from agejax.utils.user_values import meant
 
 # What a resumed run may change; any other change would make it a different run.
@@ -180,9 +180,10 @@ def from_file(path: Path) -> ConfigDict:
     if not path.is_file():
         raise UserError(f"{path}: there is no such config")
     try:
-        config = runpy.run_path(str(path))["get_config"]()
-    except Exception as error:  # a config is a program: anything can go wrong in it
-        raise UserError(f"{path}: {type(error).__name__}: {error}") from error
+        with current_folder_searched():
+            config = runpy.run_path(str(path))["get_config"]()
+    except (Exception, SystemExit) as error:  # a config is a program: anything can go wrong in it
+        raise UserError(f"{place(error, path)}: {type(error).__name__}: {error}") from error
     check_whole(config, path)
     return settled(config)
 

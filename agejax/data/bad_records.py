@@ -1,21 +1,19 @@
 """Records that cannot be read any more, named."""
 
 import json
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
 from agejax.utils.atomic_write import write_text
+from agejax.utils.notes import warn
 from agejax.utils.printable import printable
 
 
 def say_unreadable(path: str, why: str) -> None:
-    """Tells of a record on stderr."""
+    """Warns of a record."""
     told = f"record {path} cannot be read any more ({why}); left out"
-    tqdm.write(printable(told), file=sys.stderr)
+    warn(printable(told))
 
 
 class Unreadable:

@@ -5,18 +5,17 @@ import hashlib
 import os
 import shutil
 import stat
-import sys
 import weakref
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from agejax.data.decode import PIXELS_VERSION
 from agejax.data.faces import Faces
 from agejax.errors import UserError, first_line
 from agejax.utils.files import no_link
+from agejax.utils.notes import warn
 from agejax.utils.printable import printable
 
 _HASH = 16  # bytes, of each face's pixels
@@ -183,7 +182,7 @@ class _File:
     def _tell(self, what: str) -> None:
         self._told = True
         told = f"{self._path} {what}; these faces are decoded and kept anew"
-        tqdm.write(printable(told), file=sys.stderr)
+        warn(printable(told))
 
 
 def _opened_alone(path: Path) -> int:

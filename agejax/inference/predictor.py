@@ -1,6 +1,6 @@
 """Ages and genders of faces, by a trained model."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -203,6 +203,7 @@ def load(
     batch_size: int | Sequence[int] = 64,
     margin: float | None = None,
     decoding: str = "median",
+    trust: Collection[str] = (),
 ) -> Predictor:
     """A trained model from its checkpoint folder alone, on any device.
 
@@ -215,11 +216,12 @@ def load(
         by its `config.data.margin` or as training measured it.
       decoding: which age is read from a distribution: "median", which minimises the expected
         error, "mean" or "argmax".
+      trust: modules of your own whose code the run may name, such as that of its trunk.
 
     Raises:
       UserError: there is none, or it was written by another version.
     """
-    shipped = read_checkpoint(Path(path), str(checkpoint))
+    shipped = read_checkpoint(Path(path), str(checkpoint), trust=trust)
     return Predictor(
         shipped.graph,
         shipped.weights,
