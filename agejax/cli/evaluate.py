@@ -40,7 +40,7 @@ def run(run_dir: Path, split: str, checkpoint: str, set: list[str]) -> int:
     from agejax.checkpoints.run_dir import of_the_run
     from agejax.evaluation.evaluate import evaluate
     from agejax.evaluation.table import table
-    from agejax.report.contact_sheet import picture_of_run
+    from agejax.reports.contact_sheet import picture_of_run
     from agejax.training.compilation_cache import keep_compiled
 
     keep_compiled()

@@ -31,7 +31,7 @@ from agejax.errors import UserError, place
 from agejax.evaluation.evaluate import evaluate
 from agejax.evaluation.table import table
 from agejax.experiments.sweep import end_with_parent, run_sweep
-from agejax.report.contact_sheet import picture_of_run
+from agejax.reports.contact_sheet import picture_of_run
 from agejax.training.compilation_cache import keep_compiled
 from agejax.training.loop import train
 from agejax.utils.import_by_name import current_folder_searched

@@ -58,7 +58,7 @@ def test_without_a_home_a_tilde_is_an_error_and_no_folder(homeless):
 def test_without_a_home_nothing_is_kept_there(homeless, monkeypatch):
     import jax
 
-    from agejax.export.web import _from_npm
+    from agejax.exporters.web import _from_npm
     from agejax.training.compilation_cache import keep_compiled
     from tfds_imdb_wiki.build import build
 

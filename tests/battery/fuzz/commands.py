@@ -27,9 +27,9 @@ LAZY = (
         "agejax.experiments.comparison_table",
         "agejax.experiments.reproduce",
     ),
-    *("agejax.report.crop_robustness", "agejax.data.face_detection", "agejax.inference.predictor"),
-    *("agejax.report.write", "agejax.export.web", "agejax.export.artefact"),
-    *("agejax.export.stablehlo", "agejax.experiments.describe", "tfds_imdb_wiki.build"),
+    *("agejax.reports.crop_robustness", "agejax.data.face_detection", "agejax.inference.predictor"),
+    *("agejax.reports.write", "agejax.exporters.web", "agejax.exporters.artefact"),
+    *("agejax.exporters.stablehlo", "agejax.experiments.describe", "tfds_imdb_wiki.build"),
 )
 BAD_CONFIGS = {
     "raises.py": "def get_config():\n    return 1 / 0\n",

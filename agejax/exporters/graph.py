@@ -201,7 +201,7 @@ def walk(
     graph: Graph, jaxpr: Jaxpr, consts: Sequence[Any], arguments: Sequence[Tensor]
 ) -> list[Tensor]:
     """Adds the operations of a traced program; the tensors of its results."""
-    from agejax.export.primitives import INNER, translate  # which walk on into inner programs
+    from agejax.exporters.primitives import INNER, translate  # which walk on into inner programs
 
     known: dict[Any, Tensor] = {}
     for var, const in zip(jaxpr.constvars, consts, strict=True):

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from agejax.report.markup import Markup, el, join
+from agejax.reports.markup import Markup, el, join
 
 STYLE = """
 :root { --plot-ink: #1f2933; --plot-soft: #5d6873; --plot-grid: #e4e7eb; --plot-paper: #ffffff;
