@@ -57,7 +57,7 @@ def write_report(
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(
             f"{Path(workdir, 'eval', split)}.json is not what an evaluation writes "
-            f"({type(error).__name__}: {first_line(error)}); evaluate again (--config.mode=eval)"
+            f"({type(error).__name__}: {first_line(error)}); evaluate again (agejax evaluate)"
         ) from error
     write_text(out, html)
     return out

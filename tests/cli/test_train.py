@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture
 def called(monkeypatch, capsys):
-    """Calls the command, whose training is a stand-in: exit code, what was begun, stdout, stderr."""
+    """Calls the command with a stand-in for training: exit code, what began, stdout, stderr."""
 
     def call(*args):
         begun = []
