@@ -19,19 +19,19 @@ class NoSuchSplit(UserError):
     """The set of faces has no split of that name."""
 
 
-class Stopped(SystemExit):
-    """A run that ended early on request, with its exit code."""
+class Stopped(KeyboardInterrupt):
+    """A signal ended the work.
+
+    Attributes:
+      message: what happened and how to continue, in one line.
+      code: the exit code of a command.
+      together: whether all processes of the run stop at the same step.
+    """
 
     def __init__(self, message: str, code: int, together: bool = False):
-        """Creates the exception.
-
-        Args:
-          message: what happened and how to continue, in one line.
-          code: the exit code.
-          together: whether all processes of the run stop at the same step.
-        """
-        super().__init__(code)
-        self.message, self.together = message, together
+        """Sets the attributes."""
+        super().__init__(message)
+        self.message, self.code, self.together = message, code, together
 
 
 @contextlib.contextmanager
@@ -48,7 +48,7 @@ def one_line() -> Iterator[None]:
         fail(str(error))
     except Stopped as stopped:
         _say(printable(stopped.message))
-        raise
+        raise SystemExit(stopped.code) from stopped
     except KeyboardInterrupt:
         _say("interrupted; run the same command again to continue")
         sys.exit(130)
@@ -124,7 +124,7 @@ def _of_jax(error: Exception) -> str | None:
     return None
 
 
-def place(error: Exception, file: Path) -> str:
+def place(error: BaseException, file: Path) -> str:
     """Where in a config an exception was raised: "FILE, line N", or FILE if the line is unknown.
 
     Frames are matched by file name alone, since a config may be run from another path.

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from agejax.report.plots import Axis, chart, dots, note, standalone, whiskers
+from agejax.reports.plots import Axis, chart, dots, note, standalone, whiskers
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results.md"
 # Position of a label relative to its dot: text anchor, GFLOPs to the right, years above.

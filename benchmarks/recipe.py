@@ -17,7 +17,7 @@ from agejax.evaluation.table import table
 from agejax.losses.balance import smoothed_inverse
 from agejax.losses.row_losses import expected_label_distribution
 from agejax.models.efficientnet_lite import EfficientNetLite2
-from agejax.report.crop_robustness import crop_lines, under_crops
+from agejax.reports.crop_robustness import crop_lines, under_crops
 from agejax.training.compilation_cache import keep_compiled
 from agejax.training.loop import train
 

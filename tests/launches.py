@@ -85,7 +85,7 @@ def main() -> None:
     import ml_collections.config_flags  # noqa: F401
 
     import agejax.experiments.sweep
-    import agejax.report.contact_sheet
+    import agejax.reports.contact_sheet
     import agejax.training.loop  # noqa: F401
 
     for line in sys.stdin:

@@ -1,5 +1,6 @@
 """Builds the data set without TensorFlow."""
 
+import contextlib
 import functools
 import json
 import os
@@ -7,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
-from tqdm.auto import tqdm
 
 from agejax.errors import UserError, first_line
+from agejax.utils.notes import are_printed, bar
 from agejax.utils.paths import home
 from tfds_imdb_wiki.archive import find_archive, fingerprint
 from tfds_imdb_wiki.summary import summary
@@ -63,15 +64,18 @@ def _build(
 ) -> None:
     if manual_dir is not None and not Path(manual_dir).is_dir():
         raise UserError(f"{manual_dir}: no such folder; --manual_dir names the archives' folder")
-    builder.progress = functools.partial(tqdm, unit="row", smoothing=0.05)
+    builder.progress = functools.partial(bar, unit="row", smoothing=0.05)
     mode = "reuse_cache_if_exists" if overwrite else "reuse_dataset_if_exists"
     settings = tfds.download.DownloadConfig(
         manual_dir=manual_dir, download_mode=tfds.GenerateMode(mode)
     )
     if beam_pipeline_options is not None:
         settings.beam_options = _beam_options(beam_pipeline_options)
+    # TFDS prints what it does.
+    shown = contextlib.nullcontext() if are_printed() else contextlib.redirect_stdout(None)
     try:
-        builder.download_and_prepare(download_config=settings)
+        with shown:
+            builder.download_and_prepare(download_config=settings)
     except FileExistsError:  # another process was done first; TFDS has removed ours
         if not Path(builder.data_dir).exists():
             raise

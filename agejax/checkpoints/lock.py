@@ -13,6 +13,7 @@ from typing import Any
 
 from agejax.errors import UserError
 from agejax.utils.files import check_no_links, no_link, within
+from agejax.utils.notes import note
 
 NAME = ".lock"
 # What a run writes to in place, and where it makes files.
@@ -39,7 +40,7 @@ def one_run(workdir: Path) -> Iterator[None]:
         if not _taken(descriptor):
             raise UserError(_refusal(workdir, file))
         if left := _owner(file):
-            print(f"{workdir}: taken over from a run that died ({_said(left)})")
+            note(f"{workdir}: taken over from a run that died ({_said(left)})")
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(_ourselves()).encode(), 0)
         try:

@@ -20,6 +20,7 @@ from agejax import config as configs
 from agejax.data import withheld
 from agejax.data.mixture import mixture
 from agejax.utils.import_by_name import is_name
+from agejax.utils.notes import note
 
 _OF_PIXELS = {"size", "margin", "workers", "cache_mib", "device_mib", "max_unreadable"}
 _PATHS = ("manual_dir", "data_dir", "path", "root", "cache_dir")
@@ -63,7 +64,7 @@ def own(
         if instead is None:
             _withhold_data(config, changes)
         else:
-            print(f"{run} is not known here: its data are those of your config")
+            note(f"{run} is not known here: its data are those of your config")
             _take_data(config, instead)
     if "pretrained" in unsaid:
         config.model.pretrained = f"{withheld.__name__}:{withheld.weights.__name__}"

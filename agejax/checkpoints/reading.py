@@ -1,7 +1,6 @@
 """Reading the checkpoints of a run, which may be replaced meanwhile by a run that trains on."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from agejax.distributed.initialize import is_first
 from agejax.errors import UserError, first_line
 from agejax.metrics.calibration import Calibration
 from agejax.types import TrainState, Tree, Weights
+from agejax.utils.notes import warn
 
 _T = TypeVar("_T")
 
@@ -191,7 +191,7 @@ class CheckpointReader:
         """Whether `items`, by default all that is shipped, are whole; names it if they are not."""
         if wrong := self._folders.problems(step, items or _SHIPPED):
             if step not in self._damaged and is_first():
-                print(f"{told(self._folders / step, wrong)}; passed over", file=sys.stderr)
+                warn(f"{told(self._folders / step, wrong)}; passed over")
             self._damaged.add(step)
         return not wrong
 

@@ -9,6 +9,7 @@ from agejax.checkpoints.provenance import columns_sha256, fingerprint, read_sess
 from agejax.data.faces import Faces
 from agejax.distributed.initialize import is_first
 from agejax.errors import UserError
+from agejax.utils.notes import note
 from agejax.utils.printable import printable
 
 _WORDS = {"path": "names", "sha256": "images", "person": "persons"}
@@ -46,7 +47,7 @@ def check_same_data(
     if not allow:
         raise UserError(f"{what}; config.data.allow_changed=True goes on all the same")
     if is_first():
-        print(printable(f"{what}; going on, as config.data.allow_changed says"))
+        note(printable(f"{what}; going on, as config.data.allow_changed says"))
 
 
 def remembered(workdir: Path) -> list[dict[str, Any]]:

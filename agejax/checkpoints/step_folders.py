@@ -10,6 +10,7 @@ from pathlib import Path
 from agejax.checkpoints import manifest
 from agejax.errors import UserError
 from agejax.utils.atomic_write import sync_folder
+from agejax.utils.notes import note
 from agejax.utils.system_files import entries
 
 _UNFINISHED = re.compile(r"(\d+)\.(partial|removed).*")
@@ -91,7 +92,7 @@ class StepFolders:
         for step, wrong in damaged.items():
             aside = self._free_name(f"damaged-{step}")
             (self / step).rename(aside)
-            print(f"{told(self / step, wrong)}; it is set aside as {aside.name}")
+            note(f"{told(self / step, wrong)}; it is set aside as {aside.name}")
 
     def being_written(self, step: int, i: int = 0) -> Path:
         """Where to write a checkpoint before `publish`, at the i-th try."""

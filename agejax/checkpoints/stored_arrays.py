@@ -5,14 +5,13 @@ called, Orbax is given a path of plain characters: it looks for its own files by
 """
 
 import contextlib
+import gc
 import json
 import math
 import re
-import sys
 import tempfile
-import warnings
+import traceback
 from collections.abc import Iterator, Mapping
-from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,22 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import tensorstore as ts
-from absl import logging
 
 from agejax.errors import first_line
 from agejax.types import Tree
-
-logging.set_verbosity(logging.FATAL)  # Orbax tells of every file; its errors are raised, too
+from agejax.utils.quiet import no_records, no_unraisable, no_warnings
 
 Shapes = dict[str, tuple[int, ...]]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_/.,=@+-]+")
 _PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # for links, where the system's own is not plain
+# Orbax tells of every file; its errors are raised, too.
+_quiet_orbax = no_records("absl", "orbax")
+_QUIET_LEFTOVERS = (
+    no_records("asyncio"),
+    no_unraisable(RuntimeError, "Event loop is closed"),
+    no_warnings("coroutine .* was never awaited", RuntimeWarning),
+)
 _NUMBERS = re.compile(r"[<>|][biuf]([1248])|bfloat16|float8_\w{1,20}|u?int[24]")
 
 
@@ -41,7 +45,7 @@ def write_items(folder: Path, items: Mapping[str, Tree]) -> None:
       Exception: of many kinds; `TimeoutError` where Orbax has lost patience.
     """
     saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
-    with _plain_path(folder.parent) as parent, _orbax() as orbax:
+    with _quiet_orbax(), _plain_path(folder.parent) as parent, _orbax() as orbax:
         orbax.save(parent / folder.name, args=ocp.args.Composite(**saves))
 
 
@@ -63,7 +67,7 @@ def read_items(folder: Path, like: Mapping[str, Tree], *, alone: bool = False) -
     )
     items = {item: ocp.args.StandardRestore(tree) for item, tree in abstract.items()}
     processes = {jax.process_index()} if alone else None
-    with _plain_path(folder.parent) as parent, _orbax(processes) as orbax:
+    with _quiet_orbax(), _plain_path(folder.parent) as parent, _orbax(processes) as orbax:
         return orbax.restore(parent / folder.name, args=ocp.args.Composite(**items))
 
 
@@ -173,23 +177,26 @@ def _orbax(processes: set[int] | None = None) -> ocp.Checkpointer:
 
 @contextlib.contextmanager
 def one_error_alone() -> Iterator[None]:
-    """Within, and after it where it fails, as a save on a full disk does, its one error is told.
+    """Within, where a save fails, as on a full disk, its one error is told.
 
-    Orbax begins many writes at once; those that fail beside the first would print pages.
+    Orbax begins many writes at once; those that fail beside the first would print pages, most of
+    them when what they have left is collected.
     """
-    hook, loops = sys.unraisablehook, getLogger("asyncio")
-    level = loops.level
+    with contextlib.ExitStack() as stack:
+        for quiet in _QUIET_LEFTOVERS:
+            stack.enter_context(quiet())
+        try:
+            yield
+        except Exception as error:
+            _collect_leftovers(error)
+            raise
 
-    def quiet(told: Any) -> None:
-        if not (told.exc_type is RuntimeError and str(told.exc_value) == "Event loop is closed"):
-            hook(told)
 
-    sys.unraisablehook = quiet
-    loops.setLevel(CRITICAL)
-    try:
-        yield
-    except Exception:
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        raise
-    sys.unraisablehook = hook
-    loops.setLevel(level)
+def _collect_leftovers(error: BaseException) -> None:
+    chain: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and at not in chain:
+        chain.append(at)
+        traceback.clear_frames(at.__traceback__)
+        at = at.__cause__ or at.__context__
+    gc.collect()

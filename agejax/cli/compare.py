@@ -62,7 +62,7 @@ def run(
 
     from agejax.experiments import comparison_table as tables
     from agejax.experiments.compare import compare
-    from agejax.report.comparison_plot import comparison_svg
+    from agejax.reports.comparison_plot import comparison_svg
     from agejax.utils.atomic_write import write_text
 
     figures = compare(groups, split, reference)

@@ -36,7 +36,7 @@ def run(
       UserError: there is no such run, checkpoint or split, or a crop leaves nothing.
     """
     check_stdout()
-    from agejax.report.crop_robustness import CROPS, crop_lines, under_crops
+    from agejax.reports.crop_robustness import CROPS, crop_lines, under_crops
     from agejax.training.compilation_cache import keep_compiled
 
     keep_compiled()

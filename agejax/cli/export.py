@@ -33,8 +33,8 @@ def run(
     Raises:
       UserError: there is no such run, what is needed is not installed, or the export is not right.
     """
-    from agejax.export import artefact, onnx_file, stablehlo
-    from agejax.export.function import Trained
+    from agejax.exporters import artefact, onnx_file, stablehlo
+    from agejax.exporters.function import Trained
     from agejax.training.compilation_cache import keep_compiled
     from agejax.utils.files import within
 
@@ -45,7 +45,7 @@ def run(
     trained = Trained.load(run_folder, checkpoint, form.DTYPE, margin)
     folder = trained.folder
     if to == "web":
-        from agejax.export.web import export_page
+        from agejax.exporters.web import export_page
 
         place = out or within(folder, "export", "web")
         found = export_page(trained, place, ort)

@@ -1,9 +1,11 @@
 """Options that several commands have."""
 
 import argparse
+import ast
 from pathlib import Path
 from typing import Any
 
+from agejax.errors import UserError
 from agejax.utils.paths import expanded
 
 
@@ -32,6 +34,21 @@ class Parser(argparse.ArgumentParser):
 def text_path(text: str) -> str:
     """The type of an option that is a path, and stays text."""
     return expanded(text)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """The key and the value of a setting that is given as KEY=VALUE.
+
+    Raises:
+      UserError: it is not.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--set {text}: give it as KEY=VALUE, such as data.manual_dir=DIR")
+    try:
+        return key.removeprefix("config."), ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key.removeprefix("config."), value
 
 
 def add_places(command: Any, whose: str = "the run") -> None:

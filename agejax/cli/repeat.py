@@ -1,11 +1,10 @@
 """`agejax repeat`: do a run again, and see whether the weights are the same."""
 
-import ast
 import os
 from pathlib import Path
 from typing import Any
 
-from agejax.errors import UserError
+from agejax.cli.options import setting
 
 
 def add(commands: Any) -> None:
@@ -28,16 +27,7 @@ def run(folder: Path, workdir: Path | None, set: list[str]) -> int:
     from agejax.training.compilation_cache import keep_compiled
 
     keep_compiled()
-    changes = dict(_change(text) for text in set)
+    changes = dict(map(setting, set))
     beside = Path(f"{os.path.realpath(folder)}-repeat")  # resolve() raises on links in a circle
-    return 0 if repeat(folder, workdir or beside, changes) else 1
-
-
-def _change(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f"--set {text}: give it as KEY=VALUE, such as data.manual_dir=DIR")
-    try:
-        return key.removeprefix("config."), ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return key.removeprefix("config."), value
+    same = repeat(folder, workdir or beside, changes, save_on_signal=True)
+    return 0 if same else 1

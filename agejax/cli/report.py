@@ -38,7 +38,7 @@ def run(
     """
     if faces < 0:
         raise UserError(f"--faces is {faces}; it must be at least 0")
-    from agejax.report.write import write_report
+    from agejax.reports.write import write_report
     from agejax.training.compilation_cache import keep_compiled
 
     keep_compiled()

@@ -9,7 +9,8 @@ from ml_collections import ConfigDict
 from agejax.config.access import settled
 from agejax.config.defaults import default
 from agejax.config.keys import flat
-from agejax.errors import UserError
+from agejax.errors import UserError, place
+from agejax.utils.import_by_name import current_folder_searched
 
 _MISSING = object()
 
@@ -23,9 +24,10 @@ def from_file(path: Path) -> ConfigDict:
     if not path.is_file():
         raise UserError(f"{path}: there is no such config")
     try:
-        config = runpy.run_path(str(path))["get_config"]()
-    except Exception as error:  # a config is a program: anything can go wrong in it
-        raise UserError(f"{path}: {type(error).__name__}: {error}") from error
+        with current_folder_searched():
+            config = runpy.run_path(str(path))["get_config"]()
+    except (Exception, SystemExit) as error:  # a config is a program: anything can go wrong in it
+        raise UserError(f"{place(error, path)}: {type(error).__name__}: {error}") from error
     check_whole(config, path)
     return settled(config)
 

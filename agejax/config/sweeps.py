@@ -25,6 +25,7 @@ from ml_collections import ConfigDict
 
 from agejax.config import from_json, modules_of, to_json, update
 from agejax.errors import UserError, place
+from agejax.utils.import_by_name import current_folder_searched
 from agejax.utils.system_files import entries
 
 _LONGEST = 180  # letters of a folder's name, of which file systems take 255
@@ -78,15 +79,16 @@ def read(file: Path, config: ConfigDict, changes: Mapping[str, Any]) -> dict[str
         command line sets what the sweep varies.
     """
     try:
-        get_sweep = runpy.run_path(str(file)).get("get_sweep")
-        if get_sweep is None:
-            return {}
-        given = get_sweep()
+        with current_folder_searched():
+            get_sweep = runpy.run_path(str(file)).get("get_sweep")
+            if get_sweep is None:
+                return {}
+            given = get_sweep()
         pairs: Sequence[Run] = list(given.items() if isinstance(given, Mapping) else given)
         pairs = [(name, changed) for name, changed in pairs]
     except UserError:
         raise
-    except Exception as error:  # a config is a program: anything can go wrong in it
+    except (Exception, SystemExit) as error:  # a config is a program: anything can go wrong in it
         raise UserError(f"{place(error, file)}: {type(error).__name__}: {error}") from error
     if not pairs:
         raise UserError(f"{file}: get_sweep() gives no run")

@@ -1,21 +1,18 @@
 """Reports of records that can no longer be read."""
 
 import json
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
 from agejax.utils.atomic_write import write_text
+from agejax.utils.notes import warn
 from agejax.utils.printable import printable
 
 
 def say_unreadable(path: str, why: str) -> None:
-    """Reports a record on stderr."""
-    message = f"record {path} cannot be read any more ({why}); left out"
-    tqdm.write(printable(message), file=sys.stderr)
+    """Warns of a record."""
+    warn(printable(f"record {path} cannot be read any more ({why}); left out"))
 
 
 class Unreadable:

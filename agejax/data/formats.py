@@ -12,13 +12,13 @@ import functools
 import importlib
 import io
 import re
-import warnings
 
 import numpy as np
 from PIL import Image
 
 from agejax.data.exif import orientation, upright
 from agejax.data.image_chunks import too_many_chunks
+from agejax.utils.quiet import no_warnings
 
 FORMATS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 HEAD = 32  # bytes at the start of a file that identify its format
@@ -50,7 +50,7 @@ _EIGHT |= {"CMYK", "YCbCr", "LAB", "HSV"}
 _PHOTOMETRIC, _BITS, _SUBFILE, _DNG = 262, 258, 254, 50706  # tags of TIFF 6.0, and of raw files
 _MAX_BLOCKS = 2000  # of metadata in a GIF; half a MB
 _DAMAGED = f"not a whole {FORMATS} image"
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of invalid metadata, which is not used
+_no_warnings = no_warnings(module=r"PIL\.")  # of invalid metadata, which is not used
 
 
 class BadImage(ValueError):
@@ -84,7 +84,8 @@ def header(data: bytes) -> Image.Image:
     if name == "GIF" and _blocks_before_pixels(data) > _MAX_BLOCKS:
         raise BadImage(f"a GIF of more than {_MAX_BLOCKS:,} blocks of metadata")
     try:
-        image = reader(io.BytesIO(data))
+        with _no_warnings():
+            image = reader(io.BytesIO(data))
         raw = name == "TIFF" and (image.tag_v2.get(_SUBFILE, 0) & 1 or _DNG in image.tag_v2)
     except Exception as error:  # decoders raise many kinds of errors on damaged bytes
         raise BadImage(_DAMAGED) from error
@@ -141,7 +142,8 @@ def rgb(image: Image.Image) -> Image.Image:
         )
     try:
         turned = orientation(image.info.get("exif") or b"")
-        plain = _on_white(image) if image.mode in _EIGHT else _scaled(image)
+        with _no_warnings():
+            plain = _on_white(image) if image.mode in _EIGHT else _scaled(image)
     except Exception as error:  # decoders raise many kinds of errors on damaged bytes
         raise BadImage(_DAMAGED) from error
     return plain if turned == 1 else Image.fromarray(upright(np.asarray(plain), turned))

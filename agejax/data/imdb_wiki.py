@@ -12,6 +12,7 @@ from agejax.data.faces import Faces
 from agejax.data.npz import read_npz
 from agejax.data.records import Records, shards_of
 from agejax.errors import NoSuchSplit, UserError, first_line
+from agejax.utils.notes import bar
 from agejax.utils.plain_names import check_split
 
 _TITLES = {"imdb": "IMDB", "wiki": "Wikipedia", "imdb_wiki": "IMDB and Wikipedia"}
@@ -131,15 +132,13 @@ def _built(name: str, manual_dir: str | None, data_dir: str | None, painted: int
     from tfds_imdb_wiki.build import build
 
     if painted:
-        from tqdm.auto import tqdm
-
         from tfds_imdb_wiki.paint.archive import write_archive
 
         if manual_dir is None:
             raise UserError("painted faces need a folder: set config.data.manual_dir")
         for kind in name.split("_"):
-            bar = functools.partial(tqdm, desc=f"painting {kind}", unit="face")
-            write_archive(Path(manual_dir), kind, painted, progress=bar)
+            shown = functools.partial(bar, desc=f"painting {kind}", unit="face")
+            write_archive(Path(manual_dir), kind, painted, progress=shown)
     return build(name, manual_dir, data_dir)
 
 

@@ -7,10 +7,8 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from agejax.data.decode import BadImage, canonical
 from agejax.data.faces import UNKNOWN, Faces
@@ -24,6 +22,7 @@ from agejax.data.tables.spellings import file_of
 from agejax.data.tables.splits import assign
 from agejax.data.tables.table import Table
 from agejax.errors import NoSuchSplit, UserError
+from agejax.utils.notes import bar
 
 _QUOTED = 3  # bad rows quoted in an error
 
@@ -116,12 +115,13 @@ def _digests(folder: Path, rows: list[tuple[int, Face]], name: str) -> Iterator[
         except BadRow as bad:
             return bad
 
-    with ThreadPoolExecutor(8) as pool:
-        bar: Any = tqdm(total=len(rows), desc=f"reading {name}", unit="face", delay=2, leave=False)
-        with bar:
-            for result in in_order(pool, digest, rows, ahead=256):
-                bar.update()
-                yield result
+    with (
+        ThreadPoolExecutor(8) as pool,
+        bar(total=len(rows), desc=f"reading {name}", unit="face", delay=2, leave=False) as done,
+    ):
+        for result in in_order(pool, digest, rows, ahead=256):
+            done.update()
+            yield result
 
 
 def _twice(rows: list[tuple[int, Face]]) -> Iterator[tuple[int, Face]]:

@@ -5,18 +5,17 @@ import hashlib
 import os
 import shutil
 import stat
-import sys
 import weakref
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from agejax.data.decode import PIXELS_VERSION
 from agejax.data.faces import Faces
 from agejax.errors import UserError, first_line
 from agejax.utils.files import no_link
+from agejax.utils.notes import warn
 from agejax.utils.printable import printable
 
 _HASH = 16  # bytes of the hash of each face's pixels
@@ -182,8 +181,7 @@ class _File:
 
     def _report(self, what: str) -> None:
         self._reported = True
-        message = f"{self._path} {what}; these faces are decoded and cached again"
-        tqdm.write(printable(message), file=sys.stderr)
+        warn(printable(f"{self._path} {what}; these faces are decoded and cached again"))
 
 
 def _opened_alone(path: Path) -> int:

@@ -37,13 +37,12 @@ def joined(place: Place | None) -> Iterator[None]:
     try:
         with one_line():
             yield
-    except Stopped as stopped:
-        if not stopped.together:
-            watchdog.leave(stopped.code)
+    except SystemExit as left:
+        stopped = left.__cause__
+        if not (isinstance(stopped, Stopped) and stopped.together):
+            watchdog.leave(left.code)
         _part(watchdog)
         raise
-    except SystemExit as left:
-        watchdog.leave(left.code)
     except Exception as error:
         watchdog.fail(error)
     _part(watchdog)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
-from tqdm.auto import tqdm
 
 from agejax.checkpoints.items import check_same_model
 from agejax.checkpoints.own_data import remember
@@ -50,6 +49,7 @@ from agejax.steps.step_factory import predict_step_of
 from agejax.types import Weights
 from agejax.utils.atomic_write import write_bytes, write_text
 from agejax.utils.files import within
+from agejax.utils.notes import bar, note
 from agejax.utils.paths import expanded
 from agejax.utils.plain_names import check_split
 from agejax.utils.printable import printable
@@ -84,9 +84,8 @@ def predict_split(
     parts, masks = [], []
     batches = eval_batches(loader, batch_size=batch_size, shard=own_shard())
     total = -(-len(loader) // batch_size)
-    for batch in tqdm(
-        batches, total=total, desc="evaluating", unit="batch", leave=False, disable=not is_first()
-    ):
+    shown = {"total": total, "desc": "evaluating", "unit": "batch", "leave": False}
+    for batch in bar(batches, **shown) if is_first() else batches:
         image, mask = put_batch(mesh, (batch["image"], batch["mask"]))
         probabilities, mask = fetch((predict_step(weights, image), mask))
         parts.append({task: p[mask] for task, p in probabilities.items()})
@@ -239,5 +238,5 @@ def training_faces(config: ConfigDict) -> Faces | None:
         return open_split(config, "train")
     except UserError as error:
         why = printable(str(error))
-        print(f"the training faces cannot be read, so none is left out: {why}")
+        note(f"the training faces cannot be read, so none is left out: {why}")
         return None

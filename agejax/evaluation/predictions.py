@@ -38,7 +38,7 @@ def predictions_file(path: Path, split: str) -> Path:
     if not file.is_file():
         raise UserError(
             f"{file}: there is no such file; evaluate the run first "
-            f"(launch.py --config.mode=eval --config.eval.split={split})"
+            f"(agejax evaluate {path} --split {split})"
         )
     return file
 

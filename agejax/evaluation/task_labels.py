@@ -9,6 +9,7 @@ from agejax.config.tasks import Task, class_names
 from agejax.data.faces import UNKNOWN, Faces
 from agejax.errors import UserError
 from agejax.evaluation.summary import GROUPS
+from agejax.utils.notes import note
 from agejax.utils.printable import printable
 
 _MOST_GROUPS = 30  # in an attribute column; columns with more are ids, dates or numbers
@@ -59,7 +60,7 @@ def groups_of(faces: Faces, more: Mapping[str, np.ndarray] | None = None) -> dic
             found[f"{name} (column)" if name in GROUPS else name] = values
     for name, values in (more or {}).items():
         if (n := len(np.unique(values))) > _MOST_GROUPS:
-            print(printable(f"no metrics by {name}: {n:,} values are more than {_MOST_GROUPS}"))
+            note(printable(f"no metrics by {name}: {n:,} values are more than {_MOST_GROUPS}"))
             continue
         found[f"{name} (attributes)" if name in found or name in GROUPS else name] = values
     return found

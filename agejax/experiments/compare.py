@@ -111,8 +111,7 @@ def _check_current(file: Path, arrays: dict[str, np.ndarray], split: str) -> Non
         step, identity = evaluated
         if differs := other_than_evaluated(run, step, identity):
             raise UserError(
-                f"{file} is of {differs}; evaluate again (launch.py --config.mode=eval "
-                f"--config.eval.split={split} --workdir={run})"
+                f"{file} is of {differs}; evaluate again (agejax evaluate {run} --split {split})"
             )
 
 

@@ -21,7 +21,12 @@ from agejax.training.loop import train
 
 
 def repeat(
-    run: Path, workdir: Path, changes: Mapping[str, Any], say: Callable[[str], Any] = print
+    run: Path,
+    workdir: Path,
+    changes: Mapping[str, Any],
+    say: Callable[[str], Any] = print,
+    *,
+    save_on_signal: bool = False,
 ) -> bool:
     """Trains a run again, in another folder, and compares the weights.
 
@@ -30,6 +35,7 @@ def repeat(
       workdir: the output folder; an interrupted repetition there is resumed.
       changes: `{"section.key": value}`, such as the data's location, that do not affect weights.
       say: called with each line of the report: differences from the run, and the result.
+      save_on_signal: see `agejax.training.loop.train`.
 
     Returns:
       Whether the weights of the last and of the best checkpoint are bit-identical.
@@ -53,7 +59,7 @@ def repeat(
     validation = open_split(config, "validation").without(faces)
     splits = {"train": faces, "validation": validation}
     _say_what_differs(run, surroundings(config, splits), splits, say)
-    train(config, workdir)
+    train(config, workdir, save_on_signal=save_on_signal)
     first = [sessions[0].get("weights") for of in (run, workdir) if (sessions := read_sessions(of))]
     if len(set(first)) > 1:
         say("differs: the initial weights; is config.model.pretrained another file?")

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
 from agejax import config as configs
@@ -51,7 +50,6 @@ def run_sweep(
     """
     if jobs < 1:
         raise UserError(f"--jobs is {jobs}; it must be at least 1")
-    jax.config.update("jax_platforms", "cpu")  # this process leaves accelerators to the runs
     for name, config in runs.items():
         try:
             validation.check(config)

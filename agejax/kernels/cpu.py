@@ -15,15 +15,23 @@ _BY_CORES = 0
 _ENOUGH = 12e9  # bytes of memory, of which freed memory may be kept
 
 
-def compiler_options() -> dict[str, str] | None:
+def compiler_options(deterministic: bool = False) -> dict[str, str | bool] | None:
     """What to compile steps with on this machine's devices, for `jax.jit`.
 
     From 0.10 on, XLA hands convolutions on a CPU to YNNPACK, which takes up to four times as long
     as its own; only reductions are left to it here.
+
+    Args:
+      deterministic: has a GPU give the same bits each time; a CPU does by itself. As an option of
+        the program it also holds once JAX has been used, when the flag of that name in XLA_FLAGS
+        is not read any more.
     """
-    if jax.default_backend() != "cpu":
-        return None
-    return {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE"}
+    options: dict[str, str | bool] = {}
+    if jax.default_backend() == "cpu":
+        options["xla_cpu_experimental_ynn_fusion_type"] = "LIBRARY_FUSION_TYPE_REDUCE"
+    if deterministic:
+        options["xla_gpu_deterministic_ops"] = True
+    return options or None
 
 
 def keep_freed_memory() -> bool:

@@ -4,10 +4,11 @@ The library comes in the package `onednn-cpu-gomp` (extra `cpu`), without Python
 numbers are those of oneapi/dnnl/dnnl_types.h, version 3.
 """
 
+import contextlib
 import ctypes
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -197,7 +198,8 @@ def _stream() -> Handle:
 @cache
 def quick() -> ctypes.PyDLL:
     """For calls too short to be worth letting go of the interpreter's lock."""
-    library = ctypes.PyDLL(str(_file()))
+    with _sleeping_threads():
+        library = ctypes.PyDLL(str(_file()))
     library.dnnl_primitive_desc_query_md.restype = Handle
     library.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
     return library
@@ -205,14 +207,28 @@ def quick() -> ctypes.PyDLL:
 
 @cache
 def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(str(_file()))
+    with _sleeping_threads():
+        return ctypes.CDLL(str(_file()))
+
+
+@contextlib.contextmanager
+def _sleeping_threads() -> Iterator[None]:
+    """Within, OpenMP is loaded such that its threads sleep, unless the user says otherwise.
+
+    It reads the environment then. They would spin between two layers, while XLA needs the cores:
+    they may for some ten microseconds, which is what waking them takes.
+    """
+    wanted = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000"}
+    ours = {key: value for key, value in wanted.items() if key not in os.environ}
+    os.environ |= ours
+    try:
+        yield
+    finally:
+        for key in ours:
+            os.environ.pop(key, None)
 
 
 def _file() -> Path:
-    # OpenMP's threads would spin between two layers, while XLA needs the cores: they may for some
-    # ten microseconds, which is what waking them takes
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     package = distribution(_PACKAGE)
     file = next(f for f in package.files or () if f.name == "libdnnl.so.3")
     return Path(str(package.locate_file(file))).resolve()

@@ -59,7 +59,7 @@ def train_step_of(
         steps_per_call=config.train.steps_per_call,
         skip_nonfinite=config.train.skip_nonfinite,
         layout=layout,
-        compiler_options=compiler_options(),
+        compiler_options=compiler_options(config.train.deterministic),
     )
     return optimizer, train_step
 
@@ -132,7 +132,8 @@ def predict_step_of(
     of this machine.
     """
     use_onednn()
-    step = make_predict_step(graph, compiler_options() if options is None else options)
+    own = compiler_options(config.train.deterministic)
+    step = make_predict_step(graph, own if options is None else options)
     return with_mirror(step, config.model.flip_cut) if config.model.flip else step
 
 

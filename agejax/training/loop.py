@@ -1,7 +1,6 @@
 """Training, from a config to an evaluated checkpoint."""
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -54,12 +53,13 @@ from agejax.training.signals import Stop, stop_by_signal
 from agejax.types import TrainState, Weights, weights_of
 from agejax.utils.atomic_write import write_text
 from agejax.utils.forks import check_not_forked
+from agejax.utils.notes import note
 from agejax.utils.paths import expanded
 
 _Validation = tuple[dict[str, Any], Calibration]
 
 
-def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+def train(config: ConfigDict, workdir: Path, *, save_on_signal: bool = False) -> dict[str, Any]:
     """Trains to `config.train.steps`, resuming what `workdir` holds, and evaluates the best.
 
     Everything random derives from the seed and the step, so that a run that was stopped and resumed
@@ -68,9 +68,10 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     Args:
       config: see `agejax.config.default`.
       workdir: gets `config.json`, `run.json`, `metrics.jsonl`, `checkpoints/` and `eval/`.
+      save_on_signal: has SIGTERM, SIGINT and SIGHUP stop it at the next step boundary, saved. In
+        the main thread alone; otherwise signals do what they always do.
 
-    SIGTERM, SIGINT and SIGHUP stop it at the next step boundary, and a batch that is not finite
-    where `config.train.skip_nonfinite` says so; either way it is saved, and goes on from there.
+    A batch that is not finite stops it, saved, where `config.train.skip_nonfinite` says so.
 
     Returns:
       The figures of the best checkpoint on `config.eval.split`, as `evaluate` gives them.
@@ -86,7 +87,7 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     check_not_forked()
     codes = config.train.sigterm_code, config.train.sigint_code
     with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(stop_by_signal(*codes))
+        stop = stack.enter_context(stop_by_signal(*codes)) if save_on_signal else Stop({})
         with first_alone("lock"):
             if is_first():
                 stack.enter_context(one_run(workdir))
@@ -193,8 +194,6 @@ def _without_permission(config: ConfigDict) -> ConfigDict:
 
 
 def _start_devices(config: ConfigDict) -> Mesh:
-    if config.train.deterministic:  # XLA reads this when JAX first looks for devices
-        os.environ["XLA_FLAGS"] = os.getenv("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
     if config.train.keep_memory:
         keep_freed_memory()
     mesh = make_mesh()
@@ -225,7 +224,7 @@ def _first_model(config: ConfigDict, *, fresh: bool) -> tuple[Structure, Weights
     graph, weights = make_model(config)
     if fresh and config.model.pretrained:
         weights, report = start_from_pretrained(config, weights)
-        print(report)
+        note(str(report))
     return graph, weights
 
 
@@ -269,7 +268,7 @@ def _crop_margin(
     kept = None if saved is None else checkpoints.crop_margin(saved)
     if kept is None or not (kept.found or kept.doubt):  # it was chosen then, and is not now
         kept = measure(faces)
-        print(kept)
+        note(str(kept))
     return kept
 
 
@@ -288,7 +287,7 @@ def _say_what_runs(
     config: ConfigDict, workdir: Path, state: TrainState, faces: int, validation: int
 ) -> None:
     parameters = sum(x.size for x in jax.tree.leaves(state["params"])) / 1e6
-    print(
+    note(
         f"{workdir}: {faces:,} training and {validation:,} validation faces; "
         f"{config.model.trunk.__name__}, {parameters:.2f} million weights; "
         f"{jax.device_count()} x {jax.devices()[0].device_kind}; "

@@ -6,12 +6,12 @@ from itertools import islice
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from tqdm.auto import tqdm
 
 from agejax.data.stream import Loader, RowLoader, eval_batches, train_batches
 from agejax.distributed.initialize import is_first
 from agejax.distributed.mesh import own_shard, put_batch, put_whole
 from agejax.types import Batch
+from agejax.utils.notes import bar
 
 _ON_AN_ACCELERATOR = 8192  # MiB that pixels may take of each device, if nothing else is said
 
@@ -35,13 +35,9 @@ def pixels_on_device(mesh: Mesh, loader: Loader, device_mib: int | None) -> jax.
         return None
     pixels = np.empty(shape, np.uint8)
     batches = eval_batches(loader, batch_size=(step := 256))
-    starts = tqdm(
-        range(0, len(loader), step),
-        desc="decoding",
-        unit="batch",
-        leave=False,
-        disable=not is_first(),
-    )
+    starts = range(0, len(loader), step)
+    if is_first():
+        starts = bar(starts, desc="decoding", unit="batch", leave=False)
     for start, batch in zip(starts, batches, strict=True):
         here = pixels[start : start + step]  # of the last batch, not all
         here[:] = batch["image"][: len(here)]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import jax
 
+from agejax.utils.notes import note
+
 _FIRST, _LAST = 5, 15  # calls: the first ones compile, and let memory grow
 
 
@@ -33,4 +35,4 @@ class Trace:
         if self._under_way:
             self._under_way = False
             jax.profiler.stop_trace()
-            print(f"{self._folder}: a trace of some steps; open it with xprof or Perfetto")
+            note(f"{self._folder}: a trace of some steps; open it with xprof or Perfetto")

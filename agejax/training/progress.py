@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-from tqdm.auto import tqdm
 
 from agejax.distributed.initialize import is_first
 from agejax.metrics.masked_sums import compute
 from agejax.training.loggers.writers import MetricsLog
 from agejax.types import Batch, Tree
+from agejax.utils.notes import bar, note
 
 
 class Progress:
@@ -22,13 +22,13 @@ class Progress:
         """Starts at step `done` of `steps`."""
         self._log, self._size = log, batch_size * steps_per_call
         total, initial = steps * batch_size, done * batch_size
-        self._bar = tqdm(
+        self._bar = bar(
             total=total,
             initial=initial,
             unit="img",
             unit_scale=True,
             mininterval=1,
-            disable=not is_first(),
+            **({} if is_first() else {"disable": True}),
         )
         self._line: dict[str, Any] = {}
         self._start_clock()
@@ -71,7 +71,7 @@ class Progress:
             for task, of in figures.items()
             if of.get("n") and "nll" in of
         ]
-        self._bar.write(f"step {step:,}: validation {', '.join(told)}")
+        note(f"step {step:,}: validation {', '.join(told)}")
         self._start_clock()
 
     def write(self, step: int) -> None:

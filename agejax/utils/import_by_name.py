@@ -102,7 +102,7 @@ def resolve(name: str) -> Callable[..., Any]:
     Raises:
       UserError: it cannot be imported.
     """
-    with _current_folder_searched():
+    with current_folder_searched():
         return _found(name)
 
 
@@ -169,7 +169,7 @@ def _found(name: str) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def _current_folder_searched() -> Iterator[None]:
+def current_folder_searched() -> Iterator[None]:
     """Within, modules are found in the current folder as well, after everywhere else."""
     try:
         here = os.getcwd()

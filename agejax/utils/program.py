@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agejax.errors import Stopped, one_line
+from agejax.utils.notes import printed
 from agejax.utils.streams import standard_streams
 
 _AGAIN = 5  # seconds in which a second signal is the first one's echo, as of a terminal that closes
@@ -20,7 +21,7 @@ def program(*, notes: bool = False) -> Iterator[None]:
 
     `notes` is as for `standard_streams`.
     """
-    with standard_streams(notes=notes), one_line(), ended_in_order():
+    with standard_streams(notes=notes), one_line(), printed(), ended_in_order():
         yield
 
 

@@ -49,7 +49,7 @@ def child(config, workdir, fault=None, clock=False) -> None:
         faults.faults_arm(f"{workdir}/".encode(), *fault)
     if clock:
         faults.faults_clock(1)
-    code = exit_code(lambda: train(config, Path(workdir)))
+    code = exit_code(lambda: train(config, Path(workdir), save_on_signal=True))
     if fault:
         Path(f"{workdir}.writes").write_text(str(faults.faults_seen()))
     os._exit(code)

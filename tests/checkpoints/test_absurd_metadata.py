@@ -16,7 +16,7 @@ from agejax.errors import UserError
 from agejax.experiments.compare import _constant
 from agejax.experiments.sweep import _figures, is_done
 from agejax.metrics.calibration import Calibration
-from agejax.report.evaluation import _lines
+from agejax.reports.evaluation import _lines
 from agejax.training.loggers.writers import MetricsLog
 from agejax.types import weights_of
 from tests.saved import save, state
@@ -241,7 +241,7 @@ def test_lines_of_a_log_that_are_none_are_left_out(tmp_path):
 
 @pytest.mark.parametrize("text", ["x", *SHAPES[1:5]])
 def test_a_report_of_figures_that_are_none_is_one_line(monkeypatch, tmp_path, text):
-    from agejax.report import write
+    from agejax.reports import write
 
     evaluation = write.Evaluation("x", {"split": text}, {}, [], get_config())
     monkeypatch.setattr(write, "open_evaluation", lambda *_: evaluation)

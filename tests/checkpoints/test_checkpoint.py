@@ -50,12 +50,15 @@ def test_another_model_is_told(workdir):
         Checkpoints(workdir).state(2, like=another(9))
 
 
-def test_a_damaged_latest_is_set_aside_and_the_one_before_it_used(workdir, capsys):
+def test_a_damaged_latest_is_set_aside_and_the_one_before_it_used(workdir, caplog):
+    caplog.set_level("INFO", "agejax")
     flip(workdir / "checkpoints" / "2" / "training" / "manifest.ocdbt")
     before = contents(workdir / "checkpoints" / "2")
     checkpoints = Checkpoints(workdir)
-    out = capsys.readouterr().out
-    assert "checkpoints/2 is damaged: training/manifest.ocdbt is damaged; it is set aside" in out
+    assert (
+        "checkpoints/2 is damaged: training/manifest.ocdbt is damaged; it is set aside"
+        in caplog.text
+    )
     assert checkpoints.latest() == 1
     assert same(checkpoints.state(1, like=state(9)), state(1))
     assert contents(workdir / "checkpoints" / "damaged-2") == before
@@ -65,13 +68,13 @@ def test_a_damaged_latest_is_set_aside_and_the_one_before_it_used(workdir, capsy
     assert (workdir / "checkpoints" / "damaged-2-2").is_dir()
 
 
-def test_readers_pass_a_damaged_one_over_and_leave_it(workdir, capsys):
+def test_readers_pass_a_damaged_one_over_and_leave_it(workdir, caplog):
     flip(workdir / "checkpoints" / "2" / "weights" / "manifest.ocdbt")
     before = contents(workdir)
     checkpoints = Checkpoints(workdir, read_only=True)
     assert checkpoints.find("latest") == checkpoints.find("best") == 1
     assert checkpoints.find("latest") == 1
-    assert capsys.readouterr().err.count("passed over") == 1
+    assert caplog.text.count("passed over") == 1
     with pytest.raises(UserError, match="2 is damaged: weights/manifest.ocdbt is damaged"):
         checkpoints.find("2")
     with pytest.raises(UserError, match="damaged"):
@@ -93,12 +96,13 @@ def test_without_a_good_one_there_is_none(workdir):
     assert Checkpoints(workdir).latest() is None
 
 
-def test_what_was_never_finished_goes_without_a_word(workdir, capsys):
+def test_what_was_never_finished_goes_without_a_word(workdir, caplog):
+    caplog.set_level("INFO", "agejax")
     shutil.copytree(workdir / "checkpoints" / "2", workdir / "checkpoints" / "3.partial")
     (workdir / "checkpoints" / "1").rename(workdir / "checkpoints" / "1.removed")
     assert Checkpoints(workdir).latest() == 2
     assert [path.name for path in (workdir / "checkpoints").iterdir()] == ["2"]
-    assert capsys.readouterr().out == ""
+    assert not caplog.messages
 
 
 def read(run):

@@ -20,7 +20,7 @@ from agejax.data.tables.packed import open_packed, pack
 from agejax.errors import NoSuchSplit, UserError
 from agejax.evaluation.evaluate import evaluate, open_split
 from agejax.experiments.recalibrate import recalibrate
-from agejax.report.write import write_report
+from agejax.reports.write import write_report
 from agejax.utils.import_by_name import name_of
 from tests.data.test_stream import faces
 from tests.saved import save
@@ -185,8 +185,8 @@ def test_what_was_never_finished_is_removed_and_not_what_it_links_to(step_folder
 
 
 def test_a_foreign_run_is_exported_without_its_data(run, tmp_path, monkeypatch):
-    from agejax.export.artefact import faces_of
-    from agejax.export.function import Trained
+    from agejax.exporters.artefact import faces_of
+    from agejax.exporters.function import Trained
 
     copy = copied(run, tmp_path)
     for folder in (copy / "checkpoints").iterdir():

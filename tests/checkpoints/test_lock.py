@@ -69,14 +69,15 @@ def test_a_second_run_is_refused_in_a_line_that_names_the_first(tmp_path, holder
     assert os.listdir(tmp_path) == [NAME]
 
 
-def test_the_lock_of_a_killed_run_is_taken_over(tmp_path, holder, capsys):
+def test_the_lock_of_a_killed_run_is_taken_over(tmp_path, holder, caplog):
+    caplog.set_level("INFO", "agejax")
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     enter(tmp_path)
-    out = capsys.readouterr().out
-    assert f"taken over from a run that died (process {holder.pid}" in out
+    (line,) = caplog.messages
+    assert f"taken over from a run that died (process {holder.pid}" in line
     enter(tmp_path)  # which ended as it should
-    assert capsys.readouterr().out == ""
+    assert caplog.messages == [line]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"pid": "x"}', "\0" * 5000])

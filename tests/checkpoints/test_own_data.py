@@ -110,7 +110,8 @@ def test_a_command_names_other_data_for_a_foreign_run(tmp_path):
     assert of_the_run(run, {"data.cache_dir": "/mine"}).data.source is withheld.faces
 
 
-def test_the_users_own_config_says_which_data(tmp_path, capsys):
+def test_the_users_own_config_says_which_data(tmp_path, caplog):
+    caplog.set_level("INFO", "agejax")
     run = saved(tmp_path / "run", config_on(**FOREIGN["table"], size=48))
     mine = config_on(data_dir="/mine", size=64)
     mine.eval.attributes = "/mine.csv"
@@ -118,7 +119,7 @@ def test_the_users_own_config_says_which_data(tmp_path, capsys):
     assert (config.data.source, config.data.data_dir) == (imdb_wiki, "/mine")
     assert (config.data.path, config.data.size) == (None, 48)
     assert config.eval.attributes == "/mine.csv"
-    assert "its data are those of your config" in capsys.readouterr().out
+    assert "its data are those of your config" in caplog.text
 
 
 def test_folders_of_ones_own_runs(tmp_path, monkeypatch):

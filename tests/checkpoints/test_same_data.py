@@ -50,7 +50,8 @@ def test_the_same_data_elsewhere_is_the_same(own, tiny, data):
     assert evaluate(tiny, own)["left_out"] is not None
 
 
-def test_other_labels_are_told_at_resume_and_evaluation(own, tiny, data, capsys):
+def test_other_labels_are_told_at_resume_and_evaluation(own, tiny, data, caplog):
+    caplog.set_level("INFO", "agejax")
     tiny.data.data_dir = str(data.parents[2])
     change(data / "columns-train.npz", gender=lambda gender: 1 - gender)
     said = "run: its data is not what it was trained on: train has other label gender; config"
@@ -59,7 +60,7 @@ def test_other_labels_are_told_at_resume_and_evaluation(own, tiny, data, capsys)
             goes_on(tiny, own)
     tiny.data.allow_changed = True
     train(tiny, own)
-    assert "train has other label gender; going on" in capsys.readouterr().out
+    assert "train has other label gender; going on" in caplog.text
     assert not of_the_run(own, {}).data.allow_changed
 
 

@@ -70,19 +70,19 @@ def test_a_full_disk_is_told_before_anything_is_decoded(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("cut", [0, 50, -1])
-def test_a_file_that_was_cut_is_made_anew_with_a_line(tmp_path, cut, capsys):
+def test_a_file_that_was_cut_is_made_anew_with_a_line(tmp_path, cut, caplog):
     fill(Pixels(faces(), 8, cache_dir=str(tmp_path)))
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[:cut])
     pixels = Pixels(faces(), 8, cache_dir=str(tmp_path))
     assert taken(pixels)[1] == [0, 1, 2]
-    assert "npy is damaged (" in capsys.readouterr().err
+    assert "npy is damaged (" in caplog.text
     fill(pixels)
     assert file.read_bytes() == whole
 
 
-def test_damaged_pixels_are_not_used_and_made_anew(tmp_path, capsys):
+def test_damaged_pixels_are_not_used_and_made_anew(tmp_path, caplog):
     fill(Pixels(faces(), 8, cache_dir=str(tmp_path)))
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
@@ -92,14 +92,13 @@ def test_damaged_pixels_are_not_used_and_made_anew(tmp_path, capsys):
     file.write_bytes(broken)
     pixels = Pixels(faces(), 8, cache_dir=str(tmp_path))
     assert taken(pixels) == ([255, 1, 9], [0])
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
-    assert "holds damaged pixels; these faces are decoded and cached again" in err
+    (line,) = caplog.messages
+    assert "holds damaged pixels; these faces are decoded and cached again" in line
     pixels.put(np.array([3]), np.full((1, 8, 8, 3), 3, np.uint8))
     assert taken(pixels) == ([3, 1, 9], [])
     assert file.read_bytes() == whole
     assert taken(Pixels(faces(), 8, cache_dir=str(tmp_path))) == ([3, 1, 9], [])
-    assert capsys.readouterr().err == ""
+    assert caplog.messages == [line]
 
 
 def test_pixels_of_other_faces_are_not_used(tmp_path, capsys):

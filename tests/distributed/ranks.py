@@ -21,7 +21,7 @@ from tests.exits import exit_code
 
 def main() -> None:
     warnings.simplefilter("ignore")  # JAX warns of forks; here it has not started yet
-    import launch  # noqa: F401
+    from agejax.cli import launch  # noqa: F401
 
     for line in sys.stdin:
         asked = json.loads(line)
@@ -36,7 +36,7 @@ def main() -> None:
 
 def child(argv, devices: int, said: str, trace: str, hit, lost: int) -> None:
     """Is `launch.py`, and leaves with its exit code."""
-    import launch
+    from agejax.cli import launch
     from agejax.distributed import watchdog
 
     watchdog.LOST = lost

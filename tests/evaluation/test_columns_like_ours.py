@@ -19,7 +19,8 @@ from tests.data.test_stream import faces
 NAMES = ("all", "decade", "gender", "age", "mask", "person", "set", "label", "n", "race")
 
 
-def test_a_table_of_attributes_may_call_its_columns_as_it_likes(tiny, run, tmp_path, capsys):
+def test_a_table_of_attributes_may_call_its_columns_as_it_likes(tiny, run, tmp_path, caplog):
+    caplog.set_level("INFO", "agejax")
     workdir = tmp_path / "run"
     shutil.copytree(run, workdir)
     tiny.eval.split = "train"
@@ -37,7 +38,7 @@ def test_a_table_of_attributes_may_call_its_columns_as_it_likes(tiny, run, tmp_p
     assert set(figures["groups"]) == plain | named
     assert set(figures["groups"]["gender (attributes)"]) == {"gender0", "gender1"}
     assert set(figures["groups"]["gender"]) == set(GENDERS)
-    assert f"no metrics by id: {len(paths)} values are more than 30" in capsys.readouterr().out
+    assert f"no metrics by id: {len(paths)} values are more than 30" in caplog.text
 
 
 def test_so_may_a_table_of_faces_and_sets_of_a_mixture():

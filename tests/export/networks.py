@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 
 from agejax.data.decode import BadImage, canonical, decode
-from agejax.export.function import Trained
+from agejax.exporters.function import Trained
 from agejax.kernels import dispatch
 from agejax.metrics.calibration import Calibration
 from agejax.models import convnext, efficientnet_lite, face_resnet, vgg, vit

@@ -19,7 +19,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("flatbuffers", reason="needs the extra stablehlo")
 
-from agejax.export import onnx_file, stablehlo  # noqa: E402
+from agejax.exporters import onnx_file, stablehlo  # noqa: E402
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_what_is_wrong_is_one_line(export, run, tmp_path, args, said):
     ("kind", "package"), [("onnx", "onnx"), ("onnx", "onnxruntime"), ("stablehlo", "flatbuffers")]
 )
 def test_a_missing_extra_is_one_line(export, run, tmp_path, monkeypatch, kind, package):
-    for name in [m for m in sys.modules if m.startswith(("agejax.export.", package))]:
+    for name in [m for m in sys.modules if m.startswith(("agejax.exporters.", package))]:
         monkeypatch.delitem(sys.modules, name)
     for name in [m for m in sys.modules if m.startswith("jax._src.export.serialization")]:
         monkeypatch.delitem(sys.modules, name)

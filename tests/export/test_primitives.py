@@ -9,7 +9,7 @@ from flax import nnx
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 
-from agejax.export.graph import Untranslated, to_onnx  # noqa: E402
+from agejax.exporters.graph import Untranslated, to_onnx  # noqa: E402
 from agejax.labels import argmax_age, mean_age, quantile_age  # noqa: E402
 from agejax.models.heads import from_exceedances  # noqa: E402
 

@@ -15,7 +15,7 @@ pytest.importorskip("flatbuffers", reason="needs the extra stablehlo")
 from agejax import config as configs
 from agejax.config import sweeps
 from agejax.errors import UserError
-from agejax.export import artefact, onnx_file, stablehlo, web
+from agejax.exporters import artefact, onnx_file, stablehlo, web
 from agejax.models import convnext, efficientnet_lite, resnet, vgg, vit
 from agejax.models.cnn import SmallCNN, TutorialCNN
 from agejax.models.face_resnet import FaceResNet, to_face

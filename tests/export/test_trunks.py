@@ -12,8 +12,8 @@ pytest.importorskip("onnx", reason="needs the extra onnx")
 pytest.importorskip("flatbuffers", reason="needs the extra stablehlo")
 
 from agejax import config as configs
-from agejax.export import artefact, onnx_file, stablehlo
-from agejax.export.function import Trained, readings_of
+from agejax.exporters import artefact, onnx_file, stablehlo
+from agejax.exporters.function import Trained, readings_of
 from agejax.metrics.calibration import Calibration
 from agejax.models import convnext, efficientnet_lite, heads, vgg, vit
 from agejax.models.cnn import SmallCNN, TutorialCNN

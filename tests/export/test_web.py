@@ -17,7 +17,7 @@ pytest.importorskip("onnx", reason="needs the extra web")
 
 from playwright.sync_api import expect
 
-from agejax.export import web
+from agejax.exporters import web
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tests.cli.test_commands import agejax_command
 pytest.importorskip("onnxruntime", reason="needs the extra web")
 pytest.importorskip("onnx", reason="needs the extra web")
 
-from agejax.export import web
+from agejax.exporters import web
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 import simplejpeg
 from playwright.sync_api import expect
 
-import agejax.export
+import agejax.exporters
 from tests.browser import served
 from tfds_imdb_wiki.paint.face import paint_face
 
-FOLDER = Path(agejax.export.__file__).parent / "page"
+FOLDER = Path(agejax.exporters.__file__).parent / "page"
 
 
 @pytest.fixture(scope="module")

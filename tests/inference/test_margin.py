@@ -15,8 +15,8 @@ from agejax.data.crop_margin import CropMargin, measure, of_config, summary
 from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.experiments import ensemble
-from agejax.export import artefact
-from agejax.export.function import Trained
+from agejax.exporters import artefact
+from agejax.exporters.function import Trained
 from agejax.inference import show
 from agejax.serve import app
 from agejax.training import loop

@@ -53,19 +53,21 @@ def dense(tiny):
     return tiny
 
 
-def test_a_run_starts_from_the_file_and_resumes_without_it(dense, file, tmp_path, capsys):
+def test_a_run_starts_from_the_file_and_resumes_without_it(dense, file, tmp_path, caplog):
+    caplog.set_level("INFO", "agejax")
     dense.model.pretrained = str(file)
     dense.optim.learning_rate = 0.0
     train(dense, tmp_path / "run")
-    said = capsys.readouterr().out
+    said = caplog.text
     assert "weights in 2 arrays loaded; skipped: fc2.weight; new: heads.age" in said
     assert "they expect: pixels" in said
     weights = leaves(tmp_path / "run", step=1)[0]["params"]["trunk"]["layer"]
     np.testing.assert_array_equal(weights["kernel"], np.load(file)["fc1.weight"].T)
     file.unlink()
+    caplog.clear()
     dense.train.steps = 2
     train(dense, tmp_path / "run")
-    assert "loaded" not in capsys.readouterr().out
+    assert "loaded" not in caplog.text
     weights = leaves(tmp_path / "run", step=2)[0]["params"]["trunk"]["layer"]
     np.testing.assert_array_equal(weights["bias"], np.ones(4))
 

@@ -3,8 +3,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from agejax.report.markup import Markup, el, join
-from agejax.report.plots import (
+from agejax.reports.markup import Markup, el, join
+from agejax.reports.plots import (
     Axis,
     axis_around,
     band,

@@ -15,10 +15,10 @@ from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate, open_split
 from agejax.evaluation.summary import baseline, evaluation_figures, label_counts
 from agejax.metrics.calibration import Calibration
-from agejax.report.evaluation import open_evaluation
-from agejax.report.faces import worth_a_look
-from agejax.report.settings import changed
-from agejax.report.write import page, write_report
+from agejax.reports.evaluation import open_evaluation
+from agejax.reports.faces import worth_a_look
+from agejax.reports.settings import changed
+from agejax.reports.write import page, write_report
 from tests.browser import cut_off, served
 from tests.cli.test_commands import agejax_command
 from tests.evaluation.test_summary import predicted
@@ -114,7 +114,7 @@ def test_faces_can_be_left_out_and_then_no_data_are_needed(reported, tmp_path, m
     def gone(*args):
         raise UserError("the data are gone")
 
-    monkeypatch.setattr("agejax.report.write.open_split", gone)
+    monkeypatch.setattr("agejax.reports.write.open_split", gone)
     page = write_report(folder, faces=0, out=tmp_path / "x.html").read_text(encoding="utf-8")
     assert "<img" not in page
     assert "Furthest" not in page
@@ -141,7 +141,7 @@ def test_an_evaluation_is_made_where_there_is_none_that_holds(run, tmp_path, mon
         age = {**first["age"], "mae": {**first["age"]["mae"], "median": 1.0}}
         file.write_text(json.dumps(first | {"age": age}))
     assert open_evaluation(folder).figures == json.loads(json.dumps(first))
-    monkeypatch.setattr("agejax.report.evaluation.evaluate", None)
+    monkeypatch.setattr("agejax.reports.evaluation.evaluate", None)
     assert open_evaluation(folder).figures["step"] == first["step"]  # and is not made again
 
 
@@ -251,20 +251,19 @@ _OUTSIDE = """texts => texts.filter((text) => {
 }).map((text) => text.textContent)"""
 
 
-def test_figures_of_other_weights_of_the_same_step_are_not_shown(run, tmp_path, capsys):
+def test_figures_of_other_weights_of_the_same_step_are_not_shown(run, tmp_path, caplog):
     folder = shutil.copytree(run, tmp_path / "tiny")
     figures = open_evaluation(folder).figures
-    assert capsys.readouterr().err == ""
+    assert not caplog.messages
     checkpoint = folder / "checkpoints" / str(figures["step"])
     (checkpoint / "calibration" / "metadata").write_text('{"temperature": {"age": 4.0}}')
     manifest.seal(checkpoint, figures["step"])
     again = open_evaluation(folder).figures
     told = "test.json is of calibration other than"
-    assert [told in line for line in capsys.readouterr().err.splitlines() if "eval/" in line] == [
-        True
-    ]
+    assert [told in line for line in caplog.messages] == [True]
+    caplog.clear()
     assert again["calibration"]["temperature"] == {"age": 4.0}
     assert again["checkpoint"]["weights"] == figures["checkpoint"]["weights"]
     assert again["checkpoint"]["calibration"] != figures["checkpoint"]["calibration"]
     assert open_evaluation(folder).figures == json.loads(json.dumps(again))
-    assert capsys.readouterr().err == ""
+    assert not caplog.messages

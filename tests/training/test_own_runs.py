@@ -19,7 +19,7 @@ from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate, open_split
 from agejax.evaluation.table import table
-from agejax.report.write import write_report
+from agejax.reports.write import write_report
 from agejax.steps.model_factory import abstract_model
 from agejax.training.loop import train
 from examples.mixer import Mixer

@@ -37,8 +37,9 @@ def test_within_training_a_signal_waits_for_the_step(number, code, capfd):
 
 
 def test_outside_of_training_it_ends_at_once():
-    with stop_by_signal(15, 2) as stop, pytest.raises(Stopped, match="15"):
+    with stop_by_signal(15, 2) as stop, pytest.raises(Stopped) as stopped:
         signal.raise_signal(signal.SIGTERM)
+    assert stopped.value.code == 15
     assert stop.asked
 
 
@@ -137,8 +138,9 @@ def test_stopped_and_run_again_it_equals_the_unbroken_run(
     if 7 in codes:
         tiny.train.sigterm_code = 7
     for step, code in zip(saved, codes, strict=True):
-        with pytest.raises(Stopped, match=str(code)) as stopped:
-            train(tiny, tmp_path)
+        with pytest.raises(Stopped) as stopped:
+            train(tiny, tmp_path, save_on_signal=True)
+        assert stopped.value.code == code
         assert f"{tmp_path} is saved at step {step}; run the same" in stopped.value.message
         assert Checkpoints(tmp_path, read_only=True).latest() == step
     train(tiny, tmp_path)

@@ -2,7 +2,6 @@
 
 import json
 import pwd
-import sys
 from pathlib import Path
 
 import pytest
@@ -59,7 +58,7 @@ def test_without_a_home_a_tilde_is_an_error_and_no_folder(homeless):
 def test_without_a_home_nothing_is_kept_there(homeless, monkeypatch):
     import jax
 
-    from agejax.export.web import _from_npm
+    from agejax.exporters.web import _from_npm
     from agejax.training.compilation_cache import keep_compiled
     from tfds_imdb_wiki.build import build
 
@@ -124,23 +123,12 @@ LAUNCHED = [
 
 @pytest.mark.parametrize(("args", "workdir", "settings"), LAUNCHED)
 def test_launch(own, monkeypatch, args, workdir, settings):
-    from absl import flags
-    from ml_collections import config_flags
+    from agejax.cli import launch
 
-    import launch
-
-    own_flags = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", None, "", flag_values=own_flags)
-    for name in ("workdir", "run", "coordinator"):
-        flags.DEFINE_string(name, None, "", flag_values=own_flags)
-    for name in ("processes", "process", "jobs"):
-        flags.DEFINE_integer(name, None, "", flag_values=own_flags)
-    flags.DEFINE_bool("list", False, "", flag_values=own_flags)
-    monkeypatch.setattr(launch, "FLAGS", own_flags)
     began = []
-    monkeypatch.setattr(launch, "train", lambda *given: began.append(given) or {})
+    monkeypatch.setattr(launch, "train", lambda *given, **_: began.append(given) or {})
     monkeypatch.setattr(launch, "table", lambda _: "")
-    monkeypatch.setattr(launch, "picture_of_run", lambda *_: "")
+    monkeypatch.setattr(launch, "picture_of_run", lambda *_, **__: "")
     monkeypatch.setattr(launch, "keep_compiled", lambda: None)
     file = own / "mine.py"
     file.write_text(
@@ -149,7 +137,6 @@ def test_launch(own, monkeypatch, args, workdir, settings):
         "  return c\n"
     )
     argv = ["launch.py", "--config=~/mine.py", *args]
-    monkeypatch.setattr(sys, "argv", argv)
     launch.main(argv)
     [(config, folder)] = began
     assert folder == (own / workdir if workdir else Path("runs/mine"))

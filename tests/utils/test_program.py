@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agejax.errors import UserError, one_line
+from agejax.errors import Stopped, UserError, one_line
 from agejax.utils.program import (
     end_quietly_on_interrupt,
     ended_in_order,
@@ -138,7 +138,7 @@ def test_a_signal_removes_a_checkpoint_that_is_being_written(tmp_path, monkeypat
 
     saving = checkpoint.Checkpoints(tmp_path)
     monkeypatch.setattr(checkpoint, "write_text", lambda *_: signal.raise_signal(signal.SIGTERM))
-    with pytest.raises(SystemExit), ended_in_order():
+    with pytest.raises(Stopped), ended_in_order():
         saving.save_weights(5, state(5)["ema"], CONFIG, 1.0, checkpoint.Calibration())
     assert not list(saving.folder.iterdir())
 

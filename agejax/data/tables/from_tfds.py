@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from agejax.data.faces import Faces
 from agejax.data.imdb_wiki import of_folder
@@ -12,6 +11,7 @@ from agejax.data.tables.importers import Imported
 from agejax.errors import UserError
 from agejax.labels import GENDER_NAMES
 from agejax.utils.files import write_new
+from agejax.utils.notes import bar
 from agejax.utils.plain_names import is_inside
 from tfds_imdb_wiki.rows import SPLITS
 
@@ -35,7 +35,7 @@ def from_built(folder: Path, images: Path) -> Iterator[Imported]:
     for split, faces in of_splits.items():
         person = np.full(len(faces), "") if faces.person is None else faces.person
         pieces = np.array_split(faces.rows, max(1, len(faces) // 64))
-        for rows in tqdm(pieces, desc=f"writing {split}", delay=2, leave=False):
+        for rows in bar(pieces, desc=f"writing {split}", delay=2, leave=False):
             for row, image in zip(rows, faces.read(rows), strict=True):
                 file = images / faces.path[row]
                 write_new(file, image)

@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from agejax.data.faces import Faces
 from agejax.data.npz import read_npz
 from agejax.data.records import Records, write_records
 from agejax.errors import UserError
 from agejax.utils.files import within
+from agejax.utils.notes import bar
 from agejax.utils.plain_names import check_plain
 
 _IMAGES, _COLUMNS = "faces.array_record", "faces.npz"
@@ -39,8 +39,8 @@ def pack(faces: Faces, splits: np.ndarray, folder: Path) -> None:
     try:
         pieces = np.array_split(faces.rows, max(1, len(faces) // 64))
         images = (image for piece in pieces for image in faces.read(piece))
-        bar = tqdm(images, total=len(faces), desc="packing", unit="face", delay=2)
-        write_records(beside / _IMAGES, bar)
+        shown = bar(images, total=len(faces), desc="packing", unit="face", delay=2)
+        write_records(beside / _IMAGES, shown)
         columns = {"path": faces.path, "sha256": faces.sha256, "split": splits}
         columns |= {} if faces.person is None else {"person": faces.person}
         for kind in ("labels", "known", "upto", "attributes"):

@@ -13,6 +13,7 @@ from agejax import config as configs
 from agejax.distributed.initialize import is_first
 from agejax.utils.atomic_write import naming, write_text
 from agejax.utils.files import no_link
+from agejax.utils.notes import note
 
 _NO_STEP = float("inf")
 
@@ -55,7 +56,7 @@ class MetricsLog:
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         kept = [line.decode() for line in lines if line.endswith(b"\n") and _step(line) <= after]
         if damaged := sum(_step(line) == _NO_STEP for line in lines[:-1]):
-            print(f"{path}: {damaged} of its lines are damaged, and dropped")
+            note(f"{path}: {damaged} of its lines are damaged, and dropped")
         if len(kept) < len(lines):
             write_text(path, "".join(kept))
         self._file: IO[str] | None = None

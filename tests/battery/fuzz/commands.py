@@ -9,6 +9,7 @@ import sys
 import agejax.cli
 import agejax.serve.app
 from agejax import config as configs
+from agejax.cli import launch
 from agejax.config import validation
 from agejax.errors import one_line
 from agejax.evaluation.evaluate import open_split
@@ -16,9 +17,6 @@ from tests.battery.fuzz.forked import forked
 from tests.battery.fuzz.mutate import odd, one_of
 from tests.conftest import ROOT
 from tests.photos import encoded, group_photo
-
-sys.path.insert(0, str(ROOT))
-import launch
 
 # What commands import once they are called; no fork should have to.
 LAZY = (
@@ -29,9 +27,9 @@ LAZY = (
         "agejax.experiments.comparison_table",
         "agejax.experiments.reproduce",
     ),
-    *("agejax.report.crop_robustness", "agejax.data.face_detection", "agejax.inference.predictor"),
-    *("agejax.report.write", "agejax.export.web", "agejax.export.artefact"),
-    *("agejax.export.stablehlo", "agejax.experiments.describe", "tfds_imdb_wiki.build"),
+    *("agejax.reports.crop_robustness", "agejax.data.face_detection", "agejax.inference.predictor"),
+    *("agejax.reports.write", "agejax.exporters.web", "agejax.exporters.artefact"),
+    *("agejax.exporters.stablehlo", "agejax.experiments.describe", "tfds_imdb_wiki.build"),
 )
 BAD_CONFIGS = {
     "raises.py": "def get_config():\n    return 1 / 0\n",
@@ -53,9 +51,9 @@ def prepare(folder, run, archives, built):
     os.chdir(folder)
     os.environ |= {"PATH": "", "HOME": str(folder)}  # no npm: nothing is fetched
     agejax.serve.app.serve = lambda *args: None  # which would not end
-    launch.train = lambda config, workdir: begun(config)
+    launch.train = lambda config, workdir, **_: begun(config)
     launch.evaluate = lambda config, workdir: begun(config)
-    launch.table = launch.picture_of_run = lambda *args: ""
+    launch.table = launch.picture_of_run = lambda *args, **_: ""
     commands, keys = options(), [key for key, _ in configs.flat(configs.default().to_dict())]
     places = [f"--config.data.manual_dir={archives}", f"--config.data.data_dir={built}"]
 

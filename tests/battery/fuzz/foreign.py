@@ -22,10 +22,10 @@ from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate, open_split, training_faces
 from agejax.experiments.recalibrate import recalibrate
 from agejax.experiments.reproduce import repeat
-from agejax.export.artefact import faces_of
-from agejax.export.function import Trained
+from agejax.exporters.artefact import faces_of
+from agejax.exporters.function import Trained
 from agejax.inference.predictor import load
-from agejax.report.evaluation import open_evaluation
+from agejax.reports.evaluation import open_evaluation
 from agejax.utils.import_by_name import ALLOWED
 from tests.battery.fuzz.config import distort
 from tests.battery.fuzz.mutate import one_of

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agejax.report import charts
-from agejax.report.evaluation import Evaluation
-from agejax.report.groups import table_of
-from agejax.report.markup import Markup, el
-from agejax.report.section import Section, figure
+from agejax.reports import charts
+from agejax.reports.evaluation import Evaluation
+from agejax.reports.groups import table_of
+from agejax.reports.markup import Markup, el
+from agejax.reports.section import Section, figure
 
 _RANGE = {"low": ("from", "{}"), "high": ("to", "{}"), "n": ("faces", "{:,}")}
 

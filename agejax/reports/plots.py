@@ -12,9 +12,9 @@ None are gaps. Text must fit two pixels larger, too: that is what a phone, which
 from collections.abc import Sequence
 from typing import Any
 
-from agejax.report.axes import Axis, Frame, axis_around, px, round_ticks
-from agejax.report.marks import Mark, band, bars, dots, heat, line, note, whiskers
-from agejax.report.markup import Markup, el, join
+from agejax.reports.axes import Axis, Frame, axis_around, px, round_ticks
+from agejax.reports.marks import Mark, band, bars, dots, heat, line, note, whiskers
+from agejax.reports.markup import Markup, el, join
 
 __all__ = [
     "STYLE",

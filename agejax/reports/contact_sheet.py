@@ -1,13 +1,12 @@
 """Draws a contact sheet: faces with their predicted and true labels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image, ImageDraw, ImageFont
 
-from agejax.config import modules_of
 from agejax.data.decode import decode
 from agejax.data.faces import Faces
 from agejax.evaluation.evaluate import open_split
@@ -22,11 +21,16 @@ _INK, _PAPER, _BAND, _MARK, _TRUE = "#1f2933", "#ffffff", "#cfe3f5", "#1f6fb2", 
 Truth = tuple[tuple[int, int] | None, int | None]
 
 
-def picture_of_run(config: ConfigDict, workdir: Path, faces: int = 24) -> Path:
-    """Predicts some faces of `config.eval.split`, writes `eval/SPLIT.png`, returns its path."""
+def picture_of_run(
+    config: ConfigDict, workdir: Path, faces: int = 24, *, trust: Collection[str] = ()
+) -> Path:
+    """Predicts some faces of `config.eval.split` and writes `eval/SPLIT.png`; returns that path.
+
+    `trust` is as of `agejax.checkpoints.run_dir.of_the_run`.
+    """
     some = open_split(config, config.eval.split)
     rows = np.linspace(0, len(some) - 1, min(faces, len(some))).astype(int)
-    which, trust = str(config.eval.checkpoint), modules_of(config)
+    which = str(config.eval.checkpoint)
     predictor = load(workdir, which, batch_size=len(rows), trust=trust)
     jpegs = some.read(some.rows[rows])
     predictions = predictor.predict(np.stack([decode(jpeg, predictor.size) for jpeg in jpegs]))

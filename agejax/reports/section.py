@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from agejax.report.markup import Markup, el
+from agejax.reports.markup import Markup, el
 
 
 class Section(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from agejax.metrics.curves import Curve
-from agejax.report.markup import Markup, join
-from agejax.report.plots import (
+from agejax.reports.markup import Markup, join
+from agejax.reports.plots import (
     Axis,
     Mark,
     axis_around,

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from agejax.evaluation.predictions import evaluated_checkpoint
 from agejax.labels import median_age
 from agejax.metrics.calibration import age_interval
 from agejax.metrics.masked_sums import off
+from agejax.utils.notes import warn
 from agejax.utils.plain_names import check_split
 
 _LARGEST = 1e15  # larger numbers are not drawn
@@ -91,7 +91,7 @@ def open_evaluation(
         of = saved[0]["step"], saved[0].get("checkpoint")
         if fresh and (differs := other_than_evaluated(workdir, *of)):
             file = Path(workdir, "eval", f"{split}.json")
-            print(f"{file} is of {differs}: evaluated again", file=sys.stderr)
+            warn(f"{file} is of {differs}: evaluated again")
             fresh = False
         if fresh:
             return _of(workdir, *saved)

@@ -16,7 +16,7 @@ from agejax.checkpoints.run_dir import licence_of
 from agejax.data.decode import decode
 from agejax.errors import UserError
 from agejax.evaluation.evaluate import open_split
-from agejax.export.function import Readings, Trained, read
+from agejax.exporters.function import Readings, Trained, read
 from agejax.labels import GENDERS
 from agejax.metrics.calibration import LEVEL, calibrated
 from agejax.steps.step_factory import predict_step_of

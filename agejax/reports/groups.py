@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agejax.report.markup import Markup, el
-from agejax.report.plots import axis_around
-from agejax.report.strip import strip
+from agejax.reports.markup import Markup, el
+from agejax.reports.plots import axis_around
+from agejax.reports.strip import strip
 
 _COLUMNS = {
     "bias": ("bias, years", "{:+.2f}"),

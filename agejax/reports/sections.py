@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agejax.report import charts
-from agejax.report.evaluation import Evaluation
-from agejax.report.faces import gallery, worth_a_look
-from agejax.report.groups import group_table, scale_of
-from agejax.report.markup import Markup, el, join
-from agejax.report.section import Section, figure
-from agejax.report.settings import config_tables
+from agejax.reports import charts
+from agejax.reports.evaluation import Evaluation
+from agejax.reports.faces import gallery, worth_a_look
+from agejax.reports.groups import group_table, scale_of
+from agejax.reports.markup import Markup, el, join
+from agejax.reports.section import Section, figure
+from agejax.reports.settings import config_tables
 
 
 def summary(figures: Mapping[str, Any]) -> Markup:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jax.lax import GatherScatterMode
 
-from agejax.export.elementwise import elementwise, is_elementwise
-from agejax.export.graph import Graph, Shape, Tensor, Untranslated, kind_of
+from agejax.exporters.elementwise import elementwise, is_elementwise
+from agejax.exporters.graph import Graph, Shape, Tensor, Untranslated, kind_of
 
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # parameters that hold an inner program
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agejax.report.plots import Axis, Mark, axis_around, chart, dots, line, standalone, whiskers
+from agejax.reports.plots import Axis, Mark, axis_around, chart, dots, line, standalone, whiskers
 
 _TITLES = {"age": "age MAE, years", "gender": "gender accuracy"}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agejax.report.markup import Markup, el
+from agejax.reports.markup import Markup, el
 
 
 def strip(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agejax.config import default, to_json
-from agejax.report.markup import Markup, el, join
+from agejax.reports.markup import Markup, el, join
 
 
 def changed(config: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -200,7 +200,7 @@ def walk(
     graph: Graph, jaxpr: Jaxpr, consts: Sequence[Any], arguments: Sequence[Tensor]
 ) -> list[Tensor]:
     """Adds the operations of a traced program and returns the tensors of its results."""
-    from agejax.export.primitives import INNER, translate  # avoids a circular import
+    from agejax.exporters.primitives import INNER, translate  # avoids a circular import
 
     known: dict[Any, Tensor] = {}
     for var, const in zip(jaxpr.constvars, consts, strict=True):

@@ -12,9 +12,9 @@ from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.labels import GENDERS
 from agejax.metrics.masked_sums import off
-from agejax.report.evaluation import Evaluation
-from agejax.report.markup import Markup, el
-from agejax.report.strip import strip
+from agejax.reports.evaluation import Evaluation
+from agejax.reports.markup import Markup, el
+from agejax.reports.strip import strip
 
 _SIDE = 160  # pixels of a thumbnail
 

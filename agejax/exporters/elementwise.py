@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from agejax.export.graph import Graph, Shape, Tensor, Untranslated, kind_of
+from agejax.exporters.graph import Graph, Shape, Tensor, Untranslated, kind_of
 
 # Primitives with a single ONNX operation.
 _ELEMENTWISE = {

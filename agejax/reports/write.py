@@ -9,13 +9,13 @@ import numpy as np
 from agejax.config import network
 from agejax.errors import UserError, first_line
 from agejax.evaluation.evaluate import open_split
-from agejax.report import sections, tasks
-from agejax.report.card import model_card
-from agejax.report.evaluation import Evaluation, open_evaluation
-from agejax.report.faces import thumbnails, worth_a_look
-from agejax.report.markup import Markup, el
-from agejax.report.plots import STYLE
-from agejax.report.section import Section
+from agejax.reports import sections, tasks
+from agejax.reports.card import model_card
+from agejax.reports.evaluation import Evaluation, open_evaluation
+from agejax.reports.faces import thumbnails, worth_a_look
+from agejax.reports.markup import Markup, el
+from agejax.reports.plots import STYLE
+from agejax.reports.section import Section
 from agejax.training.loggers.writers import write_text
 from agejax.utils.files import within
 
@@ -57,7 +57,7 @@ def write_report(
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(
             f"{Path(workdir, 'eval', split)}.json is not a valid evaluation "
-            f"({type(error).__name__}: {first_line(error)}); evaluate again (--config.mode=eval)"
+            f"({type(error).__name__}: {first_line(error)}); evaluate again (agejax evaluate)"
         ) from error
     write_text(out, html)
     return out
@@ -77,7 +77,7 @@ def page(evaluation: Evaluation, pictures: dict[str, str], faces: int) -> str:
         sections.settings(figures),
     ]
     title = f"{evaluation.name}: age and gender, {figures['split']}"
-    style = files("agejax.report").joinpath("style.css").read_text(encoding="utf-8")
+    style = files("agejax.reports").joinpath("style.css").read_text(encoding="utf-8")
     head = el(
         "head",
         el("meta", charset="utf-8"),

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agejax.errors import UserError
-from agejax.export import artefact, onnx_file
-from agejax.export.function import Trained
+from agejax.exporters import artefact, onnx_file
+from agejax.exporters.function import Trained
 from agejax.utils.paths import home
 from agejax.utils.system_files import entries
 
@@ -57,7 +57,7 @@ def export_page(trained: Trained, folder: Path, ort: Path | None = None) -> arte
 
     Raises:
       UserError: `folder` contains something else, the runtime is not available, the extra `web` is
-        not installed, or verification fails; see `agejax.export.artefact.export`.
+        not installed, or verification fails; see `agejax.exporters.artefact.export`.
     """
     ours = (folder / "worker.js").is_file()
     if folder.exists() and not ours and not (folder.is_dir() and not any(entries(folder))):
@@ -68,7 +68,7 @@ def export_page(trained: Trained, folder: Path, ort: Path | None = None) -> arte
     with _beside(folder) as new:
         found = artefact.export(trained, new / "model.onnx", onnx_file)
         (new / "model.onnx.json").rename(new / "model.json")
-        page = importlib.resources.files("agejax.export") / "page"
+        page = importlib.resources.files("agejax.exporters") / "page"
         for file in page.iterdir():
             (new / file.name).write_bytes(file.read_bytes())
         (new / "faces").mkdir()

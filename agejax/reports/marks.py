@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from agejax.report.axes import Frame, px
-from agejax.report.markup import Markup, el, join
+from agejax.reports.axes import Frame, px
+from agejax.reports.markup import Markup, el, join
 
 Mark = Callable[[Frame], Markup]
 Numbers = Iterable[float | None]

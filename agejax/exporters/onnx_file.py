@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from agejax.errors import UserError
-from agejax.export.function import Readings, Trained, readings_of
+from agejax.exporters.function import Readings, Trained, readings_of
 
 SUFFIX = ".onnx"
 DTYPE = "float32"  # onnxruntime has no bfloat16 convolution on a CPU
@@ -21,7 +21,7 @@ def write(trained: Trained, file: Path, metadata: Mapping[str, str]) -> None:
         too large for the format.
     """
     try:
-        from agejax.export.graph import Untranslated, to_onnx
+        from agejax.exporters.graph import Untranslated, to_onnx
     except ImportError as error:
         raise _missing(error) from error
     size = trained.config.data.size
@@ -32,7 +32,7 @@ def write(trained: Trained, file: Path, metadata: Mapping[str, str]) -> None:
         name = trained.config.model.trunk.__name__
         raise UserError(
             f"{name} cannot be written as ONNX: there is no translation of {error}; "
-            f"agejax/export/primitives.py has the supported ones; --to stablehlo takes any model"
+            f"agejax/exporters/primitives.py has the supported ones; --to stablehlo takes any model"
         ) from error
     if model.ByteSize() > _LARGEST:
         raise UserError("the model is over 2 GB, which an ONNX file cannot hold")

@@ -8,7 +8,7 @@ import numpy as np
 from jax import export
 
 from agejax.errors import UserError
-from agejax.export.function import Readings, Trained, readings_of
+from agejax.exporters.function import Readings, Trained, readings_of
 
 SUFFIX = ".stablehlo"
 DTYPE = None  # that of the run

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agejax.metrics.groups import FEW, UNKNOWN
-from agejax.report.evaluation import Evaluation
-from agejax.report.markup import Markup, el, join
+from agejax.reports.evaluation import Evaluation
+from agejax.reports.markup import Markup, el, join
 
 _USE = """
 Research on predicting age and gender from face crops: comparing models, measuring bias, and

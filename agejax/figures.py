@@ -1,0 +1,139 @@
+"""What the functions of `agejax` return: the figures of an evaluation and of a comparison.
+
+They are plain dictionaries of numbers, strings and lists, as their JSON files hold them. A key
+that is not always there, such as the interval of an error where no label is known, is optional.
+Figures of tasks of your own stand beside those of age and gender, under the task's name.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+Interval = list[float]  # low and high end of a 95% bootstrap interval
+Curve = Mapping[str, Sequence[float | None]]
+
+
+class DecodedErrors(TypedDict):
+    """Mean absolute errors in years, by how an age is read from its distribution."""
+
+    argmax: float
+    mean: float
+    median: float
+
+
+class PredictionInterval(TypedDict, total=False):
+    """How often predicted intervals hold the true age, and how wide they are, in years."""
+
+    level: float
+    coverage: float | None
+    coverage_interval: Interval | None
+    width: float
+
+
+class AgeFigures(TypedDict, total=False):
+    """Of ages: errors in years; `cs5` is the share of errors of at most five years."""
+
+    n: int
+    mae: DecodedErrors
+    mae_interval: Interval | None
+    bias: float
+    bias_interval: Interval | None
+    cs5: float
+    cs5_interval: Interval | None
+    accuracy: float
+    nll: float
+    interval: PredictionInterval
+    mae_when_set_aside: Mapping[str, float]
+
+
+class ClassFigures(TypedDict, total=False):
+    """Of gender, and of any other task with classes; `nll` is in nats."""
+
+    n: int
+    accuracy: float
+    accuracy_interval: Interval | None
+    nll: float
+    ece: float
+
+
+class Baseline(TypedDict, total=False):
+    """What guessing one and the same answer for every face gives."""
+
+    age_mae: float
+    age_median: float
+    age_cumulative: list[float]
+    gender_accuracy: float
+
+
+class UncalibratedFigures(TypedDict, total=False):
+    """Read from the probabilities as the network gives them."""
+
+    age: AgeFigures
+    gender: ClassFigures
+
+
+class Figures(TypedDict, total=False):
+    """An evaluation; `agejax.evaluation.evaluate.evaluate` says what each figure is."""
+
+    n: int
+    step: int
+    checkpoint: Mapping[str, str]
+    split: str
+    left_out: int | None
+    unreadable: int
+    age: AgeFigures
+    gender: ClassFigures
+    baseline: Baseline
+    uncalibrated: UncalibratedFigures
+    calibration: Mapping[str, object]
+    groups: Mapping[str, Mapping[str, Mapping[str, object]]]
+    worst_to_mean: Mapping[str, float | None]
+    interval_over: str
+    persons: int | None
+    curves: Mapping[str, Mapping[str, object]]
+    data: Mapping[str, object]
+    config: Mapping[str, object]
+    versions: Mapping[str, str]
+
+
+class ComparedTask(TypedDict):
+    """What holds for all sides of a comparison in a task."""
+
+    n: int
+    seed_deviation: float | None
+    seed_degrees: int
+    constant: float | None
+
+
+class SideTask(TypedDict):
+    """One side in a task: the MAE in years for age, else the accuracy, and how it differs."""
+
+    value: float
+    interval: Interval | None
+    runs: list[float]
+    difference: float
+    difference_interval: Interval | None
+    p: float | None
+    p_holm: float | None
+    verdict: str
+
+
+class Side(TypedDict, total=False):
+    """One side of a comparison."""
+
+    files: list[str]
+    age: SideTask
+    gender: SideTask
+
+
+class ComparisonFigures(TypedDict):
+    """A comparison; `agejax.experiments.compare.compare` says what each figure is."""
+
+    split: str
+    n: int
+    persons: int | None
+    interval_over: str
+    against: str
+    chosen: bool
+    comparisons: int
+    tasks: Mapping[str, ComparedTask]
+    sides: Mapping[str, Side]
