@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.data.tables.conftest import jpeg
 
 SMALL = ("data.size=32", "data.margin=0.4", "train.batch_size=8", "eval.batch_size=8")
 SMALL += ("train.steps=2", "train.eval_every=2", "optim.warmup_steps=1")
@@ -48,10 +49,11 @@ def start(launcher, monkeypatch):
 
 @pytest.fixture
 def places(archives, built, tmp_path):
-    """Where each kind of config finds painted faces."""
+    """Where each kind of config finds its faces."""
     table = tmp_path / "faces.csv"
-    files = sorted(archives.glob("wiki_crop/*/*.jpg"))[:60]
-    lines = [f"{file},{20 + i % 50},{'mf'[i % 2]}\n" for i, file in enumerate(files)]
+    for i in range(80):
+        (tmp_path / f"{i}.jpg").write_bytes(jpeg(i))
+    lines = [f"{i}.jpg,{20 + i % 50},{'mf'[i % 2]}\n" for i in range(80)]
     table.write_text("path,age,gender\n" + "".join(lines))
     imdb = [f"data.manual_dir={archives}", f"data.data_dir={built}"]
     mixed = [f"data.sets.imdb.{place[5:]}" for place in imdb]
