@@ -115,7 +115,7 @@ def find_archive(manual_dir: Path, kind: str) -> Path | None:
 
 
 def fingerprint(path: Path, kind: str) -> dict[str, Any]:
-    """What tells one archive from another without reading it: its form and its size in bytes."""
+    """Identifies an archive without reading it: by its form and its size in bytes."""
     if path.is_dir():
         return {"form": "folder", "mat_bytes": (path / f"{kind}.mat").stat().st_size}
     return {"form": "tar", "tar_bytes": path.stat().st_size}

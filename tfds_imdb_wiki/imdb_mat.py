@@ -117,7 +117,7 @@ def _text(cell: Any) -> str:
 
 
 def main() -> None:
-    """The child: a `.mat` from standard input, of the kind that is told, as a `.npz`."""
+    """The child: a `.mat` from standard input, of the given kind, as a `.npz`."""
     import scipy.io  # noqa: F401  # here, so that only the child pays for it, before it has data
 
     try:

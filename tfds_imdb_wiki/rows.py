@@ -26,7 +26,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def drop_reasons(mat: Columns, min_face_score: float) -> tuple[np.ndarray, np.ndarray]:
-    """What the labels say of each row.
+    """Whether the labels of each row are usable.
 
     Args:
       mat: columns of N rows, as `read_mat` gives them.

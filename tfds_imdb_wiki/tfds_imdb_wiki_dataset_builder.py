@@ -149,7 +149,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
     def _archive(self, dl_manager: tfds.download.DownloadManager, kind: str) -> Archive:
         try:
             manual_dir = Path(dl_manager.manual_dir)
-        except AssertionError:  # TFDS's word for "there is no such folder"
+        except AssertionError:  # TFDS's error for a folder that does not exist
             manual_dir = Path(dl_manager._manual_dir)
         if path := find_archive(manual_dir, kind):
             self._archives[kind] = fingerprint(path, kind)
@@ -166,7 +166,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             ) from error
 
     def _candidates(self, archive: Archive, kind: str, mat: Columns) -> Iterator[Candidate]:
-        """The rows whose labels are good; notes the reasons of the others."""
+        """The rows with usable labels; the reasons of the others are recorded."""
         reasons, ages = drop_reasons(mat, self.builder_config.min_face_score)
         people = person_ids(mat, kind)
         self._rows += len(reasons)
@@ -213,7 +213,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
         self._check_not_empty(split)
 
     def _pipeline(self, split: str, rows: list[Candidate]) -> Any:
-        """The same as a Beam transform; `_read_notes` then tells what it has found."""
+        """The same as a Beam transform; `_read_notes` then reads its results."""
         from tfds_imdb_wiki import pipeline
 
         assert self._by_beam is not None
@@ -244,7 +244,7 @@ class ImdbWiki(tfds.core.GeneratorBasedBuilder):
             )
 
     def _without_images(self) -> Iterator[str]:
-        """How many image files are missing or damaged, such as which, and where they should lie."""
+        """Counts and examples of missing and damaged image files, and where they belong."""
         kinds = {"missing_file": "missing", "undecodable": "damaged", "too_small": "too small"}
         for reason, kind in kinds.items():
             files = sorted(path for path, why in self._dropped if why == reason)

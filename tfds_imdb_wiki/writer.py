@@ -30,7 +30,7 @@ def write_split(
     numbered = _numbered(serialized(examples), shard)
     parts, lengths = [], []
     for i, (_, records) in enumerate(itertools.groupby(numbered, key=operator.itemgetter(0))):
-        # How many there will be, which their names tell, only the last one knows.
+        # Their names hold the number of shards, which is known after the last one.
         parts.append(Path(template.data_dir) / f"{template.split}.part-{i:05}")
         lengths.append(write_records(parts[i], map(operator.itemgetter(1), records)))
     size = sum(part.stat().st_size for part in parts)

@@ -1,4 +1,4 @@
-"""Saves that training does not wait for."""
+"""Checkpoints saved in the background."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -38,7 +38,7 @@ class Saving:
         )
 
     def check(self) -> None:
-        """Tells of a save that has failed by now.
+        """Raises the error of a save that has failed by now.
 
         Raises:
           UserError: it has.
@@ -47,7 +47,7 @@ class Saving:
             self.wait()
 
     def wait(self) -> None:
-        """Returns once what was saved is on the disk.
+        """Waits until the last save is on the disk.
 
         Raises:
           UserError: it could not be.

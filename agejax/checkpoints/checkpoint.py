@@ -1,11 +1,11 @@
-"""Checkpoints: what a run keeps of its state.
+"""The checkpoints of a run, and how they are saved.
 
 A checkpoint, `WORKDIR/checkpoints/STEP/`, holds the `weights` that are evaluated and shipped (the
 averaged ones where there are any), the rest of the state under `training`, the resolved `config`,
-the validation `metrics`, the `calibration` that validation fitted, and the manifest by which damage
-is found. The latest and the best are kept. Reading one runs no code that it brings.
+the validation `metrics`, the `calibration` fitted on the validation split, and a manifest of
+hashes. The latest and the best are kept. Reading a checkpoint runs no code of its files.
 
-A run may be read while it is trained: whoever reads looks again where a checkpoint is replaced.
+A run may be read while it is trained: a reader tries again where a checkpoint is replaced.
 """
 
 import dataclasses
@@ -82,7 +82,7 @@ class Checkpoints(CheckpointReader):
         validation_mae: float,
         calibration: Calibration,
     ) -> None:
-        """Saves weights that nobody will train on, with what they are to ship with.
+        """Saves weights that will not be trained further, with their config and calibration.
 
         Raises:
           UserError: the disk takes no more, or is gone.
@@ -109,7 +109,7 @@ class Checkpoints(CheckpointReader):
                 self._finish(folder, config, validation_mae, calibration)
                 self._folders.publish(folder, step)
                 self._folders.give_up(step)  # what other tries have left
-        except Exception as error:  # full, read-only and failing disks: Orbax knows many words
+        except Exception as error:  # full, read-only and failing disks: Orbax raises many types
             if jax.process_count() > 1 and isinstance(error, jax.errors.JaxRuntimeError):
                 raise  # another process is lost
             self._folders.give_up(step)
@@ -122,10 +122,10 @@ class Checkpoints(CheckpointReader):
             raise
 
     def _write_arrays(self, step: int, items: dict[str, Tree]) -> Path:
-        """Writes them to a folder.
+        """Writes the arrays to a folder, and returns it.
 
-        If Orbax loses patience, which it counts by a clock that may jump, to another one: what was
-        not waited for may go on writing.
+        Orbax's timeout uses a clock that may jump. After one, the arrays are written to another
+        folder, as the first save may still be writing to its own.
         """
         tries = _TRIES if jax.process_count() == 1 else 1
         with one_error_alone():
@@ -142,7 +142,7 @@ class Checkpoints(CheckpointReader):
     def _finish(
         self, folder: Path, config: str, mae: float | None, calibration: Calibration | None
     ) -> None:
-        """Adds what stands beside the arrays."""
+        """Writes config, crop margin, metrics and calibration beside the arrays."""
         beside = {"json": config, "margin": dataclasses.asdict(self.margin)}
         write_text(folder / "config" / "metadata", json.dumps(beside))
         write_text(folder / "metrics" / "metrics", json.dumps({"mae": mae}))
@@ -158,7 +158,7 @@ class Checkpoints(CheckpointReader):
         validation_mae: float,
         calibration: Calibration,
     ) -> None:
-        """Writes the weights of a checkpoint to another run's, with what they are to ship with.
+        """Copies the weights of a checkpoint to another run, with a new config and calibration.
 
         Raises:
           UserError: they are damaged, or the disk takes no more.

@@ -8,19 +8,19 @@ from agejax.types import TrainState, Tree, weights_of
 
 
 def items_of(state: TrainState) -> dict[str, dict[str, Any]]:
-    """A state as it is saved: the weights that are shipped, and what it holds beside them."""
+    """{"weights", "training"}: a state's weights for prediction, and all else of it."""
     shipped = {"ema"} if state["ema"] else {"params", "stats", "ema"}
     training = {key: value for key, value in state.items() if key not in shipped}
     return {"weights": dict(weights_of(state)), "training": training}
 
 
 def check_same_model(where: str, like: Tree, theirs: Shapes) -> None:
-    """Tells a checkpoint of another model in one line, where Orbax would in pages.
+    """Reports a checkpoint of another model in one line, where Orbax would print pages.
 
     Args:
-      where: names the checkpoint.
-      like: the tree that the model has.
-      theirs: the shapes of the checkpoint's.
+      where: the checkpoint's name, for errors.
+      like: the model's arrays.
+      theirs: the shapes of the checkpoint's arrays.
 
     Raises:
       UserError: they differ.

@@ -61,18 +61,18 @@ class CheckpointReader:
     def find(self, which: str) -> int:
         """The step of the "best" or "latest" checkpoint, or of a number.
 
-        Damaged ones are named on stderr, and passed over; without a validated one, the latest is
-        the best.
+        Damaged ones are reported on stderr, and skipped; if none was validated, the latest is the
+        best.
 
         Raises:
-          UserError: there is no such checkpoint, or what was named by its number is damaged.
+          UserError: there is no such checkpoint, or the one of that number is damaged.
         """
         return self._looking(lambda: self._find(which))
 
     def read(self, which: str, of: Callable[[int], _T]) -> _T:
-        """What `of(step)` reads of the checkpoint `which`: all of it from one and the same.
+        """What `of(step)` reads of the checkpoint `which`, all of it from the same save.
 
-        Where that is replaced meanwhile, as by a run that trains on, it reads once more.
+        It is called again where the checkpoint is replaced meanwhile, as by a run that trains on.
 
         Raises:
           UserError: as `find`, and as `of`.
@@ -94,7 +94,7 @@ class CheckpointReader:
         return self._looking(read)
 
     def _looking(self, look: Callable[[], _T]) -> _T:
-        """Looks again where a checkpoint is replaced meanwhile."""
+        """Calls `look` again where a checkpoint is replaced meanwhile."""
         for _ in range(_TRIES - 1):
             try:
                 return look()
@@ -120,7 +120,7 @@ class CheckpointReader:
         raise UserError(f"{self.folder}: there is no checkpoint {which!r}; there are: {there}")
 
     def identity(self, step: int) -> dict[str, str]:
-        """{"weights" | "calibration": a hash of it}: what figures of a checkpoint are of.
+        """{"weights" | "calibration": hash}, by which evaluations name a checkpoint.
 
         Raises:
           UserError: it is damaged.
@@ -136,15 +136,15 @@ class CheckpointReader:
         return text
 
     def crop_margin(self, step: int) -> CropMargin | None:
-        """That of the training crops; None in a checkpoint of before it was noted."""
+        """The margin of the training crops; None in checkpoints that did not record it."""
         saved = self._json(step, "config", "metadata").get("margin")
         return None if saved is None else CropMargin.read(saved, f"{self.folder}/{step}")
 
     def calibration(self, step: int) -> Calibration:
-        """A checkpoint's calibration; one that changes nothing where it was saved without.
+        """A checkpoint's calibration; the identity where it was saved without one.
 
         Raises:
-          UserError: it is not one of this version, or not one of its tasks.
+          UserError: it has another format, or does not match the tasks.
         """
         if "calibration/metadata" not in self._listed(step, "calibration"):
             return Calibration()
@@ -172,7 +172,7 @@ class CheckpointReader:
         return cast(TrainState, state)
 
     def _ranked(self) -> list[int]:
-        """The steps that were validated, the best first."""
+        """The validated steps, the best first."""
         mae = {}
         for step in self._folders.steps():
             if self._good(step, "metrics"):
@@ -188,7 +188,7 @@ class CheckpointReader:
         return sorted(mae, key=lambda step: mae[step])
 
     def _good(self, step: int, *items: str) -> bool:
-        """Whether `items`, by default all that is shipped, are whole; names it if they are not."""
+        """Whether `items`, by default all but `training`, are intact; damage is reported once."""
         if wrong := self._folders.problems(step, items or _SHIPPED):
             if step not in self._damaged and is_first():
                 warn(f"{told(self._folders / step, wrong)}; passed over")
@@ -200,7 +200,7 @@ class CheckpointReader:
             raise UserError(told(self._folders / step, wrong))
 
     def _listed(self, step: int, item: str) -> dict[str, list]:
-        """What files it consists of, once `item` is found whole."""
+        """The manifest's list of files, once `item` has been verified."""
         self._check_whole(step, item)
         try:
             return manifest.listed(self._folders / step)
@@ -235,8 +235,8 @@ class CheckpointReader:
 
 
 def _classes(config: str) -> dict[str, int]:
-    """{task: classes} of a config's JSON, as far as it tells them."""
+    """{task: classes} of a config's JSON; {} if it is malformed."""
     try:
         return {name: task["classes"] for name, task in json.loads(config)["tasks"].items()}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return {}  # whoever reads the config says what is wrong with it
+        return {}  # reported where the config is read

@@ -1,4 +1,4 @@
-"""A run's folder as it is found again: its config and its checkpoints."""
+"""A run's folder, read: its config and its checkpoints."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ from agejax.utils.system_files import is_junk
 
 @dataclasses.dataclass(frozen=True)
 class Shipped:
-    """What of a checkpoint is shipped, all of it of one and the same.
+    """What prediction needs of a checkpoint, all of it from the same save.
 
     Attributes:
       checkpoints: of the run.
@@ -31,7 +31,7 @@ class Shipped:
       config: the run's.
       graph: the structure of the model.
       weights: NumPy arrays.
-      calibration: what validation taught.
+      calibration: fitted on the validation split.
       margin: of the training crops, where it was measured.
     """
 
@@ -67,7 +67,7 @@ def read_checkpoint(
     accept: Callable[[ConfigDict], None] = lambda _: None,
     trust: Collection[str] = (),
 ) -> Shipped:
-    """What of a checkpoint is shipped; where a run that trains on replaces it, of the next.
+    """What prediction needs of a checkpoint; of the next one, if it is replaced meanwhile.
 
     Args:
       path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
@@ -120,7 +120,7 @@ def _check(config: ConfigDict, where: str) -> None:
 
 
 def other_than_evaluated(run: Path, step: Any, evaluated: Any) -> str | None:
-    """In what a run's checkpoint is not the one of that step that figures are of.
+    """How a run's checkpoint differs from the one of that step that was evaluated.
 
     Args:
       run: the folder.
@@ -128,7 +128,7 @@ def other_than_evaluated(run: Path, step: Any, evaluated: Any) -> str | None:
       evaluated: {"weights" | "calibration": hash}, as `Checkpoints.identity` gives it.
 
     Returns:
-      In words; None where it is the same, is gone, or where the figures do not tell.
+      A description; None where it is the same, is gone, or the evaluation did not record it.
     """
     checkpoints = Checkpoints(run, read_only=True)
     if type(step) is not int or not isinstance(evaluated, Mapping):
@@ -143,7 +143,7 @@ def other_than_evaluated(run: Path, step: Any, evaluated: Any) -> str | None:
 
 
 def licence_of(run: Path) -> str | None:
-    """The licence of the data, as the run's evaluations tell it; None where none does."""
+    """The licence of the data, as recorded by the run's evaluations; None if by none."""
     told = sorted(file for file in (run / "eval").glob("*.json") if not is_junk(file.name))
     for file in (*told, run / "calibrated_from.json"):
         try:
@@ -161,7 +161,7 @@ def of_the_run(
     trust: Collection[str] = (),
     instead: ConfigDict | None = None,
 ) -> ConfigDict:
-    """The config that a run was trained with, but for `{"section.key": value}`.
+    """The config that a run was trained with, changed by `{"section.key": value}`.
 
     Args:
       workdir: the run.

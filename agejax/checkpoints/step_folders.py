@@ -1,4 +1,4 @@
-"""The folder of a run's checkpoints: which there are, which are whole, which are kept."""
+"""The folder of a run's checkpoints: which exist, which are intact, which are kept."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ class Replaced(UserError):
     """A checkpoint was removed, or written anew, while it was read."""
 
     def __init__(self, folder: Path):
-        """Names it."""
+        """The error for that checkpoint's folder."""
         super().__init__(f"{folder} was replaced or removed while it was read; try again")
 
 
@@ -30,7 +30,7 @@ class StepFolders:
     """`WORKDIR/checkpoints`, where each whole checkpoint is a folder named after its step."""
 
     def __init__(self, path: Path):
-        """Names the folder; it need not be there."""
+        """The folder need not exist."""
         self.path = path
         self._whole: set[tuple[_Writing, str | None]] = set()
 
@@ -45,7 +45,7 @@ class StepFolders:
         return sorted(name for name in names if _is_step(name) or _ASIDE.fullmatch(name))
 
     def writing(self, step: int) -> _Writing | None:
-        """Tells one writing of a checkpoint from another; None where there is none."""
+        """Identifies one save of a checkpoint; None where there is none."""
         try:
             of = [(self / step).stat()]
         except OSError:
@@ -88,7 +88,7 @@ class StepFolders:
             _remove(folder, ignore_errors=True)  # a file that is open elsewhere may stay
         damaged = {step: wrong for step in self.steps() if (wrong := self.problems(step))}
         if len(damaged) == len(self.steps()):
-            return  # none is there to go on from: nobody may have to undo more than the damage
+            return  # none is intact: they are left in place for repair
         for step, wrong in damaged.items():
             aside = self._free_name(f"damaged-{step}")
             (self / step).rename(aside)

@@ -1,4 +1,4 @@
-"""Arrays in files: the only room that knows Orbax, and TensorStore below it.
+"""Arrays in files: the only module that uses Orbax, and TensorStore below it.
 
 An item is a folder with the arrays of a tree; a checkpoint has several. Whatever the folder is
 called, Orbax is given a path of plain characters: it looks for its own files by patterns.

@@ -75,7 +75,7 @@ def read(file: Path, config: ConfigDict, changes: Mapping[str, Any]) -> dict[str
         configs.
 
     Raises:
-      UserError: a run cannot be what the file says, two are the same or share a folder, or the
+      UserError: a run is invalid, two runs are the same or share a folder, or the
         command line sets what the sweep varies.
     """
     try:

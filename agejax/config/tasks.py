@@ -1,4 +1,4 @@
-"""What a model learns to read: the tasks of a config, each with its head, loss and balance."""
+"""The tasks of a config, such as age and gender, each with its head, loss and balance."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ from agejax.utils.import_by_name import resolve
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One task. A config gives `classes`, and of the rest what it wants otherwise.
+    """One task. A config sets `classes`; all other attributes have defaults.
 
     Attributes:
       classes: how many there are; labels are 0 to classes - 1.
@@ -59,7 +59,7 @@ class Task:
 
 _CALLABLE = ("head", "loss", "balance")
 _MOST = 100_000  # classes
-# What else stands beside tasks in logs and evaluations.
+# Keys of logs and evaluations that a task must not have.
 _TAKEN = (
     *("step", "loss", "refused", "images_per_second", "input_wait", "validation", "n", "split"),
     *("left_out", "unreadable", "baseline", "data", "config", "versions", "uncalibrated"),
@@ -95,14 +95,14 @@ def _read(name: str, given: Mapping[str, Any]) -> Task:
 
 
 def class_names(name: str, task: Task) -> tuple[str, ...]:
-    """How the classes of a task are called: the config's names, or what its numbers mean."""
+    """The names of a task's classes: the config's, or the default ones."""
     if task.names:
         return task.names
     return GENDER_NAMES if name == "gender" else tuple(map(str, range(task.classes)))
 
 
 def plain(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """`config.tasks` with everything said that they leave to defaults."""
+    """`config.tasks` with all defaults filled in."""
     return {
         name: {field.name: getattr(task, field.name) for field in dataclasses.fields(Task)}
         for name, task in read(tasks).items()
@@ -110,7 +110,7 @@ def plain(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def settable(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """`plain`, for a ConfigDict whose callables a command line may name."""
+    """`plain`, for a ConfigDict whose callables may be set by name on a command line."""
     whole = plain(tasks)
     for task in whole.values():
         for key in _CALLABLE:  # of `object`: what absl's flags of ml_collections take strings for
@@ -119,7 +119,7 @@ def settable(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def check(tasks: Mapping[str, Any]) -> None:
-    """Raises a `UserError` for a task that cannot be meant, or whose parts do not suit."""
+    """Raises a `UserError` for an invalid task, or one whose head and loss do not match."""
     for name in ("age", "gender"):  # what predictions and reports are made of
         if name not in tasks:
             raise UserError(
@@ -176,7 +176,7 @@ def _check_loss(where: str, task: Task) -> None:
 def check_faces(
     tasks: Mapping[str, Task], known: Mapping[str, np.ndarray], upto: Mapping[str, np.ndarray]
 ) -> None:
-    """Raises a `UserError` for a task that training faces, {task: [N]}, cannot teach."""
+    """Raises a `UserError` for a task that cannot be trained on these labels, {task: [N]}."""
     for name, task in tasks.items():
         if task.weight and not known[name].any():
             raise UserError(

@@ -1,4 +1,4 @@
-"""Whether a config can be meant: each value by itself, and those that have to agree."""
+"""Validation of a config: each value by itself, and values that have to agree."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "e
 _COUNTS = ("data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
 _MOST = 2**31 - 1  # steps are counted in 32 bits
 _LARGEST = 4096  # pixels a side
-# Of model.args, by which a model is built before anything of it can be compared.
+# Of model.args, by which a model is built before its arrays can be compared with a file's.
 _LARGEST_ARG, _LONGEST_ARG, _DEEPEST_ARG = 1 << 16, 1000, 10
 _NOT_NEGATIVE = (
     *("optim.learning_rate", "optim.warmup_steps", "optim.weight_decay", "optim.clip_norm"),
@@ -46,7 +46,7 @@ _RANGES = (
 
 
 def check(config: ConfigDict) -> None:
-    """Raises a `UserError` for a value that cannot be meant, or a file that is not there."""
+    """Raises a `UserError` for an invalid value, or a file that does not exist."""
     check_values(config)
     if config.eval.attributes and not Path(config.eval.attributes).is_file():
         raise UserError(
@@ -56,7 +56,7 @@ def check(config: ConfigDict) -> None:
 
 
 def check_values(config: ConfigDict) -> None:
-    """Raises a `UserError` for a value that cannot be meant, wherever the config is read."""
+    """Raises a `UserError` for an invalid value, on any machine: it looks at no file."""
     _check_numbers(config)
     check_split(config.eval.split, "config.eval.split")
     for key, fits, wanted in _RANGES:
@@ -87,7 +87,7 @@ def check_values(config: ConfigDict) -> None:
 
 
 def _check_args(value: Any, deep: int) -> None:
-    """What sizes a network is made of may be anybody's."""
+    """Bounds the arguments of a trunk, which may come from a file of somebody else."""
     if isinstance(value, Mapping | ConfigDict):
         value = list(value.values())
     if isinstance(value, list | tuple):
@@ -102,7 +102,7 @@ def _check_args(value: Any, deep: int) -> None:
 
 
 def _check_numbers(config: ConfigDict) -> None:
-    """Nothing may be None or infinite that is not so by itself."""
+    """Only settings whose default is None may be None; no number may be infinite."""
     usual = dict(configs.flat(configs.default().to_dict()))
     for key, value in configs.flat(config.to_dict()):
         if value is None and usual.get(key) is not None:
@@ -122,7 +122,7 @@ def check_trainable(config: ConfigDict) -> None:
 
 
 def check_source(config: ConfigDict) -> None:
-    """Raises a `UserError` where `config.data` is given what says nothing to its source."""
+    """Raises a `UserError` where `config.data` sets what its source does not take."""
     args, rest = configs.split_source_args(config)
     usual = configs.default().data.to_dict()
     for key, value in rest.items():

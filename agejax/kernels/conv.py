@@ -1,9 +1,9 @@
-"""Two-dimensional convolution, lowered for CPUs in ways that XLA's own lowering there is not.
+"""Two-dimensional convolution, lowered for CPUs in other ways than XLA's own.
 
 On a GPU or TPU, and in bfloat16, this is `jax.lax.conv_general_dilated`. On a CPU that is up to 60
-times slower than need be where the kernel exceeds the map, and up to 30 times where the convolution
-is depthwise (jax 0.10); there the shape picks one of the forms below. All compute the same sums in
-another order.
+times slower than necessary where the kernel exceeds the map, and up to 30 times where the
+convolution is depthwise (jax 0.10); there one of the forms below is chosen by shape. All compute
+the same sums in another order.
 """
 
 from collections.abc import Callable, Sequence
@@ -150,7 +150,7 @@ def _depthwise(x, w, *, stride, pads):
 
 
 def _depthwise_input_gradient(shape, w, g, stride, pads):
-    """Windows of the results' gradient, spread by the stride, under the kernel turned round.
+    """Windows of the result's gradient, dilated by the stride, times the flipped kernel.
 
     The transposition of `_depthwise` would write out a padded array for each tap of the kernel.
     """

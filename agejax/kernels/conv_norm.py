@@ -1,4 +1,4 @@
-"""A convolution, batch norm and perhaps a ReLU; at inference one operation on a CPU."""
+"""A convolution, batch norm and an optional ReLU; at inference one operation on a CPU."""
 
 import math
 from functools import partial
@@ -13,7 +13,7 @@ from agejax.kernels.conv import conv2d, pads_of, plain
 from agejax.kernels.dispatch import Pads
 from agejax.kernels.norm import BatchNorm
 
-RELU, RELU6 = math.inf, 6.0  # where it ends
+RELU, RELU6 = math.inf, 6.0  # upper bounds
 
 
 def conv_norm(

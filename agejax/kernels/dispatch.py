@@ -1,4 +1,4 @@
-"""A library of layers for a CPU, which stands in for XLA's own where there is one."""
+"""A library of CPU layers that replaces XLA's own, where one is installed."""
 
 import contextlib
 import contextvars
@@ -13,7 +13,7 @@ _portable = contextvars.ContextVar("_portable", default=False)
 
 
 class Library(Protocol):
-    """Layers of another make, and their gradients, of float32 arrays [N, H, W, C]."""
+    """Layers implemented outside XLA, and their gradients, of float32 arrays [N, H, W, C]."""
 
     def convolves(self, x: Shape, w: Shape, stride: int, pads: Pads, groups: int) -> bool:
         """Whether it has a convolution for these shapes."""
@@ -61,7 +61,7 @@ _library: Library | None = None
 
 
 def use(library: Library | None) -> None:
-    """From now on, what is traced for a CPU calls `library` where it has the layer."""
+    """Programs traced from now on for a CPU call `library` for the layers that it has."""
     global _library
     _library = library
 
@@ -78,7 +78,7 @@ def is_portable() -> bool:
 
 @contextlib.contextmanager
 def portable() -> Iterator[None]:
-    """Whatever is traced inside has XLA's own operations alone, for other runtimes."""
+    """Programs traced inside have only XLA's own operations, for other runtimes."""
     token = _portable.set(True)
     try:
         yield

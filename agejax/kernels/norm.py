@@ -15,9 +15,9 @@ from agejax.kernels import dispatch
 class BatchNorm(nnx.BatchNorm):
     """nnx.BatchNorm, which a CPU's library computes in training if there is one.
 
-    XLA reads the map anew for every sum and every use of it, forth and back. The library's variance
-    is that of the deviations, flax's the mean square less the square of the mean: they differ by
-    rounding.
+    XLA reads the map once for each sum and each use of it, forward and backward. The library's
+    variance is the mean square of the deviations, flax's the mean square less the square of the
+    mean: they differ by rounding.
     """
 
     def __call__(  # type: ignore[override]

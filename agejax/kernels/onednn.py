@@ -1,7 +1,7 @@
-"""oneDNN's layers on a CPU; they and `dnnl_c` are the only rooms that know oneDNN.
+"""oneDNN's layers on a CPU; only this module and `onednn_c` use oneDNN.
 
-Memory is laid out as JAX has it, [N, H, W, C] and [h, w, C / groups, K]; oneDNN brings kernels into
-its own order where that is faster.
+Memory is laid out as JAX has it, [N, H, W, C] and [h, w, C / groups, K]; oneDNN reorders kernels
+where that is faster.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ from agejax.kernels.onednn_c import Handle
 
 
 class Shape(NamedTuple):
-    """What a convolution is: enough to make it, and a key to find it again."""
+    """The shapes and settings of a convolution: the key under which it is cached."""
 
     x: tuple[int, int, int, int]  # [N, H, W, C]
     w: tuple[int, int, int, int]  # [h, w, C / groups, K]
@@ -105,7 +105,7 @@ def clipped_convolution(shape: Shape, up_to: float | None) -> ClippedConvolution
 
 
 def _making(layer: str) -> Callable[..., Handle]:
-    """What makes the description of a layer's primitive."""
+    """The function that creates the description of a layer's primitive."""
     return partial(c.made, f"dnnl_{layer}_primitive_desc_create", c.engine())
 
 

@@ -1,4 +1,4 @@
-"""oneDNN's C interface: its library, and what runs one of its primitives.
+"""oneDNN's C interface: its library, and how its primitives are run.
 
 The library comes in the package `onednn-cpu-gomp` (extra `cpu`), without Python bindings. Names and
 numbers are those of oneapi/dnnl/dnnl_types.h, version 3.
@@ -41,7 +41,7 @@ class Failed(RuntimeError):
 
 
 class _Executable:
-    """What oneDNN makes of a description, and the scratchpad that it needs."""
+    """A primitive created from a description, and the size of its scratchpad."""
 
     def __init__(self, description: Handle):
         """Of a primitive that was described with `attributes`."""
@@ -76,7 +76,7 @@ class Primitive:
 
 
 class WithKernel(Primitive):
-    """One whose kernel may have to change its order, before or after."""
+    """A primitive whose kernel may have to be reordered before or after it."""
 
     def __init__(self, description: Handle, descriptions: dict[int, Handle], *, kernel: int):
         """`kernel` is the argument of the weights."""
@@ -98,15 +98,15 @@ class WithKernel(Primitive):
         if self._reorder is None:
             execute(self._itself, memories)
             return
-        plain, ordered = memories[self._kernel], self._room()
+        plain, ordered = memories[self._kernel], self._buffer()
         if self._kernel == WEIGHTS:
             execute(self._reorder, {SRC: plain, DST: ordered})
         execute(self._itself, memories | {self._kernel: ordered})
         if self._kernel == DIFF_WEIGHTS:
             execute(self._reorder, {SRC: ordered, DST: plain})
 
-    def _room(self) -> Handle:
-        """Where this thread keeps the kernel in oneDNN's order."""
+    def _buffer(self) -> Handle:
+        """This thread's buffer for the kernel in oneDNN's order."""
         if not hasattr(self._per_thread, "memory"):
             self._per_thread.buffer = buffer = ctypes.create_string_buffer(self._size + 64)
             start = (ctypes.addressof(buffer) + 63) // 64 * 64
@@ -117,7 +117,7 @@ class WithKernel(Primitive):
 
 
 def description(dims: Sequence[int], strides: Sequence[int] | None) -> Handle:
-    """That of an array; where its strides are None, oneDNN is to choose its order."""
+    """The description of an array; without strides, oneDNN chooses the order."""
     count, lengths = len(dims), sizes(*dims)
     if strides is None:
         return made("dnnl_memory_desc_create_with_tag", count, lengths, _F32, _ANY)
@@ -125,12 +125,12 @@ def description(dims: Sequence[int], strides: Sequence[int] | None) -> Handle:
 
 
 def sizes(*numbers: int) -> ctypes.Array:
-    """Numbers as oneDNN takes those of dimensions."""
+    """Numbers as oneDNN's type of dimensions."""
     return _Dims(*numbers)
 
 
 def made(function: str, *arguments: Any) -> Handle:
-    """What a creating function of oneDNN makes; all but memories are kept for good."""
+    """The object that a creating function of oneDNN returns; all but memories are never freed."""
     handle = Handle()
     check(function, ctypes.byref(handle), *arguments)
     return handle
@@ -147,7 +147,7 @@ def check(function: str, *arguments: Any) -> None:
 
 
 def attributes() -> Handle:
-    """Those of any primitive here: its scratchpad is given to it.
+    """The attributes of all primitives here: the caller provides the scratchpad.
 
     oneDNN's own belongs to the thread that made the primitive. XLA calls from threads of its own,
     where that is no memory at all, or too little.
@@ -186,7 +186,7 @@ def _scratchpad_of(primitive: _Executable) -> Handle:
 
 @cache
 def engine() -> Handle:
-    """That of the CPU."""
+    """The engine of the CPU."""
     return made("dnnl_engine_create", _CPU, ctypes.c_size_t(0))
 
 
@@ -197,7 +197,7 @@ def _stream() -> Handle:
 
 @cache
 def quick() -> ctypes.PyDLL:
-    """For calls too short to be worth letting go of the interpreter's lock."""
+    """The library for short calls, which keep the interpreter's lock."""
     with _sleeping_threads():
         library = ctypes.PyDLL(str(_file()))
     library.dnnl_primitive_desc_query_md.restype = Handle
@@ -236,9 +236,9 @@ def _file() -> Path:
 
 @cache
 def installed() -> bool:
-    """Whether the library is here, can be loaded, and is of the version that this file speaks to.
+    """Whether the library is installed, can be loaded, and has the supported version.
 
-    `AGEJAX_ONEDNN=0` in the environment says that it is not.
+    `AGEJAX_ONEDNN=0` in the environment disables it.
     """
     if os.getenv("AGEJAX_ONEDNN") == "0":
         return False

@@ -2,8 +2,7 @@
 
 A handler is a C function that XLA calls with pointers to its arguments and results. Here it is
 Python behind ctypes: it costs some 20 us a call, needs no compiler, and works on any Python. The
-structures are those of xla/ffi/api/c_api.h, which promises to keep them; only fields that are read
-are named.
+structures are those of xla/ffi/api/c_api.h, which are stable; only fields that are read are named.
 """
 
 import ctypes
@@ -173,12 +172,12 @@ class OneDNN:
     """oneDNN's layers, for `agejax.kernels.dispatch.use`."""
 
     def __init__(self) -> None:
-        """Makes them known to XLA."""
+        """Registers the handlers with XLA."""
         for name, handler in _HANDLERS.items():
             jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler), platform="cpu")
 
     def convolves(self, x: Sizes, w: Sizes, stride: int, pads: Pads, groups: int) -> bool:
-        """Whether oneDNN is to do it: XLA's matrix product is faster for plain pointwise ones."""
+        """Whether to use oneDNN: for plain pointwise layers XLA's matrix product is faster."""
         if w[:2] == (1, 1) and groups == 1:
             return False
         try:
