@@ -4,7 +4,6 @@ They print nothing unless `progress` is set, raise `UserError` for what their ca
 leave signal handlers, logging levels, warning filters, the environment and `sys.path` as they are.
 """
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from agejax.experiments.ensemble import ensemble as _ensemble
 from agejax.experiments.recalibrate import recalibrate
 from agejax.exporters import artefact, onnx_file, stablehlo, web
 from agejax.exporters.function import Trained
-from agejax.figures import ComparisonFigures, Figures
+from agejax.figures import Artefact, BeforeAndAfter, ComparisonFigures, EachAndTogether, Figures
 from agejax.inference.predictor import Predictor as Predictor
 from agejax.inference.predictor import load as load
 from agejax.reports.write import write_report
@@ -37,55 +36,6 @@ Setting: TypeAlias = (
     " | Sequence[Setting] | Mapping[str, Setting] | None"
 )
 Settings: TypeAlias = Mapping[str, Setting]  # {"section.key": value}
-
-
-@dataclasses.dataclass(frozen=True)
-class BeforeAndAfter:
-    """What `calibrate` returns: the figures of the same faces by the old calibration and the new.
-
-    Attributes:
-      out: the folder of the new run.
-      before: by the calibration that the run had.
-      after: by the one that was fitted.
-    """
-
-    out: Path
-    before: Figures
-    after: Figures
-
-
-@dataclasses.dataclass(frozen=True)
-class EachAndTogether:
-    """What `ensemble` returns: the figures of the same faces by each run and by all.
-
-    Attributes:
-      out: the folder of the new run.
-      each: by each run, in their order.
-      together: by the new one.
-    """
-
-    out: Path
-    each: Sequence[Figures]
-    together: Figures
-
-
-@dataclasses.dataclass(frozen=True)
-class Artefact:
-    """What `export` returns: a file, or a folder, and how it compares with the checkpoint.
-
-    Attributes:
-      path: of the file; for "web", of the folder.
-      faces: how many were compared.
-      kind: which: "test faces of the run's data", or "painted faces".
-      probability: the largest difference of a probability.
-      years: the largest difference of an age or of an end of its interval.
-    """
-
-    path: Path
-    faces: int
-    kind: str
-    probability: float
-    years: float
 
 
 def train(

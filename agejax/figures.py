@@ -5,7 +5,9 @@ that is not always there, such as the interval of an error where no label is kno
 Figures of tasks of your own stand beside those of age and gender, under the task's name.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TypedDict
 
 Interval = list[float]  # low and high end of a 95% bootstrap interval
@@ -137,3 +139,52 @@ class ComparisonFigures(TypedDict):
     comparisons: int
     tasks: Mapping[str, ComparedTask]
     sides: Mapping[str, Side]
+
+
+@dataclasses.dataclass(frozen=True)
+class BeforeAndAfter:
+    """What `calibrate` returns: the figures of the same faces by the old calibration and the new.
+
+    Attributes:
+      out: the folder of the new run.
+      before: by the calibration that the run had.
+      after: by the one that was fitted.
+    """
+
+    out: Path
+    before: Figures
+    after: Figures
+
+
+@dataclasses.dataclass(frozen=True)
+class EachAndTogether:
+    """What `ensemble` returns: the figures of the same faces by each run and by all.
+
+    Attributes:
+      out: the folder of the new run.
+      each: by each run, in their order.
+      together: by the new one.
+    """
+
+    out: Path
+    each: Sequence[Figures]
+    together: Figures
+
+
+@dataclasses.dataclass(frozen=True)
+class Artefact:
+    """What `export` returns: a file, or a folder, and how it compares with the checkpoint.
+
+    Attributes:
+      path: of the file; for "web", of the folder.
+      faces: how many were compared.
+      kind: which: "test faces of the run's data", or "painted faces".
+      probability: the largest difference of a probability.
+      years: the largest difference of an age or of an end of its interval.
+    """
+
+    path: Path
+    faces: int
+    kind: str
+    probability: float
+    years: float

@@ -14,8 +14,9 @@ from agejax.checkpoints.step_folders import StepFolders
 from agejax.cli import export as export_command
 from agejax.data.own_faces import own_faces
 from agejax.data.pixels import Pixels
+from agejax.data.tables.fairface import from_fairface
 from agejax.data.tables.from_tfds import from_built
-from agejax.data.tables.importers import from_fairface
+from agejax.data.tables.importers import Meaning
 from agejax.data.tables.packed import open_packed, pack
 from agejax.errors import NoSuchSplit, UserError
 from agejax.evaluation.evaluate import evaluate, open_split
@@ -93,7 +94,9 @@ def test_label_files_of_a_public_set_name_files_of_it(tmp_path):
         rows = "file,age,gender,race\n/etc/x.jpg,3-9,Male,White\n../y.jpg,3-9,Male,White\n"
         rows += f"{part}/1.jpg,3-9,Male,White\n"
         (tmp_path / f"fairface_label_{part}.csv").write_text(rows)
-    found = list(from_fairface(tmp_path))
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "1.jpg").touch()
+    found = list(from_fairface(tmp_path, Meaning()))
     assert [row.cells and row.cells["path"] for row in found] == [
         *(None, None, str(tmp_path / "train/1.jpg")),
         *(None, None, str(tmp_path / "val/1.jpg")),
