@@ -172,8 +172,8 @@ def test_only_what_both_have_is_compared_and_only_known_labels(npz):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"path": np.array([f"x{i:04}.jpg" for i in range(N)])}, "not of the same faces, such as 0000"),
-        ({"age_label": (AGE + 1).astype(np.int32)}, "differ in age_label of 400 faces, such as 0000"),
+        ({"path": np.array([f"x{i:04}.jpg" for i in range(N)])}, "not of the same faces, such as"),
+        ({"age_label": (AGE + 1).astype(np.int32)}, "differ in age_label of 400 faces, such as"),
         ({"age_label": AGE[:9]}, "age_label is not an integer for each face"),
         ({"age_probabilities": np.full((N, 101), np.nan)}, "not finite"),
         ({"age_probabilities": np.ones((3, 101))}, "not finite numbers for each face"),
