@@ -13,6 +13,7 @@ from agejax.kernels import dispatch
 from agejax.metrics.calibration import Calibration
 from agejax.models import convnext, efficientnet_lite, face_resnet, vgg, vit
 from agejax.models.resnet import ResNet18, ResNet50
+from agejax.models.structure import stats_of
 from agejax.pretrained.start_from import start_from_pretrained
 from agejax.steps.model_factory import abstract_model
 from tests.conftest import SHARED
@@ -74,13 +75,14 @@ def settled(config, faces: np.ndarray, calibration: Calibration = TAUGHT) -> Tra
 
     @jax.jit
     def settle(params, stats, faces):
-        model = nnx.merge(graph, params, stats)
+        model = graph.merge(params, stats, jax.random.key(0))
         norms = [part for _, part in nnx.iter_modules(model) if isinstance(part, nnx.BatchNorm)]
         for norm in norms:
             norm.momentum = 0.0  # of the past: what one pass leaves is that batch's own
         if norms:
             model(faces, jax.random.key(0))
-        return nnx.to_pure_dict(nnx.state(model, nnx.BatchStat)), model(faces)
+        stats = stats_of(model)
+        return stats, graph.merge(params, stats)(faces)
 
     with dispatch.portable(), jax.numpy_dtype_promotion("standard"):
         stats, logits = settle(weights["params"], weights["stats"], faces)

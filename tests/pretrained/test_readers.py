@@ -167,7 +167,7 @@ def test_no_other_instruction_calls(read):
 )
 def test_a_tensor_that_reaches_too_far_is_refused(read, shape, strides, count):
     item = literal("a") + tensor("0", b"Float", count, shape, strides)
-    with pytest.raises(UserError, match=r"broken|larger"):
+    with pytest.raises(UserError, match=r"damaged|larger"):
         read(torch_zip(b"\x80\x02}" + item + b"s."))
 
 
