@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 # A child has as many fake devices as are asked for; the tests' own have four.
 ASK = """
 import dataclasses, json, sys
-from agejax.runtime.scaling import exchange
+from agejax.experiments.scaling import exchange
 from tests.tiny import get_config
 for devices, above in json.loads(sys.argv[1]):
     config = get_config()
