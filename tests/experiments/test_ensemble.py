@@ -141,8 +141,8 @@ def test_what_cannot_be_averaged_is_told_in_one_line(
     ages.write_text("\n".join(["path,age", *(f"{path},30" for path in paths)]))
     for args, said in (
         ((run,), "at least two runs"),
-        ((run, other, f"{run}/"), "each of them named once"),
-        ((run, copied), "no two of the same weights"),
+        ((run, other, f"{run}/"), "each given once"),
+        ((run, copied), "no two with the same weights"),
         ((run, elsewhere), "their data have the same settings, but contained different faces"),
         ((run, other, "--faces", ages, "--split", "all"), "has no gender labels"),
         ((run, both[0]), "is itself an ensemble; give its members"),
@@ -170,7 +170,11 @@ def test_what_cannot_be_averaged_is_told_in_one_line(
         ),
         ({"tasks.age.classes": 110}, "config.tasks.age.classes is 101 in the first and 110"),
         ({"model.flip": True}, "config.model.flip is False in the first and True"),
+<<<<<<< HEAD
         ({"data.margin": 0.2}, "margins of their training crops are 0.4 and 0.2"),
+=======
+        ({"data.margin": 0.2}, "training crops are 0.4 and 0.2 of a face's side"),
+>>>>>>> words2
         ({"data.min_face_score": 1.0}, "config.data.min_face_score is 0.0 in the first and 1.0"),
     ],
 )

@@ -198,7 +198,7 @@ def test_a_run_whose_data_has_moved_or_is_gone(calibrate, run, built, archives, 
     args = (moved, "--faces", table, "--split", "all", "--adjust", "0.3")
     here = ("--manual-dir", archives, "--data-dir", built)
     assert calibrate(*args, "-o", tmp_path / "a", *here)[0] == 0
-    assert "they must be here" in calibrate(*args, "-o", tmp_path / "b")[2]
+    assert "needs the class frequencies" in calibrate(*args, "-o", tmp_path / "b")[2]
     assert calibrate(*args[:-2], "-o", tmp_path / "c")[0] == 0
     assert licence_of(tmp_path / "a").startswith("Apache-2.0")  # of the painted faces
 

@@ -199,6 +199,6 @@ def test_every_photo_of_an_older_run_says_that_it_is_not_known(old, run):
 def test_members_of_an_ensemble_must_have_the_same(measured, old):
     one, other = (ensemble._Member.of(path, "best") for path in (measured[0], old))
     assert one.margin().found > 20
-    ensemble._check_alike(one, one)
-    with pytest.raises(UserError, match=r"config.data.margin is 0\.\d+ in the first and 0\.4 in"):
-        ensemble._check_alike(one, other)
+    one._check_faces(one)
+    with pytest.raises(UserError, match=r"crops are 0\.\d+ and 0\.4 of a face"):
+        one._check_faces(other)
