@@ -170,11 +170,7 @@ def test_what_cannot_be_averaged_is_told_in_one_line(
         ),
         ({"tasks.age.classes": 110}, "config.tasks.age.classes is 101 in the first and 110"),
         ({"model.flip": True}, "config.model.flip is False in the first and True"),
-<<<<<<< HEAD
         ({"data.margin": 0.2}, "margins of their training crops are 0.4 and 0.2"),
-=======
-        ({"data.margin": 0.2}, "training crops are 0.4 and 0.2 of a face's side"),
->>>>>>> words2
         ({"data.min_face_score": 1.0}, "config.data.min_face_score is 0.0 in the first and 1.0"),
     ],
 )
