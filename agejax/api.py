@@ -4,16 +4,16 @@ They print nothing unless `progress` is set, raise `UserError` for what their ca
 leave signal handlers, logging levels, warning filters, the environment and `sys.path` as they are.
 """
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import Literal, cast
 
 from ml_collections import ConfigDict
 
 from agejax import config as configs
 from agejax.checkpoints.run_dir import of_the_run
 from agejax.config import sweeps
+from agejax.config.keys import Settings
 from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate as _evaluate
 from agejax.experiments.compare import compare as _compare
@@ -28,14 +28,7 @@ from agejax.reports.write import write_report
 from agejax.training.loop import train as _train
 from agejax.utils.files import within
 from agejax.utils.notes import printed
-from agejax.utils.paths import expanded
-
-AnyPath: TypeAlias = str | os.PathLike[str]
-Setting: TypeAlias = (
-    "bool | int | float | str | Callable[..., object]"
-    " | Sequence[Setting] | Mapping[str, Setting] | None"
-)
-Settings: TypeAlias = Mapping[str, Setting]  # {"section.key": value}
+from agejax.utils.paths import AnyPath, expanded
 
 
 def train(

@@ -1,9 +1,15 @@
 """Trees of settings, addressed by keys such as "section.name"."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from ml_collections import ConfigDict
+
+Setting: TypeAlias = (
+    "bool | int | float | str | Callable[..., object]"
+    " | Sequence[Setting] | Mapping[str, Setting] | None"
+)
+Settings: TypeAlias = Mapping[str, Setting]  # {"section.key": value}
 
 
 def flat(tree: Mapping[str, Any] | ConfigDict, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from agejax.errors import UserError
+
+AnyPath: TypeAlias = "str | os.PathLike[str]"
 
 _Path = TypeVar("_Path", str, Path)
 

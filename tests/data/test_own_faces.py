@@ -7,7 +7,7 @@ import pytest
 from agejax.data.decode import BadImage, decode
 from agejax.data.own_faces import open_table, own_faces
 from agejax.errors import UserError
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 from tests.data.tables.conftest import jpeg
 
 

@@ -9,7 +9,7 @@ from agejax.errors import UserError
 from agejax.experiments.compare import compare
 from agejax.experiments.comparison_table import comparison_table
 from tests import synthetic
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 
 N = 400
 _, AGE = synthetic.faces(N, seed=1)

@@ -28,7 +28,7 @@ from agejax.models.heads import OrdinalCNN
 from agejax.models.multitask import per_image
 from agejax.steps.model_factory import abstract_model
 from agejax.training.loop import train
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 from tests.experiments.test_recalibrate import good
 from tests.tiny import get_config
 

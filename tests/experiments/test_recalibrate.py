@@ -22,7 +22,7 @@ from agejax.steps.augment import mirrored
 from agejax.steps.model_factory import abstract_model
 from agejax.steps.step_factory import predict_step_of
 from agejax.training.loop import train
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 
 
 @pytest.fixture

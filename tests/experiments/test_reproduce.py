@@ -18,7 +18,7 @@ from agejax.checkpoints.provenance import (
 )
 from agejax.evaluation.evaluate import open_split
 from agejax.training.loop import train
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 from tests.config.test_tasks import with_age
 
 

@@ -13,7 +13,7 @@ from agejax.checkpoints.manifest import seal
 from agejax.checkpoints.run_dir import of_the_run
 from agejax.data.decode import decode
 from agejax.evaluation.evaluate import open_split
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnx", reason="needs the extra onnx")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 
 pytest.importorskip("onnxruntime", reason="needs the extra web")
 pytest.importorskip("onnx", reason="needs the extra web")

@@ -20,7 +20,7 @@ from agejax.reports.faces import worth_a_look
 from agejax.reports.settings import changed
 from agejax.reports.write import page, write_report
 from tests.browser import cut_off, served
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 from tests.evaluation.test_summary import predicted
 
 

@@ -11,7 +11,7 @@ from agejax.data.tables.parsing import BadRow, image_path
 from agejax.data.tables.rows import root_of
 from agejax.errors import UserError
 from agejax.utils.paths import expanded, home
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 
 
 @pytest.fixture(autouse=True)

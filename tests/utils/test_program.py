@@ -16,7 +16,7 @@ from agejax.utils.program import (
     interrupt_as_usual,
     program,
 )
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 from tests.conftest import ROOT
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from agejax.data.tables.check import check
 from agejax.data.tables.report import report
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from agejax.data.tables.csv_cells import CsvWriter, escaped, unescaped
 from agejax.data.tables.table import Table
 from agejax.errors import one_line
 from agejax.utils.printable import printable
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 from tests.data.tables.conftest import jpeg
 
 HOSTILE = ["=1+1", "+x", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "'=1", "''@x", "＝1"]

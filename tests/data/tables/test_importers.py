@@ -5,7 +5,7 @@ import pytest
 
 from agejax.data.tables.importers import Meaning, from_names, pattern_of
 from agejax.errors import UserError
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 from tests.data.tables.conftest import jpeg
 
 

@@ -12,7 +12,7 @@ from agejax.data.tables.parsing import BadRow, age_range
 from agejax.data.tables.rows import faces_of
 from agejax.data.tables.table import Table
 from agejax.errors import UserError
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 from tests.data.tables.conftest import jpeg
 
 

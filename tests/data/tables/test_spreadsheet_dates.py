@@ -4,7 +4,7 @@ import pytest
 
 from agejax.data.tables.parsing import BadRow, age_range
 from agejax.data.tables.spreadsheet_dates import groups_of_dates, is_date
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 from tests.data.tables.conftest import jpeg
 
 GROUPS = {"0-2": (0, 2), "20-29": (20, 29), "more than 70": (70, 100)}

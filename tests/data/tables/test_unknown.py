@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from tests.cli.test_commands import agejax_command
+from tests.commands import agejax_command
 
 THEIRS = "path,age,gender,race\na.jpg,-1,f,1\nb.jpg,999,m,-1.0\nc.jpg,30,m,2\nd.jpg,-1.0,f,999\n"
 
