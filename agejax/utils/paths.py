@@ -6,7 +6,7 @@ from typing import TypeAlias, TypeVar
 
 from agejax.errors import UserError
 
-AnyPath: TypeAlias = "str | os.PathLike[str]"
+AnyPath: TypeAlias = str | os.PathLike[str]
 
 _Path = TypeVar("_Path", str, Path)
 
