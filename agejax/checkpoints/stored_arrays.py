@@ -67,7 +67,12 @@ def read_items(folder: Path, like: Mapping[str, Tree], *, alone: bool = False) -
     )
     items = {item: ocp.args.StandardRestore(tree) for item, tree in abstract.items()}
     processes = {jax.process_index()} if alone else None
-    with _quiet_orbax(), _plain_path(folder.parent) as parent, _orbax(processes) as orbax:
+    with (
+        one_error_alone(),  # a run that trains may remove what is read
+        _quiet_orbax(),
+        _plain_path(folder.parent) as parent,
+        _orbax(processes) as orbax,
+    ):
         return orbax.restore(parent / folder.name, args=ocp.args.Composite(**items))
 
 
@@ -177,10 +182,10 @@ def _orbax(processes: set[int] | None = None) -> ocp.Checkpointer:
 
 @contextlib.contextmanager
 def one_error_alone() -> Iterator[None]:
-    """Within, where a save fails, as on a full disk, its one error is told.
+    """Within, if a save or a restore fails, as on a full disk, one error is reported.
 
-    Orbax begins many writes at once; those that fail beside the first would print pages, most of
-    them when what they have left is collected.
+    Orbax begins many reads or writes at once. Those that fail after the first would print pages,
+    most of them when what they have left is collected.
     """
     with contextlib.ExitStack() as stack:
         for quiet in _QUIET_LEFTOVERS:

@@ -6,8 +6,14 @@ from typing import Any, TypeAlias
 from ml_collections import ConfigDict
 
 Setting: TypeAlias = (
-    "bool | int | float | str | Callable[..., object]"
-    " | Sequence[Setting] | Mapping[str, Setting] | None"
+    bool
+    | int
+    | float
+    | str
+    | Callable[..., object]
+    | Sequence[object]
+    | Mapping[str, object]
+    | None
 )
 Settings: TypeAlias = Mapping[str, Setting]  # {"section.key": value}
 

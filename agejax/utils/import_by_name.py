@@ -123,7 +123,7 @@ def trusted(name: str, kind: str, trust: Collection[str], where: str) -> Callabl
     Raises:
       UserError: nobody has said that it may be run, or it cannot be imported.
     """
-    name = current_name(name)
+    given, name = name, current_name(name)
     module = name.partition(":")[0]
     if name in ALLOWED[kind]:
         found = _found(name)
@@ -132,7 +132,7 @@ def trusted(name: str, kind: str, trust: Collection[str], where: str) -> Callabl
     else:
         ours = module.partition(".")[0] in _OURS
         raise UserError(
-            f"{where} names {name}, code that is not agejax's own{' for that' if ours else ''}; "
+            f"{where} names {given}, code that is not agejax's own{' for that' if ours else ''}; "
             + (
                 "ALLOWED in agejax/utils/import_by_name.py lists what may stand there"
                 if ours

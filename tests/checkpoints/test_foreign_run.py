@@ -114,7 +114,7 @@ def test_a_link_in_a_shared_cache_is_not_written_to(tmp_path, secret, hard):
     file.unlink()
     link = cache / f"{file.name}.partial"
     os.link(secret / "key", link) if hard else link.symlink_to(secret / "key")
-    with pytest.raises(UserError, match=r"partial is (a symbolic link|another file)"):
+    with pytest.raises(UserError, match=r"partial is a (symbolic )?link"):
         Pixels(faces(4), 8, cache_dir=str(cache))
     assert (secret / "key").read_text() == "mine"
 
@@ -142,7 +142,7 @@ def test_nothing_is_written_through_a_link_in_a_run(run, tmp_path, secret, place
     (copy / place).symlink_to(secret)
     attempts = {
         "eval": lambda: evaluate(of_the_run(copy, {}), copy),
-        "export": lambda: export_command.run(copy, "stablehlo", None, "best", None),
+        "export": lambda: export_command.run(copy, "stablehlo", None, "best", None, None),
     }
     with pytest.raises(UserError, match=f"{place} is a symbolic link"):
         attempts[place]()

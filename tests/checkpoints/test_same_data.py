@@ -123,7 +123,13 @@ def test_other_names_alone_are_no_change(run, tiny):
     check_same_data(run, 30, {"train": named})
 
 
-@pytest.mark.parametrize("entry", [{}, {"data": 3}, {"data": {"train": [1]}}, {"data": {}}])
+@pytest.mark.parametrize("entry", [{"data": 3}, {"data": {"train": [1]}}])
+def test_a_record_of_another_form_is_one_line(tmp_path, entry):
+    with pytest.raises(UserError, match="run.json: cannot be read"):
+        check_same_data(noted(tmp_path, entry), 1, {"train": faces()})
+
+
+@pytest.mark.parametrize("entry", [{}, {"data": {}}])
 def test_what_remembers_nothing_is_not_compared(tmp_path, entry):
     check_same_data(noted(tmp_path, entry), 1, {"train": faces()})
     assert len(read_sessions(tmp_path)) == 1

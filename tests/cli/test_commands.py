@@ -223,8 +223,8 @@ def test_crops_prints_what_each_crop_costs(agejax_, run):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--by", "0.5"), "a crop of 0.5 cannot be"),
-        (("--by", "nan"), "a crop of nan cannot be"),
+        (("--by", "0.5"), "a crop is 0.5; it must be from -1 to below 0.5"),
+        (("--by", "nan"), "a crop is nan; it must be"),
         (("--split", "tset"), "there is no split 'tset'"),
         (("--checkpoint", "7"), "there is no checkpoint '7'"),
     ],

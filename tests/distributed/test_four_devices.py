@@ -37,6 +37,6 @@ def test_on_four_devices(four_devices):  # over 20 s: a dozen tests, in a proces
 def test_a_run_of_four_devices_is_evaluated_alike_by_one(four_devices, tmp_path):
     shutil.copytree(four_devices[2] / "runs0" / "tiny", tmp_path / "run")
     before = json.loads((tmp_path / "run" / "eval" / "test.json").read_text())
-    figures = evaluate(of_the_run(tmp_path / "run"), tmp_path / "run")
+    figures = evaluate(of_the_run(tmp_path / "run", {}), tmp_path / "run")
     assert figures["n"] == before["n"]
     assert figures["age"]["mae"] == pytest.approx(before["age"]["mae"], abs=1e-3)

@@ -140,6 +140,7 @@ def test_flipping_is_evaluated_as_it_is_predicted(run, cut):
 def test_attributes_are_figures_by_group(run, tiny, tmp_path):
     from agejax.evaluation.evaluate import open_split
 
+    run = shutil.copytree(run, tmp_path / "run")
     faces = open_split(tiny, "test")
     rows = [f"{path},{'xy'[i % 2]}" for i, path in enumerate(faces.path[3:])]
     (tmp_path / "a.csv").write_text("\n".join(["path,race", *rows]))

@@ -115,7 +115,7 @@ def test_a_run_of_such_a_trunk_trains_resumes_and_keeps_its_state(tiny, tmp_path
 
 
 def test_what_is_no_trunk_is_reported_in_a_line():
-    with pytest.raises(UserError, match=r"Maps gives \[2, 8, 8, 4\] for 2 faces"):
+    with pytest.raises(UserError, match=r"Maps gives shape \[2, 8, 8, 4\] for 2 faces"):
         make_model(config_of(Maps))
     config = config_of(Plain)
     config.model.dtype = "bfloat16"

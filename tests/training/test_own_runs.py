@@ -146,7 +146,7 @@ def test_an_own_trunk_with_a_third_task_exports(everything, tmp_path):
     pytest.importorskip("onnx")
     _, workdir = everything
     file = tmp_path / "m.onnx"
-    assert export.run(workdir, "onnx", file, "best", None) == 0
+    assert export.run(workdir, "onnx", file, "best", None, None) == 0
     image = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
     session = onnxruntime.InferenceSession(str(file))
     names = [output.name for output in session.get_outputs()]
@@ -194,7 +194,7 @@ def test_a_run_is_evaluated_on_a_table_it_never_saw(run, exported, capsys):
     ("change", "said"),
     [
         (lambda i, row: row | {"gender": ""}, r"set config\.tasks\.gender\.weight=0"),
-        (lambda i, row: row | {"split": "train"}, "no face is of the split 'test'"),
+        (lambda i, row: row | {"split": "train"}, "no face is in the split 'test'"),
         (lambda i, row: row | {"age": "300"}, "outside 0..100: '300'.*and so on.*agejax check"),
     ],
 )
