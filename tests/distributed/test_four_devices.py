@@ -34,7 +34,8 @@ def test_on_four_devices(four_devices):  # over 20 s: a dozen tests, in a proces
     assert " passed" in said
 
 
-def test_a_run_of_four_devices_is_evaluated_alike_by_one(four_devices, tmp_path):
+def test_a_run_of_four_devices_is_evaluated_alike_by_one(four_devices, tmp_path, monkeypatch):
+    monkeypatch.setenv("AGEJAX_OWN_RUNS", str(tmp_path))
     shutil.copytree(four_devices[2] / "runs0" / "tiny", tmp_path / "run")
     before = json.loads((tmp_path / "run" / "eval" / "test.json").read_text())
     figures = evaluate(of_the_run(tmp_path / "run", {}), tmp_path / "run")

@@ -23,7 +23,7 @@ def test_stopped_and_continued_it_ends_bit_identical(run, tiny, tmp_path):
     Signals.at = {12: signal.SIGTERM}
     tiny.writers = (Signals,)
     with pytest.raises(Stopped):
-        train(tiny, tmp_path)
+        train(tiny, tmp_path, save_on_signal=True)
     train(tiny, tmp_path)
     assert_identical(run, tmp_path)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -180,9 +181,10 @@ def test_a_run_goes_on_with_its_mixture(everything):
         train(config, workdir)
 
 
-def test_a_run_is_evaluated_on_a_table_it_never_saw(run, exported, capsys):
+def test_a_run_is_evaluated_on_a_table_it_never_saw(run, exported, capsys, tmp_path):
     only = changed(exported, "only.csv", lambda i, row: row | {"split": "test"})
     changes = {"data.source": "agejax.data.own_faces:own_faces", "data.path": str(only)}
+    run = shutil.copytree(run, tmp_path / "run")  # whose own figures others read
     figures = evaluate(of_the_run(run, changes), run)
     seen = len(open_split(of_the_run(run, {}), "train"))
     assert figures["left_out"] >= seen  # all that it was trained on stand there, too

@@ -73,7 +73,9 @@ def test_what_is_within_reach_is_not_to_be_had(key, name, monkeypatch):
 
 
 def test_a_name_of_another_kind_is_refused():
-    with pytest.raises(UserError, match=r"config\.data\.source names agejax\.losses\.row_losses:l1"):
+    with pytest.raises(
+        UserError, match=r"config\.data\.source names agejax\.losses\.row_losses:l1"
+    ):
         configs.from_json(written("data.source", "agejax.losses.row_losses:l1"), "here")
 
 
