@@ -4,7 +4,13 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
+
+# Years between which the log-density of ages is one cubic; closer where faces change faster.
+_AGE_KNOTS = (0, 1, 3, 6, 10, 15, 20, 30, 40, 50, 60, 70, 80)
+_OPEN_AGE = 70  # the last group of the usual data sets is "70 and older"
+_HALVING_YEARS = 8.0  # beyond it the density of a population halves in so many years
 
 
 class Head(Protocol):
@@ -30,6 +36,31 @@ class Softmax(nnx.Linear):
     def probabilities(self, logits: jax.Array) -> jax.Array:
         """[B, classes] -> [B, classes]."""
         return jax.nn.softmax(logits)
+
+
+class SplineSoftmax(Softmax):
+    """A softmax over ages whose logits are a cubic spline of the age: for ages known as groups.
+
+    The likelihood of a group such as 20-29 does not determine how the mass is distributed within
+    it, and with one logit per age it ends up anywhere. Here the layer gives the coefficients of
+    cubic B-splines with knots up to ten years apart (de Boor, A Practical Guide to Splines, 1978),
+    so the log-density is smooth and the neighbouring groups determine the shape within each. Every
+    normal distribution is included, as its log-density is quadratic. The group of 70 and older has
+    no neighbour above: there the initial density is that of a population.
+    """
+
+    def __init__(self, features: int, classes: int, *, dtype: Any = jnp.float32, rngs: nnx.Rngs):
+        """`dtype` is the dtype of the computation; knots beyond `classes` are left out."""
+        knots = [k for k in _AGE_KNOTS if k < classes - 1]
+        super().__init__(features, len(knots) + 3, dtype=dtype, rngs=rngs)
+        self.classes, self.knots = classes, (*knots, classes - 1)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[B, features] -> [B, classes] logits."""
+        coefficients = super().__call__(x).astype(jnp.float32)
+        years_beyond = jnp.maximum(jnp.arange(self.classes, dtype=jnp.float32) - _OPEN_AGE, 0)
+        prior = -years_beyond * (np.log(2) / _HALVING_YEARS)
+        return coefficients @ cubic_splines(self.knots, self.classes) + prior[None]
 
 
 class OrdinalCNN(nnx.Linear):
@@ -120,3 +151,19 @@ def _uniform_exceedances(classes: int) -> jax.Array:
     """float32 [classes - 1]: the logits of k / classes, for k from classes - 1 down to 1."""
     k = jnp.arange(1, classes, dtype=jnp.float32)
     return jnp.log((classes - k) / k)
+
+
+def cubic_splines(knots: tuple[int, ...], points: int) -> np.ndarray:
+    """float32 [len(knots) + 2, points]: cubic B-splines at 0, 1, ..., `points` - 1.
+
+    By the recursion of Cox and de Boor; the first and last knot, between which the points lie,
+    are repeated. At each point they sum to one.
+    """
+    t = np.array([knots[0]] * 3 + [*knots] + [knots[-1]] * 3, float)[:, None]
+    x = np.minimum(np.arange(points), knots[-1] - 1e-9)[None]  # the last interval is closed
+    basis = ((t[:-1] <= x) & (x < t[1:])).astype(float)
+    for k in (1, 2, 3):
+        width = np.maximum(t[k:] - t[:-k], 1e-9)  # 0 / 0 counts as 0
+        up = (x - t[: -k - 1]) / width[:-1] * basis[:-1]
+        basis = up + (t[k + 1 :] - x) / width[1:] * basis[1:]
+    return basis.astype(np.float32)

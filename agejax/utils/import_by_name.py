@@ -41,6 +41,7 @@ ALLOWED: Mapping[str, Collection[str]] = {
     ),
     "head": (
         "agejax.models.heads:Softmax",
+        "agejax.models.heads:SplineSoftmax",
         "agejax.models.heads:OrdinalCNN",
         "agejax.models.heads:Coral",
         "agejax.models.heads:Regression",

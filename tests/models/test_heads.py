@@ -5,9 +5,17 @@ import numpy as np
 import pytest
 
 from agejax.labels import DECODINGS, mean_age, median_age
-from agejax.models.heads import Coral, OrdinalCNN, Regression, Softmax, from_exceedances
+from agejax.models.heads import (
+    Coral,
+    OrdinalCNN,
+    Regression,
+    Softmax,
+    SplineSoftmax,
+    cubic_splines,
+    from_exceedances,
+)
 
-HEADS = [Softmax, OrdinalCNN, Coral, Regression]
+HEADS = [Softmax, SplineSoftmax, OrdinalCNN, Coral, Regression]
 
 
 def head(kind, features=16, classes=101, **settings):
@@ -47,6 +55,35 @@ def test_softmax_keeps_the_tree_and_the_draws_of_the_plain_layer():
     ours, plain = head(Softmax), nnx.Linear(16, 101, rngs=nnx.Rngs(0))
     a, b = (nnx.to_pure_dict(nnx.state(layer, nnx.Param)) for layer in (ours, plain))
     jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.mark.parametrize("knots", [(0, 1, 3, 6, 10, 20, 40, 70, 100), (0, 1, 3, 4), (0, 1)])
+def test_splines_are_scipys(knots):
+    from scipy.interpolate import BSpline
+
+    points = np.arange(knots[-1] + 1, dtype=float)
+    padded = np.r_[[knots[0]] * 3, knots, [knots[-1]] * 3].astype(float)
+    ours = cubic_splines(knots, len(points))
+    theirs = BSpline.design_matrix(points, padded, 3).toarray().T
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_group_is_shaped_by_its_neighbours():
+    """Of 20-29, more mass lies where the group beside it is likelier."""
+    net, x = head(SplineSoftmax), jnp.ones((1, 16))
+    graph, params = nnx.split(net)
+
+    def loss(params):
+        log_p = jax.nn.log_softmax(nnx.merge(graph, params)(x))[0]
+        shares = jnp.stack([jax.nn.logsumexp(log_p[a : b + 1]) for a, b in ((20, 29), (30, 39))])
+        return -(jnp.asarray([0.6, 0.4]) * shares).sum()
+
+    step = jax.jit(lambda p: jax.tree.map(lambda w, g: w - 0.05 * g, p, jax.grad(loss)(p)))
+    for _ in range(300):
+        params = step(params)
+    p = np.asarray(net.probabilities(nnx.merge(graph, params)(x)))[0]
+    assert p[25:30].sum() > 1.2 * p[20:25].sum()
+    assert np.abs(np.diff(np.log(p[15:45]), 2)).max() < 0.3  # no step at a border
 
 
 @pytest.mark.parametrize("kind", [OrdinalCNN, Coral])
