@@ -19,14 +19,12 @@ from agejax.evaluation.evaluate import evaluate as _evaluate
 from agejax.experiments.compare import compare as _compare
 from agejax.experiments.ensemble import ensemble as _ensemble
 from agejax.experiments.recalibrate import recalibrate
-from agejax.exporters import artefact, onnx_file, stablehlo, web
-from agejax.exporters.function import Trained
+from agejax.exporters import formats
 from agejax.figures import Artefact, BeforeAndAfter, ComparisonFigures, EachAndTogether, Figures
 from agejax.inference.predictor import Predictor as Predictor
 from agejax.inference.predictor import load as load
 from agejax.reports.write import write_report
 from agejax.training.loop import train as _train
-from agejax.utils.files import within
 from agejax.utils.notes import printed
 from agejax.utils.paths import AnyPath, expanded
 
@@ -241,46 +239,50 @@ def report(
 
 
 def export(
-    run: AnyPath,
-    to: Literal["onnx", "stablehlo", "web"],
+    run: AnyPath | None,
+    to: formats.To,
     out: AnyPath | None = None,
     *,
     checkpoint: str | int = "best",
     margin: float | None = None,
     ort: AnyPath | None = None,
+    dtype: Literal["float16", "float32"] | None = None,
+    tasks: Sequence[str] = (),
+    licence: str | None = None,
     progress: bool = False,
 ) -> Artefact:
     """Writes a model for another runtime, checked in that runtime before it is left behind.
 
     Args:
-      run: the folder.
-      to: "onnx", "stablehlo", or "web": a page that reads faces in the browser.
-      out: the file, for "web" the folder; None: in `export/` of the run.
+      run: the folder, or a file of weights; None for the weights that come with agejax.
+      to: "onnx", "stablehlo"; "web": a page that reads faces in the browser; or "weights": one file
+        of safetensors, which `agejax.load` and the commands take like a run.
+      out: the file, for "web" the folder; None: in `export/` of the run, of a file of weights in
+        `export/` of the current folder.
       checkpoint: "best", "latest" or a step.
       margin: what crops show beyond the face on each side, as a share of it; None: the run's own.
       ort: for "web": the unpacked npm package onnxruntime-web; None: npm is asked for it.
+      dtype: for "weights": "float16", the default, or "float32".
+      tasks: those to keep, such as ("age", "gender"); empty for all.
+      licence: of the training data, to be recorded where the run does not know it.
       progress: prints notes and shows a progress bar.
 
     Raises:
       UserError: there is no such run, what is needed is not installed, or the file gives other
         probabilities than the checkpoint.
     """
-    if to not in ("onnx", "stablehlo", "web"):
-        raise UserError(f"there is no export to {to!r}; it can be onnx, stablehlo or web")
-    if ort is not None and to != "web":
-        raise UserError("ort is for the export to web alone")
-    form: artefact.Format = stablehlo if to == "stablehlo" else onnx_file
     with printed(progress):
-        trained = Trained.load(_path(run), str(checkpoint), form.DTYPE, margin)
-        if to == "web":
-            place = within(trained.folder, "export", "web") if out is None else _path(out)
-            found = web.export_page(trained, place, None if ort is None else _path(ort))
-        else:
-            own = within(trained.folder, "export") / f"{trained.folder.name}{form.SUFFIX}"
-            place = own if out is None else _path(out)
-            if place.is_dir():
-                raise UserError(f"{place} is a folder; out names the file")
-            found = artefact.export(trained, place, form)
+        place, _, found = formats.export(
+            None if run is None else _path(run),
+            to,
+            None if out is None else _path(out),
+            checkpoint=str(checkpoint),
+            margin=margin,
+            ort=None if ort is None else _path(ort),
+            dtype=dtype,
+            tasks=(tasks,) if isinstance(tasks, str) else tuple(tasks),
+            licence=licence,
+        )
     return Artefact(place, found.faces, found.kind, found.probability, found.years)
 
 

@@ -19,7 +19,7 @@ from ml_collections import ConfigDict
 from agejax import config as configs
 from agejax.data import withheld
 from agejax.data.mixture import mixture
-from agejax.utils.import_by_name import is_name
+from agejax.utils.import_by_name import ALLOWED, is_name
 from agejax.utils.notes import note
 
 _OF_PIXELS = {"size", "margin", "workers", "cache_mib", "device_mib", "max_unreadable"}
@@ -27,6 +27,7 @@ _PATHS = ("manual_dir", "data_dir", "path", "root", "cache_dir")
 _HARMLESS = ("source", "weight", "name", "min_face_score")  # what is kept of a set of faces
 # Naming one of these, the user says which faces are meant.
 _NAMING = ("data.source", "data.manual_dir", "data.data_dir", "data.path", "data.sets")
+_NO_WEIGHTS = f"{withheld.__name__}:{withheld.weights.__name__}"
 _said: set[str] = set()  # in this process, where nothing can be kept
 
 
@@ -67,9 +68,20 @@ def own(
             note(f"{run} is not known here: its data are those of your config")
             _take_data(config, instead)
     if "pretrained" in unsaid:
-        config.model.pretrained = f"{withheld.__name__}:{withheld.weights.__name__}"
+        config.model.pretrained = _NO_WEIGHTS
     if "writers" in unsaid:
         config.writers = ()
+    return config
+
+
+def public(config: ConfigDict) -> ConfigDict:
+    """A copy without anything that is of this machine or its user, to be given away."""
+    config = config.copy_and_resolve_references()
+    start = config.model.pretrained
+    if start is not None and start not in ALLOWED["pretrained"]:
+        config.model.pretrained = _NO_WEIGHTS
+    config.eval.attributes, config.writers = None, ()
+    _withhold_data(config, ())
     return config
 
 

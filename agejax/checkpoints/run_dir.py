@@ -1,6 +1,5 @@
 """A run's folder, read: its config and its checkpoints."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -8,45 +7,16 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from agejax.checkpoints import own_data
+from agejax import pretrained
+from agejax.checkpoints import own_data, weights_file
 from agejax.checkpoints.checkpoint import Checkpoints
-from agejax.config import from_json, update, validation
-from agejax.data.crop_margin import CropMargin
+from agejax.checkpoints.shipped import Shipped
+from agejax.config import from_file, from_json, update, validation
 from agejax.errors import UserError
-from agejax.metrics.calibration import Calibration
-from agejax.models.structure import Structure
 from agejax.steps.model_factory import abstract_model
-from agejax.types import Weights
+from agejax.utils.notes import note
 from agejax.utils.paths import expanded
 from agejax.utils.system_files import is_junk
-
-
-@dataclasses.dataclass(frozen=True)
-class Shipped:
-    """What prediction needs of a checkpoint, all of it from the same save.
-
-    Attributes:
-      checkpoints: of the run.
-      step: of training.
-      config: the run's.
-      graph: the structure of the model.
-      weights: NumPy arrays.
-      calibration: fitted on the validation split.
-      margin: of the training crops, where it was measured.
-    """
-
-    checkpoints: Checkpoints
-    step: int
-    config: ConfigDict
-    graph: Structure
-    weights: Weights
-    calibration: Calibration
-    margin: CropMargin | None = None
-
-    @property
-    def where(self) -> str:
-        """The checkpoint's folder."""
-        return f"{self.checkpoints.folder}/{self.step}"
 
 
 def open_checkpoints(workdir: Path) -> Checkpoints:
@@ -55,13 +25,40 @@ def open_checkpoints(workdir: Path) -> Checkpoints:
     Raises:
       UserError: there is no run in `workdir`.
     """
+    check_is_folder(Path(workdir))
     if not Path(workdir, "checkpoints").is_dir():
         raise UserError(f"{workdir}: there is no trained run here (no folder checkpoints/)")
     return Checkpoints(Path(workdir), read_only=True)
 
 
+def check_is_folder(run: Path) -> None:
+    """Raises a `UserError` for a file of weights, where a run with its data is needed."""
+    if run.is_file():
+        raise UserError(
+            f"{run} is a file; this needs the folder of a run, with its checkpoints and evaluations"
+        )
+
+
+def named_or_packaged(path: str | Path | None) -> Path:
+    """The run or file that is named; where none is, the weights in the package, with a note.
+
+    Raises:
+      UserError: none is named, and the package has none.
+    """
+    if path is not None:
+        return expanded(Path(path))
+    found = pretrained.faces()
+    about = pretrained.card()
+    note(
+        f"no run is named: the weights that come with agejax are used ({about['data']['name']}, "
+        f"{about['data']['licence']}; `agejax describe` says what they can and cannot do)",
+        beside=True,
+    )
+    return found
+
+
 def read_checkpoint(
-    path: str | Path,
+    path: str | Path | None,
     which: str = "best",
     dtype: str | None = None,
     accept: Callable[[ConfigDict], None] = lambda _: None,
@@ -70,7 +67,8 @@ def read_checkpoint(
     """What prediction needs of a checkpoint; of the next one, if it is replaced meanwhile.
 
     Args:
-      path: a run's folder, its `checkpoints` folder, or one checkpoint in that.
+      path: a run's folder, its `checkpoints` folder, one checkpoint in that, or a file that
+        `agejax export --to weights` wrote; None for the weights in the package.
       which: "best", "latest" or a step, where `path` names no checkpoint itself.
       dtype: what the model is to compute in, in place of the config's.
       accept: is given the config before the weights are read, and raises where it does not suit.
@@ -79,7 +77,9 @@ def read_checkpoint(
     Raises:
       UserError: there is none, or it holds what this version does not know.
     """
-    path = expanded(Path(path))
+    path = named_or_packaged(path)
+    if path.is_file():
+        return _of_step(weights_file.read(path, dtype, accept, trust), which)
     if path.parent.name == "checkpoints" and path.name.isdecimal():
         path, which = path.parent, path.name
     checkpoints = open_checkpoints(path.parent if path.name == "checkpoints" else path)
@@ -92,9 +92,18 @@ def read_checkpoint(
         graph, like = abstract_model(model)
         weights = checkpoints.weights(step, like)
         calibration, margin = checkpoints.calibration(step), checkpoints.crop_margin(step)
-        return Shipped(checkpoints, step, config, graph, weights, calibration, margin)
+        run = checkpoints.folder.parent
+        return Shipped(run, step, config, graph, weights, calibration, margin, licence_of(run))
 
     return checkpoints.read(which, read)
+
+
+def _of_step(shipped: Shipped, which: str) -> Shipped:
+    if which not in ("best", "latest", str(shipped.step)):
+        raise UserError(
+            f"{shipped.source}: there is no checkpoint {which!r}; it holds step {shipped.step}"
+        )
+    return shipped
 
 
 def config_of(checkpoints: Checkpoints, step: int, trust: Collection[str] = ()) -> ConfigDict:
@@ -177,6 +186,19 @@ def of_the_run(
     config = own_data.own(recorded(workdir, trust), workdir, changes, instead)
     update(config, changes)
     return config
+
+
+def config_named(path: Path) -> ConfigDict:
+    """The config of a run's folder, of a file of weights, or of a config file of the user's own.
+
+    Raises:
+      UserError: there is no such run or file, or its config is none of this version.
+    """
+    if path.is_dir():
+        return of_the_run(path, {})
+    if path.suffix == weights_file.SUFFIX or weights_file.is_weights_file(path):
+        return weights_file.read_config(path)
+    return from_file(path)
 
 
 def recorded(workdir: Path, trust: Collection[str] = ()) -> ConfigDict:

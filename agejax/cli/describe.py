@@ -11,7 +11,8 @@ from agejax.utils.streams import check_stdout
 def add(commands: Any) -> None:
     """Declares the command."""
     command = commands.add_parser("describe", help="what a model costs: weights, FLOPs, speed")
-    command.add_argument("config", type=Path, help="a config, or a run, such as runs/small")
+    text = "a config, a run, such as runs/small, or a file of weights (those that come with agejax)"
+    command.add_argument("config", nargs="?", type=Path, help=text)
     command.add_argument("--dry", action="store_true", help="count only, time nothing")
     command.add_argument(
         "--devices",
@@ -32,8 +33,12 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(",")))
 
 
-def run(config: Path, dry: bool, devices: tuple[int, ...], link: float, step: float | None) -> int:
-    """Prints what the model of a config, or of a run, costs, on one machine or on many devices.
+def run(
+    config: Path | None, dry: bool, devices: tuple[int, ...], link: float, step: float | None
+) -> int:
+    """Prints what the model of a config or of a run costs, on one machine or on many devices.
+
+    Of the weights that come with agejax, also what they are.
 
     Raises:
       UserError: there is no such config or run.
@@ -43,14 +48,20 @@ def run(config: Path, dry: bool, devices: tuple[int, ...], link: float, step: fl
         os.environ["JAX_PLATFORMS"] = "cpu"
         fake = f" --xla_force_host_platform_device_count={max(devices)}"
         os.environ["XLA_FLAGS"] = os.getenv("XLA_FLAGS", "") + fake
-    from agejax.checkpoints.run_dir import of_the_run
-    from agejax.config import from_file
+    from agejax.checkpoints.run_dir import config_named
     from agejax.experiments.describe import describe
     from agejax.experiments.scaling import exchange_lines
     from agejax.training.compilation_cache import keep_compiled
 
     keep_compiled()
-    wanted = of_the_run(config, {}) if config.is_dir() else from_file(config)
+    if config is None:
+        from agejax import pretrained
+        from agejax.pretrained.model_card import essence
+
+        config, dry = pretrained.faces(), True
+        for line in essence(pretrained.card()):
+            print(line)
+    wanted = config_named(config)
     if devices:
         lines = exchange_lines(wanted, devices, link, step)
     else:

@@ -27,7 +27,8 @@ def add(commands: Any) -> None:
     command.add_argument(
         "images", nargs="+", type=text_path, help="image files, folders of them, or -"
     )
-    command.add_argument("--checkpoint", required=True, type=Path, help="a run, such as runs/small")
+    text = "a run, such as runs/small, or a file of weights (those that come with agejax)"
+    command.add_argument("--checkpoint", type=Path, help=text)
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--crops", action="store_true", help="each image is one face crop")
     kind.add_argument("--photos", action="store_true", help="find the faces in every image")
@@ -47,7 +48,7 @@ def add(commands: Any) -> None:
 
 def run(
     images: list[str],
-    checkpoint: Path,
+    checkpoint: Path | None,
     crops: bool,
     photos: bool,
     annotate: Path | None,

@@ -31,7 +31,8 @@ _LIMITS = {
 def add(commands: Any) -> None:
     """Declares the command."""
     command = commands.add_parser("serve", help="answer over HTTP (extra: serve)")
-    command.add_argument("--checkpoint", required=True, type=Path, help="a run, such as runs/small")
+    text = "a run, such as runs/small, or a file of weights (those that come with agejax)"
+    command.add_argument("--checkpoint", type=Path, help=text)
     text = "the address to listen on (127.0.0.1: this machine alone)"
     command.add_argument("--host", default="127.0.0.1", help=text)
     text = "the port (8000); 0 for any that is free"
@@ -49,7 +50,7 @@ def add(commands: Any) -> None:
 
 
 def run(
-    checkpoint: Path,
+    checkpoint: Path | None,
     host: str,
     port: int,
     margin: float | None,

@@ -24,9 +24,11 @@ def run(run_folder: Path, seal: bool) -> int:
       UserError: there are none.
     """
     from agejax.checkpoints import manifest
+    from agejax.checkpoints.run_dir import check_is_folder
     from agejax.checkpoints.step_folders import StepFolders, told
     from agejax.checkpoints.stored_arrays import unopened
 
+    check_is_folder(run_folder)
     folders = StepFolders(run_folder / "checkpoints")
     if not (steps := folders.steps()):
         raise UserError(f"{run_folder}: there is no trained run here (no checkpoint)")

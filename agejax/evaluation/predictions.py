@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agejax.checkpoints.run_dir import check_is_folder
 from agejax.data.npz import read_npz
 from agejax.errors import UserError, first_line
 from agejax.labels import median_age
@@ -34,6 +35,7 @@ def predictions_file(path: Path, split: str) -> Path:
         if not path.is_file():
             raise UserError(f"{path}: there is no such file")
         return path
+    check_is_folder(path)
     file = path / "eval" / f"{split}.npz"
     if not file.is_file():
         raise UserError(

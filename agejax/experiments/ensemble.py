@@ -12,8 +12,9 @@ from ml_collections import ConfigDict
 
 from agejax.checkpoints.checkpoint import Checkpoints
 from agejax.checkpoints.provenance import read_sessions, weights_sha256
-from agejax.checkpoints.run_dir import Shipped, of_the_run, read_checkpoint, recorded
+from agejax.checkpoints.run_dir import check_is_folder, of_the_run, read_checkpoint, recorded
 from agejax.checkpoints.same_data import check_same_data
+from agejax.checkpoints.shipped import Shipped
 from agejax.config import NETWORK, changes, to_json
 from agejax.config.validation import check
 from agejax.data.crop_margin import CropMargin, of_config
@@ -134,8 +135,9 @@ class _Member:
             if first is not None:
                 _check_alike(first, path, config)
 
+        check_is_folder(path)
         shipped = read_checkpoint(path, checkpoint, accept=accept)
-        member = cls(shipped.checkpoints.folder.parent, shipped)
+        member = cls(shipped.source, shipped)
         if first is not None:
             first._check_faces(member)
         return member

@@ -12,7 +12,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 import agejax
-from agejax.checkpoints.run_dir import licence_of
 from agejax.data.decode import decode
 from agejax.errors import UserError
 from agejax.evaluation.evaluate import open_split
@@ -90,13 +89,17 @@ def export(trained: Trained, file: Path, form: Format) -> Comparison:
 
 
 def compare(
-    artefact: Callable[[np.ndarray], Readings], trained: Trained, crops: np.ndarray, kind: str
+    artefact: Callable[[np.ndarray], Readings],
+    trained: Trained,
+    crops: np.ndarray,
+    kind: str,
+    tolerance: float = TOLERANCE,
 ) -> Comparison:
     """Compares both on the same crops; the artefact gets a single crop first, then the rest.
 
     Raises:
-      UserError: a probability differs by more than 1e-4, or an age by more than 0.01 years from the
-        decoding of its own distribution.
+      UserError: a probability differs by more than `tolerance`, or an age by more than 0.01 years
+        from the decoding of its own distribution.
     """
     ours = read_by_jax(trained, crops)
     parts = [artefact(part) for part in np.split(crops, [1]) if len(part)]
@@ -118,10 +121,10 @@ def compare(
         years=_largest(ours, theirs, of_years),
         own_years=_largest(decoded, theirs, of_years),
     )
-    if not found.probability <= TOLERANCE:
+    if not found.probability <= tolerance:
         raise UserError(
             f"the export's probabilities differ from the checkpoint's by {found.probability:.1e} "
-            f"on {kind}, more than {TOLERANCE:.0e}; it was not kept"
+            f"on {kind}, more than {tolerance:.0e}; it was not kept"
         )
     if not found.own_years <= _YEARS:
         raise UserError(
@@ -215,7 +218,7 @@ def description(trained: Trained) -> dict[str, Any]:
             "sha256": trained.sha256(),
         },
         "calibration": dataclasses.asdict(trained.calibration),
-        "data_licence": licence_of(trained.folder),
+        "data_licence": trained.licence,
         "versions": {"agejax": agejax.__version__, "jax": jax.__version__},
     }
 
@@ -233,6 +236,6 @@ def export_lines(path: Path, trained: Trained, found: Comparison) -> list[str]:
         )
     if trained.margin.doubt:
         lines.append(f"note: {trained.margin}; set it by --margin")
-    if licence := licence_of(trained.folder):
+    if licence := trained.licence:
         lines.append(f"licence of the training data: {licence}")
     return lines

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,16 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from agejax.checkpoints.run_dir import read_checkpoint
+from agejax.config import validation
 from agejax.data.crop_margin import CropMargin, of_config
 from agejax.errors import UserError
 from agejax.kernels import dispatch
 from agejax.metrics.calibration import Calibration, age_interval, calibrated
 from agejax.models.structure import Structure
+from agejax.steps.model_factory import abstract_model
 from agejax.steps.step_factory import predict_step_of
 from agejax.types import Weights
+from agejax.utils.files import within
 
 Readings = dict[str, Any]  # {output: array [B, ...]}
 
@@ -27,7 +30,7 @@ class Trained:
     """A checkpoint in memory.
 
     Attributes:
-      folder: the run's folder.
+      source: the run's folder, or the file of weights.
       config: the run's config, with `model.dtype` set to the dtype of the export.
       step: the checkpoint's step.
       graph: the model's structure.
@@ -35,9 +38,10 @@ class Trained:
       calibration: fitted on the validation split.
       trained_in: the dtype that the run itself computes in.
       margin: how far its training crops extend beyond the face.
+      licence: of the training data, where it is recorded.
     """
 
-    folder: Path
+    source: Path
     config: ConfigDict
     step: int
     graph: Structure
@@ -45,11 +49,12 @@ class Trained:
     calibration: Calibration
     trained_in: str
     margin: CropMargin = dataclasses.field(default_factory=CropMargin)
+    licence: str | None = None
 
     @classmethod
     def load(
         cls,
-        path: Path,
+        path: Path | None,
         checkpoint: str = "best",
         dtype: str | None = None,
         margin: float | None = None,
@@ -69,7 +74,7 @@ class Trained:
         config, trained_in = shipped.config, shipped.config.model.dtype
         config.model.dtype = dtype or trained_in
         return cls(
-            shipped.checkpoints.folder.parent,
+            shipped.source,
             config,
             shipped.step,
             shipped.graph,
@@ -77,6 +82,53 @@ class Trained:
             shipped.calibration,
             trained_in,
             of_config(margin, config.data.margin, shipped.margin),
+            shipped.licence,
+        )
+
+    @property
+    def name(self) -> str:
+        """Of the run or the file, without its suffix."""
+        return self.source.stem if self.source.is_file() else self.source.name
+
+    @property
+    def exports(self) -> Path:
+        """The folder of its exports: in the run; of a file, in the current folder.
+
+        Raises:
+          UserError: it is a symbolic link.
+        """
+        return within(Path() if self.source.is_file() else self.source, "export")
+
+    def of_tasks(self, names: Collection[str]) -> "Trained":
+        """The same model without the heads of other tasks.
+
+        Raises:
+          UserError: it lacks one of these, or they are too few for predictions.
+        """
+        if missing := [name for name in names if name not in self.config.tasks]:
+            there = ", ".join(self.config.tasks)
+            raise UserError(f"{self.source} has no task {missing[0]!r}; its tasks are {there}")
+        config = self.config.copy_and_resolve_references()
+        with config.unlocked():
+            for name in [name for name in config.tasks if name not in names]:
+                del config.tasks[name]
+        validation.check_values(config)
+        graph, like = abstract_model(config)
+        whole = _by_path(self.weights)
+        kept = jax.tree_util.tree_map_with_path(lambda path, _: whole[path], dict(like))
+        kept_of = lambda part: {task: of for task, of in part.items() if task in config.tasks}
+        fitted = Calibration(
+            temperature=kept_of(self.calibration.temperature),
+            widening=kept_of(self.calibration.widening),
+            n=self.calibration.n,
+            offset=kept_of(self.calibration.offset),
+        )
+        return dataclasses.replace(
+            self,
+            config=config,
+            graph=graph,
+            weights=Weights(params=kept["params"], stats=kept["stats"]),
+            calibration=fitted,
         )
 
     def sha256(self) -> str:
@@ -89,6 +141,10 @@ class Trained:
             digest.update(jax.tree_util.keystr(path).encode())
             digest.update(np.ascontiguousarray(leaf).data)
         return digest.hexdigest()
+
+
+def _by_path(weights: Weights) -> dict[Any, Any]:
+    return dict(jax.tree_util.tree_leaves_with_path(dict(weights)))
 
 
 def readings_of(trained: Trained) -> Callable[[Weights, jax.Array], Readings]:

@@ -202,7 +202,7 @@ class Predictor:
 
 
 def load(
-    path: str | Path,
+    path: str | Path | None = None,
     checkpoint: str | int = "best",
     *,
     batch_size: int | Sequence[int] = 64,
@@ -210,10 +210,11 @@ def load(
     decoding: str = "median",
     trust: Collection[str] = (),
 ) -> Predictor:
-    """Loads a trained model from its checkpoint folder, on any device.
+    """Loads a trained model, on any device.
 
     Args:
-      path: a run's folder, its `checkpoints` folder, or a single checkpoint in it.
+      path: a run's folder, its `checkpoints` folder, a single checkpoint in it, or a file that
+        `agejax export --to weights` wrote; None for the weights that come with agejax.
       checkpoint: "best", "latest" or a step.
       batch_size: number of faces predicted at a time. With several sizes, each is compiled on first
         use, and a batch uses the smallest that holds it.
@@ -227,7 +228,7 @@ def load(
     Raises:
       UserError: the checkpoint does not exist, or was written by another version.
     """
-    shipped = read_checkpoint(Path(path), str(checkpoint), trust=trust)
+    shipped = read_checkpoint(path, str(checkpoint), trust=trust)
     return Predictor(
         shipped.graph,
         shipped.weights,

@@ -6,8 +6,6 @@ are bounded by the size of the file, even for a malicious one.
 """
 
 import io
-import itertools
-import json
 import zipfile
 from pathlib import Path
 from typing import TypeVar
@@ -15,23 +13,17 @@ from typing import TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from agejax.data.npz import elements, read_archive
+from agejax.data.npz import read_archive
 from agejax.errors import UserError, first_line
 from agejax.pretrained.dlib import is_dlib, read_dlib
+from agejax.pretrained.safetensors_format import MOST_ARRAYS, arrays_of, header_length, parse
 from agejax.pretrained.torch_files import read_legacy, read_zip
 
 Arrays = dict[str, np.ndarray]
 _T = TypeVar("_T")
 
-_MAX_HEADER = 100 << 20  # bytes; the limit of safetensors itself
-_MOST_ARRAYS = 100_000
 _LONGEST_NAME = 1000  # characters
 _NPZ_RATIO, _NPZ_SPARE = 16, 1 << 20  # limits of an unpacked .npz: ratio to its size; bytes
-_SAFETENSORS = {
-    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": jnp.bfloat16, "BOOL": "?"},
-    **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"},
-    **{"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1"},
-}
 
 
 def read_weights(path: str | Path) -> Arrays:
@@ -63,7 +55,7 @@ def read_weights(path: str | Path) -> Arrays:
 
 
 def _few(arrays: dict[str, _T]) -> dict[str, _T]:
-    if len(arrays) > _MOST_ARRAYS:
+    if len(arrays) > MOST_ARRAYS:
         raise UserError(f"it holds {len(arrays):,} arrays, more than any network has")
     return arrays
 
@@ -82,9 +74,9 @@ def _to_float32(x: np.ndarray) -> np.ndarray:
 
 def _read(data: bytes) -> Arrays:
     # First, since a header's length may start like another format, but never the other way round.
-    length = int.from_bytes(data[:8], "little")
-    if data[8:9] == b"{" and length <= min(len(data) - 8, _MAX_HEADER):
-        return _read_safetensors(data, length)
+    if (length := header_length(data[:9], len(data))) is not None:
+        body = memoryview(data)[8 + length :]
+        return arrays_of(parse(data[8 : 8 + length], len(body)), body)
     if data[:2] == b"PK":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if any(name.endswith("/data.pkl") for name in archive.namelist()):
@@ -98,26 +90,5 @@ def _read(data: bytes) -> Arrays:
     if data[257:262] == b"ustar":
         raise UserError("a file from torch before 0.2; load and save it with a newer version")
     if data[8:9] == b"{":
-        raise ValueError(f"a header of {length} bytes")
+        raise ValueError(f"a header of {int.from_bytes(data[:8], 'little')} bytes")
     raise UserError("it is not a safetensors, .npz, torch or dlib file")
-
-
-def _read_safetensors(data: bytes, length: int) -> Arrays:
-    """The header's length in 8 bytes, the header in JSON, and the concatenated arrays."""
-    header = json.loads(data[8 : 8 + length])
-    header.pop("__metadata__", None)
-    body = memoryview(data)[8 + length :]
-    arrays, places = {}, []
-    for name, entry in _few(header).items():
-        shape, (start, end) = entry["shape"], entry["data_offsets"]
-        dtype = np.dtype(_SAFETENSORS[entry["dtype"]])
-        if any(type(n) is not int or n < 0 for n in (start, end)) or end > len(body):
-            raise ValueError(f"{name} is outside of the file")
-        if end - start != elements(shape) * dtype.itemsize:
-            raise ValueError(f"{name} does not have the size of its shape")
-        arrays[name] = np.frombuffer(body[start:end], dtype).reshape(shape)
-        places.append((start, end))
-    places.sort()
-    if any(start < end for (_, end), (start, _) in itertools.pairwise(places)):
-        raise ValueError("its arrays overlap")
-    return arrays

@@ -6,6 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from agejax.checkpoints.run_dir import read_checkpoint
+from agejax.checkpoints.weights_file import is_weights_file
 from agejax.config import modules_of, tasks
 from agejax.errors import UserError
 from agejax.models.weight_mapping import Report, carry_over, load_pretrained
@@ -63,8 +64,8 @@ def _in_package(package: str, name: str = "*.pth") -> Path:
 def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights, Report]:
     """`weights` with those named in `config.model.pretrained` loaded, as far as they match.
 
-    From published weights the trunk is loaded; from another run or one of its checkpoints also the
-    heads of equal tasks and shapes.
+    From published weights the trunk is loaded; from another run, one of its checkpoints or a file
+    that `agejax export --to weights` wrote also the heads of equal tasks and shapes.
 
     Raises:
       UserError: there is no such file or run, it does not match, or the trunk defines no published
@@ -73,7 +74,7 @@ def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights
     named = config.model.pretrained
     # A function that returns the path, written like every callable in a config.
     path = Path(resolve(named)() if is_name(named) else named)
-    if path.is_dir():
+    if path.is_dir() or is_weights_file(path):
         return _from_run(config, weights, path)
     if not path.is_file():
         raise UserError(f"config.model.pretrained is {named}; there is no such file or run")

@@ -68,6 +68,7 @@ ALLOWED: Mapping[str, Collection[str]] = {
         "agejax.training.loggers.weights_and_biases:WandB",
     ),
     "pretrained": (
+        "agejax.pretrained:faces",
         "agejax.pretrained.start_from:efficientnet_lite0_imagenet",
         "agejax.pretrained.start_from:efficientnet_lite1_imagenet",
         "agejax.pretrained.start_from:efficientnet_lite2_imagenet",

@@ -14,9 +14,9 @@ LOGGER = logging.getLogger("agejax")
 LOGGER.addHandler(logging.NullHandler())  # without one, Python itself would print warnings
 
 
-def note(text: str) -> None:
-    """Something to know; where notes are printed, on stdout."""
-    LOGGER.info("%s", text)
+def note(text: str, *, beside: bool = False) -> None:
+    """Something to know; where notes are printed, on stdout, or `beside` it: on stderr."""
+    LOGGER.info("%s", text, extra={"beside": beside})
 
 
 def warn(text: str) -> None:
@@ -35,7 +35,8 @@ class _Printer(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm.auto import tqdm
 
-        stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+        aside = record.levelno >= logging.WARNING or getattr(record, "beside", False)
+        stream = sys.stderr if aside else sys.stdout
         tqdm.write(record.getMessage(), file=stream)  # above the bars
 
 
