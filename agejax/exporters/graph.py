@@ -5,7 +5,9 @@ padding of pooling. Inference with our networks needs about sixty primitives, wh
 and `elementwise.py` translate one by one. An unsupported primitive raises an error with its name.
 
 Arrays that do not depend on the input stay NumPy arrays and are evaluated during conversion, so
-that a batch norm's `scale / sqrt(var + epsilon)` is stored as one number per channel.
+that a batch norm's `scale / sqrt(var + epsilon)` is stored as one number per channel. Large arrays
+whose values are all float16 numbers, as in a file of float16 weights, are stored as such and cast
+when the model is loaded: the same values in half the bytes.
 """
 
 import dataclasses
@@ -20,6 +22,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from onnx import helper, numpy_helper
 
 OPSET, IR_VERSION = 18, 8  # released in 2022, also supported by older runtimes
+_LARGE = 4096  # values, from which on a cast is worth its node
 Shape = tuple[Any, ...]  # of int, or of JAX's symbolic dimensions
 
 
@@ -91,8 +94,25 @@ class Graph:
         if key not in self._written:
             name = self._names[id(x)][0] if id(x) in self._names else self._fresh("constant")
             self._written[key] = name
-            self._initializers.append(numpy_helper.from_array(array, name))
+            if self.is_half(array):
+                half = numpy_helper.from_array(array.astype(np.float16), f"{name}.float16")
+                self._initializers.append(half)
+                to = kind_of(array.dtype)
+                self._nodes.append(helper.make_node("Cast", [half.name], [name], name, to=to))
+            else:
+                self._initializers.append(numpy_helper.from_array(array, name))
         return self._written[key]
+
+    def is_half(self, array: np.ndarray) -> bool:
+        """Whether an array is large, and float16 holds it exactly."""
+        if array.dtype != np.float32 or array.size < _LARGE:
+            return False
+        with np.errstate(over="ignore"):
+            return np.array_equal(array.astype(np.float16).astype(np.float32), array)
+
+    def is_weight(self, x: Tensor) -> bool:
+        """Whether a tensor is one of the model's own arrays, unchanged but for its axes."""
+        return x.known and id(x.value) in self._names
 
     def label(self, array: np.ndarray, name: str) -> None:
         """Sets the name under which an array is stored, if it is."""

@@ -36,7 +36,7 @@ def translate(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
     if name in _SAME:
         return list(inputs)
     if is_elementwise(name):
-        if all(x.known for x in inputs):
+        if all(x.known for x in inputs) and not _keeps_half(graph, name, inputs):
             return _evaluated(eqn, np.broadcast_arrays(*(x.value for x in inputs)))
         return [elementwise(graph, eqn, inputs)]
     shapes = [var.aval.shape for var in (*eqn.invars, *eqn.outvars)]
@@ -47,6 +47,11 @@ def translate(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
         raise Untranslated(f"the primitive {name}")
     results = _RULES[name](graph, eqn, inputs)
     return results if isinstance(results, list) else [results]
+
+
+def _keeps_half(graph: Graph, name: str, inputs: Sequence[Tensor]) -> bool:
+    """Whether this scales weights that are stored in half the bytes as they are."""
+    return name == "mul" and any(graph.is_weight(x) and graph.is_half(x.array) for x in inputs)
 
 
 def _evaluated(eqn: Any, arrays: Sequence[Any]) -> list[Tensor]:

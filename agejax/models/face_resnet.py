@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from agejax.kernels.conv_norm import RELU, conv_bias
+from agejax.models.initial import initial
 from agejax.models.layers import Dropout, Key, avg_pool_2x2, max_pool_3x3
 from agejax.models.weight_mapping import Published
 
@@ -88,7 +89,7 @@ class _Conv(nnx.Module):
 
     def __init__(self, i, o, k, stride, *, dtype, rngs):
         make = nnx.initializers.he_normal()
-        self.kernel = nnx.Param(make(rngs.params(), (k, k, i, o)))
+        self.kernel = nnx.Param(initial(make, rngs, (k, k, i, o)))
         self.scale = nnx.Param(jnp.ones(o))
         self.bias = nnx.Param(jnp.zeros(o))
         self.stride, self.dtype = stride, dtype

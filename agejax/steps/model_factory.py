@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from agejax.config import tasks
 from agejax.errors import UserError, first_line
 from agejax.models.ensemble import Ensemble
+from agejax.models.initial import shapes_alone
 from agejax.models.multitask import MultiTask, call_trunk
 from agejax.models.structure import Structure, split_model
 from agejax.types import Weights
@@ -31,7 +32,8 @@ def make_model(config: ConfigDict) -> tuple[Structure, Weights]:
 
 def abstract_model(config: ConfigDict) -> tuple[Structure, Weights]:
     """`make_model` without allocating memory: the weights are shapes and dtypes only."""
-    return _built(config, jax.eval_shape)
+    with shapes_alone():
+        return _built(config, jax.eval_shape)
 
 
 def _built(config: ConfigDict, run: Callable[..., Weights]) -> tuple[Structure, Weights]:
