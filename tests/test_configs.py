@@ -19,6 +19,7 @@ def settings(values):
 SINGLE = {
     "efficientnet_lite0": ("train.stages=()", "model.pretrained=None"),
     "face_resnet": ("train.stages=()", "model.pretrained=None"),
+    "fairface": ("train.stages=()", "model.pretrained=None"),
     "mixture": NARROW,
     "own_faces": NARROW,
     "own_trunk": ("model.args.depth=1", "model.args.width=16"),
@@ -53,14 +54,16 @@ def places(archives, built, tmp_path):
     table = tmp_path / "faces.csv"
     for i in range(80):
         (tmp_path / f"{i}.jpg").write_bytes(jpeg(i))
-    lines = [f"{i}.jpg,{20 + i % 50},{'mf'[i % 2]}\n" for i in range(80)]
-    table.write_text("path,age,gender\n" + "".join(lines))
+    lines = [f"{i}.jpg,{20 + i % 50},{'mf'[i % 2]},White\n" for i in range(80)]
+    table.write_text("path,age,gender,race\n" + "".join(lines))
     imdb = [f"data.manual_dir={archives}", f"data.data_dir={built}"]
     mixed = [f"data.sets.imdb.{place[5:]}" for place in imdb]
-    return {
+    tables = {
         "mixture": [*mixed, f"data.sets.mine.path={table}"],
         "own_faces": [f"data.path={table}"],
-    } | {name: imdb for name in [*SINGLE, *RUN_OF_SWEEP] if name not in ("mixture", "own_faces")}
+        "fairface": [f"data.path={table}"],
+    }
+    return dict.fromkeys([*SINGLE, *RUN_OF_SWEEP], imdb) | tables
 
 
 def test_each_config_has_its_line_here():

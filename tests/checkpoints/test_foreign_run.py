@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
+import agejax
 from agejax.checkpoints import manifest, own_data
 from agejax.checkpoints.run_dir import of_the_run, read_checkpoint
 from agejax.checkpoints.step_folders import StepFolders
-from agejax.cli import export as export_command
 from agejax.data.own_faces import own_faces
 from agejax.data.pixels import Pixels
 from agejax.data.tables.fairface import from_fairface
@@ -95,7 +95,7 @@ def test_label_files_of_a_public_set_name_files_of_it(tmp_path):
         rows += f"{part}/1.jpg,3-9,Male,White\n"
         (tmp_path / f"fairface_label_{part}.csv").write_text(rows)
         (tmp_path / part).mkdir()
-        (tmp_path / part / "1.jpg").touch()
+        (tmp_path / part / "1.jpg").write_text(part)
     found = list(from_fairface(tmp_path, Meaning()))
     assert [row.cells and row.cells["path"] for row in found] == [
         *(None, None, str(tmp_path / "train/1.jpg")),
@@ -142,7 +142,7 @@ def test_nothing_is_written_through_a_link_in_a_run(run, tmp_path, secret, place
     (copy / place).symlink_to(secret)
     attempts = {
         "eval": lambda: evaluate(of_the_run(copy, {}), copy),
-        "export": lambda: export_command.run(copy, "stablehlo", None, "best", None, None),
+        "export": lambda: agejax.export(copy, "stablehlo"),
     }
     with pytest.raises(UserError, match=f"{place} is a symbolic link"):
         attempts[place]()

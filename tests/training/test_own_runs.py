@@ -12,7 +12,6 @@ import agejax
 import agejax.cli
 from agejax import config as configs
 from agejax.checkpoints.run_dir import of_the_run
-from agejax.cli import export
 from agejax.config import validation
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.mixture import mixture
@@ -147,7 +146,7 @@ def test_an_own_trunk_with_a_third_task_exports(everything, tmp_path):
     pytest.importorskip("onnx")
     _, workdir = everything
     file = tmp_path / "m.onnx"
-    assert export.run(workdir, "onnx", file, "best", None, None) == 0
+    agejax.export(workdir, "onnx", file)
     image = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
     session = onnxruntime.InferenceSession(str(file))
     names = [output.name for output in session.get_outputs()]

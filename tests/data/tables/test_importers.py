@@ -1,5 +1,6 @@
 import csv
 import io
+import shutil
 
 import pytest
 
@@ -52,15 +53,18 @@ def test_utkface(agejax_, tmp_path, monkeypatch):
 
 def test_fairface(agejax_, tmp_path):
     images(tmp_path / "fair", "train/1.jpg", "val/1.jpg")
+    shutil.copy(tmp_path / "fair/val/1.jpg", tmp_path / "fair/train/2.jpg")
     head = "file,age,gender,race,service_test\n"
     (tmp_path / "fair/fairface_label_train.csv").write_text(
-        head + "train/1.jpg,50-59,Male,East Asian,True\n"
+        head + "train/1.jpg,50-59,Male,East Asian,True\ntrain/2.jpg,3-9,Male,White,True\n"
     )
     (tmp_path / "fair/fairface_label_val.csv").write_text(
         head + "val/1.jpg,more than 70,Female,White,True\n"
     )
     out = tmp_path / "faces.csv"
-    assert agejax_("import", "fairface", tmp_path / "fair", "-o", out)[0] == 0
+    code, _, err = agejax_("import", "fairface", tmp_path / "fair", "-o", out)
+    assert code == 0
+    assert "1 for a training image that is a validation image, too, such as " in err
     assert rows(out.read_text()) == [
         {
             **{"path": "fair/train/1.jpg", "age": "50-59", "gender": "Male"},

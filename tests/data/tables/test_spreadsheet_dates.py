@@ -62,10 +62,11 @@ train/9.jpg,Oct-19,Female,Indian,TRUE
 
 @pytest.mark.parametrize("home", ["", "fair_face"])
 def test_fairface_as_it_is_passed_on(tmp_path, capsys, monkeypatch, home):
-    for name in ("train/1.jpg", "train/2.jpg", "train/3.jpg", "train/4.jpg", "val/1.jpg"):
+    names = ("train/1.jpg", "train/2.jpg", "train/3.jpg", "train/4.jpg", "val/1.jpg")
+    for i, name in enumerate(names):
         file = tmp_path / home / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(jpeg(3))
+        file.write_bytes(jpeg(i))
     (tmp_path / "fairface_label_train.csv").write_text(LABELS)
     (tmp_path / "fairface_label_val.csv").write_text(
         "file,age,gender,race\nval/1.jpg,9-Mar,Male,White\n"
