@@ -38,7 +38,7 @@ def get_config():
     with config.unlocked():
         config.model.args = {"dropout": 0.3}
         config.tasks.age.balance_args = {"power": 0.5}
-        config.tasks.race = {"names": _RACES, "weight": 0.3}
+        config.tasks.race = {"classes": len(_RACES), "names": _RACES, "weight": 0.3}
     config.augment.update(shift=0.05, zoom=0.08, stretch=0.05)
     config.augment.update(crop=0.35, pad=0.25, crop_share=0.4)
     config.augment.update(brightness=0.2, contrast=0.1, saturation=0.1)

@@ -155,7 +155,7 @@ def test_odd_arrays_are_one_line(file, change, said):
 
 def test_a_header_that_claims_too_much_costs_no_memory(file):
     config = json.loads(parts(file)[0]["config"])
-    config["model"]["args"]["widths"] = [65_000, 65_000]  # some terabytes
+    config["model"]["args"] |= {"widths": [65_000] * 2, "depths": [1, 1]}  # some terabytes
     with pytest.raises(UserError, match="is a checkpoint of another model"):
         read_checkpoint(rewritten(file, {"config": json.dumps(config)}))
 
