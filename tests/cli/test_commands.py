@@ -106,7 +106,7 @@ def test_launch_evaluates_a_finished_run(launch, run):
         (["--config.train.stesp=5"], "did you mean config.train.steps?"),
         (["--config.train.steps=many"], "many"),
         (["--config.model.args.nonsense=3"], "sets no config.model.args.nonsense"),
-        (["--config.model.args.widths=(8,)", "--workdir={tmp}/x"], "do not suit SmallCNN"),
+        (["--config.model.args.widths=(8,16)", "--workdir={tmp}/x"], "do not suit SmallCNN"),
         (["--config.mode=eval", "--workdir={tmp}/none"], "no trained run"),
         (["--workdir={file}"], "file"),
         (["--wrkdir=x"], "workdir"),
