@@ -11,11 +11,12 @@ import importlib.util
 import math
 import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from agejax.data.face_roll import on_black, roll_of, turned
+from agejax.data.face_alignment import fitted, on_black, turned
 from agejax.errors import UserError
 
 _SIDE = 960  # longer side in pixels that is searched; larger photos are scaled down
@@ -23,7 +24,8 @@ _SMALLEST = 24  # smallest face in pixels at that scale
 _WINDOW, _STRIDE, _SHRINK = 12, 2, 0.709  # P-Net's, and the ratio between scales
 _SURE = 0.6, 0.7, 0.7  # thresholds of P-, R- and O-Net: as published
 _MOST = 400  # limit of windows for R-Net: bounds the time on repetitive patterns
-_TILTED = 8.0  # degrees of roll from which on O-Net looks again at the face turned upright
+_TILTED = 8.0  # degrees of roll from which on the box is that of the face turned upright
+_PLAUSIBLE = 0.6, 1.5  # the square by the landmarks, relative to the box's longer side
 _TURNS = -45.0, 45.0  # degrees by which a photo without faces is turned to be searched again
 _TURNED_SIDE = 480  # its longer side in pixels then: both together take less than the first search
 _TURNED_SURE = 0.9  # O-Net's threshold for faces that only a turned photo shows
@@ -41,7 +43,8 @@ class Box:
       width: in pixels.
       height: in pixels.
       score: the detector's confidence, 0 to 1.
-      roll: degrees, -180 to 180; by how much the face is turned clockwise in the photo.
+      landmarks: x and y of the eye that is on the left of a level face in the photo, the other
+        eye, the nose, and the left and the right corner of the mouth; () if unknown.
     """
 
     x: float
@@ -49,12 +52,39 @@ class Box:
     width: float
     height: float
     score: float = 1.0
-    roll: float = 0.0
+    landmarks: tuple[tuple[float, float], ...] = ()
 
     def scaled(self, factor: float) -> "Box":
         """The same face in a photo `factor` times as large."""
         x, y, width, height = (s * factor for s in (self.x, self.y, self.width, self.height))
-        return dataclasses.replace(self, x=x, y=y, width=width, height=height)
+        landmarks = tuple((x * factor, y * factor) for x, y in self.landmarks)
+        return Box(x, y, width, height, self.score, landmarks)
+
+    @property
+    def roll(self) -> float:
+        """Degrees, -180 to 180, by which the face is turned clockwise; 0 without landmarks."""
+        return self.square[2]
+
+    @property
+    def square(self) -> tuple[tuple[float, float], float, float]:
+        """The face's square, to which a crop's margin is added: its centre, its side, its roll.
+
+        It is fitted to the landmarks, whose distances vary less than the box: from the hairline to
+        below the chin. Without landmarks, or where these contradict the box, it is the box's.
+        """
+        middle, side = (self.x + self.width / 2, self.y + self.height / 2), self.longer
+        if self.landmarks:
+            [[x, y]], [length], [roll] = (
+                part.tolist() for part in fitted(np.array([self.landmarks]))
+            )
+            if _PLAUSIBLE[0] * side <= length <= _PLAUSIBLE[1] * side:
+                return (x, y), length, roll
+        return middle, side, 0.0
+
+    @property
+    def longer(self) -> float:
+        """The longer side."""
+        return max(self.width, self.height)
 
 
 class Detector:
@@ -88,14 +118,16 @@ class Detector:
         if not len(boxes):
             boxes = self._searched_turned(pixels)
         return [
-            Box(x1, y1, x2 - x1, y2 - y1, score, roll).scaled(1 / scale)
-            for x1, y1, x2, y2, score, roll in boxes[np.argsort(boxes[:, 0])].tolist()
+            Box(x1, y1, x2 - x1, y2 - y1, score, tuple(zip(xy[::2], xy[1::2], strict=True))).scaled(
+                1 / scale
+            )
+            for x1, y1, x2, y2, score, *xy in boxes[np.argsort(boxes[:, 0])].tolist()
         ]
 
     def _searched(self, pixels: np.ndarray) -> np.ndarray:
-        """-> float [n, 6], x1 y1 x2 y2 score roll of each face."""
+        """-> float [n, 15], x1 y1 x2 y2 score of each face, and x and y of its five landmarks."""
         boxes = self._refined(pixels, self._proposed(pixels))
-        return self._levelled(pixels, self._decided(pixels, boxes))
+        return self._aligned(pixels, self._decided(pixels, boxes))
 
     def _searched_turned(self, pixels: np.ndarray) -> np.ndarray:
         """Like `_searched`, in two smaller copies of the photo, turned both ways.
@@ -105,12 +137,13 @@ class Detector:
         height, width = pixels.shape[:2]
         middle, side = (width / 2, height / 2), math.hypot(width, height)
         scale = min(1.0, _TURNED_SIDE / max(width, height))
-        size, found = math.ceil(side * scale), [np.zeros((0, 6))]
+        size, found = math.ceil(side * scale), [np.zeros((0, 15))]
         for turn in _TURNS:
             boxes = self._searched(turned(pixels, middle, side, turn, size, on_black))
             boxes = boxes[boxes[:, 4] > _TURNED_SURE]
-            corners = (boxes[:, :4] / size - 0.5) * side
-            found.append(_turned_back(np.concatenate([corners, boxes[:, 4:]], 1), middle, turn))
+            at = (boxes / size - 0.5) * side
+            at[:, 4] = boxes[:, 4]
+            found.append(_turned_back(at, middle, turn))
         boxes = np.concatenate(found)
         return boxes[_without_nested(boxes)]
 
@@ -139,35 +172,43 @@ class Detector:
 
     def _decided(self, pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         boxes = _square(boxes)
-        offsets, p, roll = self._run("onet", _patches(pixels, boxes, 48))
-        boxes = np.column_stack([_moved(boxes, offsets, p[:, 1]), roll])[p[:, 1] > _SURE[2]]
+        offsets, p, places = self._run("onet", _patches(pixels, boxes, 48))
+        size = boxes[:, None, 2:4] - boxes[:, None, :2]
+        marks = (boxes[:, None, :2] + places * size).reshape(-1, 10)
+        boxes = np.column_stack([_moved(boxes, offsets, p[:, 1]), marks])[p[:, 1] > _SURE[2]]
         return boxes[_without_nested(boxes)]
 
-    def _levelled(self, pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """O-Net looks again at each face that is not level, turned upright about its centre.
+    def _aligned(self, pixels: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """O-Net looks again at each face, centred and turned upright, for exact landmarks.
 
         The box around a face that is not level is smaller than that of the same face upright, and
         its roll is underestimated.
         """
-        boxes = boxes.copy()
-        for i in np.flatnonzero(np.abs(boxes[:, 5]) >= _TILTED):
-            x1, y1, x2, y2, _, roll = boxes[i].tolist()
-            middle, side = ((x1 + x2) / 2, (y1 + y2) / 2), max(x2 - x1, y2 - y1, 1.0)
-            patch = _centred(turned(pixels, middle, side, roll, 48, on_black))
-            offsets, p, rest = self._run("onet", patch[None])
-            if p[0, 1] > _SURE[2]:
-                square = np.array([[-side, -side, side, side]]) / 2
-                again = np.column_stack([_moved(square, offsets, p[:, 1]), rest])
-                boxes[i] = _turned_back(again, middle, roll)[0]
-        return boxes
+        middles = (boxes[:, :2] + boxes[:, 2:4]) / 2
+        sides = (boxes[:, 2:4] - boxes[:, :2]).max(1, initial=1)
+        rolls = fitted(boxes[:, 5:].reshape(-1, 5, 2))[2]
+        squares = [*zip(middles.tolist(), sides.tolist(), rolls.tolist(), strict=True)]
+        patches = [
+            turned(pixels, (x, y), side, roll, 48, on_black) for (x, y), side, roll in squares
+        ]
+        stack = np.reshape(patches, (-1, 48, 48, 3)).astype(np.uint8)
+        offsets, p, places = self._run("onet", _centred(stack))
+        half = sides[:, None] / 2 * [-1, -1, 1, 1]
+        marks = ((places - 0.5) * sides[:, None, None]).reshape(-1, 10)
+        again = np.column_stack([_moved(half, offsets, p[:, 1]), marks])
+        again = _turned_back(again, middles, rolls)
+        level = np.abs(rolls) < _TILTED
+        again[level, :5] = boxes[level, :5]
+        return np.where(p[:, 1:] > _SURE[2], again, boxes)
 
     def _run(self, name: str, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """float32 [n, h, w, 3] -> offsets of corners [..., 4], P(none, face) [..., 2], roll [n].
+        """float32 [n, h, w, 3] -> offsets of corners [..., 4], P(none, face) [..., 2], landmarks.
 
-        The networks were trained on transposed images. The roll is 0 but for O-Net.
+        The networks were trained on transposed images. Landmarks are float [n, 5, 2], x and y
+        relative to the image, for O-Net, and empty for the others.
         """
         if not len(images):
-            return np.zeros((0, 4)), np.zeros((0, 2)), np.zeros(0)
+            return np.zeros((0, 4)), np.zeros((0, 2)), np.zeros((0, 5, 2))
         net = self._nets.__dict__.get(name)
         if net is None:
             net = cv2.dnn.readNetFromONNX(str(self.weights[name]))
@@ -175,9 +216,8 @@ class Detector:
         net.setInput(np.ascontiguousarray(images.transpose(0, 2, 1, 3)))
         outputs = net.forward(net.getUnconnectedOutLayersNames())
         if name != "onet":
-            return outputs[0], outputs[-1], np.zeros(len(images))
-        landmarks = outputs[1].reshape(-1, 2, 5).transpose(0, 2, 1)
-        return outputs[0], outputs[-1], roll_of(landmarks)
+            return outputs[0], outputs[-1], np.zeros((0, 5, 2))
+        return outputs[0], outputs[-1], outputs[1].reshape(-1, 2, 5).transpose(0, 2, 1)
 
 
 def _centred(pixels: np.ndarray) -> np.ndarray:
@@ -206,17 +246,24 @@ def _patches(pixels: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
     return out
 
 
-def _turned_back(boxes: np.ndarray, middle: tuple[float, float], turn: float) -> np.ndarray:
-    """Boxes [n, 6] of a turned square, relative to its middle, as boxes of the photo.
+def _turned_back(boxes: np.ndarray, middles: Any, turns: Any) -> np.ndarray:
+    """Boxes [n, 15], relative to the middles of turned squares, as boxes of the photo.
 
-    Each moves with its centre and keeps its size; `turn` is in degrees.
+    Each moves with its centre and keeps its size; its landmarks are turned. The turns are in
+    degrees, one for all or one for each.
     """
-    cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-    x, y = (boxes[:, :2] + boxes[:, 2:4]).T / 2
-    centre = np.stack([middle[0] + x * cos - y * sin, middle[1] + x * sin + y * cos], 1)
+    turn = np.broadcast_to(np.radians(turns), len(boxes))[:, None]
+    cos, sin = np.cos(turn), np.sin(turn)
+
+    def moved(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        at = np.stack([x * cos - y * sin, x * sin + y * cos], 2)
+        at += np.reshape(middles, (-1, 1, 2))
+        return at.reshape(len(boxes), 2 * x.shape[1])
+
+    centre = moved(*((boxes[:, i : i + 1] + boxes[:, i + 2 : i + 3]) / 2 for i in (0, 1)))
     half = (boxes[:, 2:4] - boxes[:, :2]) / 2
-    roll = (boxes[:, 5] + turn + 180) % 360 - 180
-    return np.column_stack([centre - half, centre + half, boxes[:, 4], roll])
+    marks = moved(boxes[:, 5::2], boxes[:, 6::2])
+    return np.column_stack([centre - half, centre + half, boxes[:, 4], marks])
 
 
 def _without_overlaps(boxes: np.ndarray, most: float) -> np.ndarray:
