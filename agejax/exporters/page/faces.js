@@ -10,7 +10,7 @@ const MOST = 400; // maximum number of windows for R-Net
 
 const TILTED = 8; // degrees of roll from which on the box is that of the face turned upright
 const PLAUSIBLE = [0.6, 1.5]; // the square by the landmarks, relative to the box's longer side
-const TURNS = [-45, 45], TURNED_SIDE = 480, TURNED_SURE = 0.9; // the search where no face is found
+const TURNS = [-45, 45], TURNED_SCALE = 0.5, TURNED_SURE = 0.97; // the search where no face is found
 
 // Where a level face has its landmarks, as in agejax/data/face_alignment.py.
 const PLACES = [[0.335, 0.321], [0.701, 0.321], [0.519, 0.538], [0.363, 0.716], [0.675, 0.716]];
@@ -91,7 +91,7 @@ async function aligned(image, boxes, run) {
 // Searches two smaller copies of the photo, turned both ways.
 async function searchedTurned(image, run) {
   const { width, height } = image, middle = [width / 2, height / 2], side = Math.hypot(width, height);
-  const size = Math.ceil(side * Math.min(1, TURNED_SIDE / Math.max(width, height)));
+  const size = Math.ceil(side * TURNED_SCALE);
   const at = (n) => (n / size - 0.5) * side;
   const found = [];
   for (const turn of TURNS) {
