@@ -62,7 +62,8 @@ def to_mean(figures: Mapping, groups: tuple[str, ...]) -> Iterator[str]:
     for group in groups:
         if group in figures["mae"]["age"]:
             sides = figures["mae"]["age"][group]["sides"]
-            cells = [f"{sides[s]['value'] / of['value']:.2f}" for s, of in everyone.items()]
+            means = {side: of["value"] for side, of in everyone.items()}
+            cells = [f"{sides[s]['value'] / mean:.2f}" if mean else "" for s, mean in means.items()]
             yield _row([group, *cells])
 
 

@@ -43,15 +43,19 @@ def bench(monkeypatch):
 
 @pytest.fixture
 def faces(tmp_path):
-    """40 faces of a test split and 8 of a training split, the table with exact ages."""
-    rows = ["path,age,gender,race,split"]
+    """40 faces of a test split and 8 of a training split, in a table of ages and one of groups."""
+    exact = ["path,age,gender,race,split"]
+    groups = exact[:]
     for i in range(48):
         Image.fromarray(np.full((8, 8, 3), 5 * i, np.uint8)).save(tmp_path / f"{i}.jpg")
         age = 13 * i % 70
         gender = "male" if age % 2 else "female"
         split = "train" if i < 8 else "test"
-        rows.append(f"{i}.jpg,{age},{gender},{'ab'[i % 2]},{split}")
-    (tmp_path / "faces.csv").write_text("\n".join(rows))
+        rest = f"{gender},{'ab'[i % 2]},{split}"
+        exact.append(f"{i}.jpg,{age},{rest}")
+        groups.append(f"{i}.jpg,{age // 10 * 10}-{age // 10 * 10 + 9},{rest}")
+    (tmp_path / "faces.csv").write_text("\n".join(exact))
+    (tmp_path / "groups.csv").write_text("\n".join(groups))
     return tmp_path
 
 
@@ -75,38 +79,51 @@ def sides(bench, folder, offsets):
 
 
 def test_sides_are_compared_on_the_same_faces_as_their_training_faces_decide(
-    bench, faces, monkeypatch, capsys
+    bench, faces, monkeypatch, capfd
 ):
-    offsets = {bench.HERE: 0, "other": 3}
+    offsets = {bench.HERE: 0, "other": 10}
     monkeypatch.setattr(bench, "sides_of", lambda args: sides(bench, faces, offsets))
     out = faces / "out.json"
-    args = ["--table", faces / "faces.csv", "--cache", faces / "cache", "--json", out]
+    args = ["--table", faces / "groups.csv", "--cache", faces / "cache", "--json", out]
     monkeypatch.setattr(sys, "argv", ["peers.py", *map(str, args)])
     bench.main()
-    figures = json.loads(out.read_text())
-    assert figures["ways"]["other"]["way"] == "right"
-    [everyone] = figures["fairface"]["figures"]["mae"]["all"].values()
-    assert everyone["n"] == 40
-    other = everyone["sides"]["other"]
-    assert other["value"] == other["difference"] == 3
-    assert figures["fairface"]["coverage"]["all"] == {"all": 1}
-    assert sum(figures["fairface"]["histogram"]["other"]) == 40
-    printed = capsys.readouterr().out
-    assert "| other | 3.00 (3.00 to 3.00) | +3.00 (+3.00 to +3.00) | 100.0%" in printed
-    asked = (faces / "asked").read_text().split("\n")
+    result = json.loads(out.read_text())
+    assert result["ways"]["other"]["way"] == "right"
+    found = {m: of["all"]["all"] for m, of in result["fairface"]["figures"].items()}
+    assert found["exact"]["n"] == 40
+    other = {m: of["sides"]["other"] for m, of in found.items()}
+    last = 6 / 40  # those of the last group, after which there is none
+    assert other["exact"]["value"] == pytest.approx(last)
+    assert other["exact"]["difference"] == pytest.approx(last - 1)
+    assert other["gender"]["difference"] == 0
+    assert "| other | 15.0% (" in capfd.readouterr().out
+    before = (faces / "asked").read_text().count("\n")
     bench.main()
-    again = (faces / "asked").read_text().split("\n")[len(asked) - 1 :]
-    assert len(again) == 81  # agejax in both ways, and nobody else
+    assert (faces / "asked").read_text().count("\n") == before + 80  # agejax's two ways alone
+
+
+def test_exact_ages_give_errors_in_years_coverage_and_histograms(bench, faces, capfd):
+    from peers_faces import of_table
+
+    asked = sides(bench, faces, {bench.HERE: 0, "other": 3})
+    crops = of_table("faces", faces / "faces.csv", "test")
+    result = bench.shown(crops, bench.asked(asked, {"other": "right"}, crops, faces / "cache"))
+    other = result["figures"]["mae"]["all"]["all"]["sides"]["other"]
+    assert other["value"] == other["difference"] == 3
+    assert result["figures"]["bias"]["gender"]["male"]["sides"]["other"]["value"] == 3
+    assert result["coverage"]["all"] == {"all": 1}
+    assert sum(result["histogram"]["other"]) == 40
+    assert "| other | 3.00 (3.00 to 3.00) | +3.00 (+3.00 to +3.00) |" in capfd.readouterr().out
 
 
 def test_age_groups_are_right_where_the_nearest_year_is_in_them(bench, faces):
     from peers_faces import of_table
     from peers_figures import measures
 
-    table = faces / "groups.csv"
+    table = faces / "three.csv"
     rows = "0.jpg,0-2,male,a,test\n1.jpg,3-9,male,a,test\n2.jpg,10-19,male,a,test"
     table.write_text(f"path,age,gender,race,split\n{rows}\n")
-    crops = of_table("groups", table, "test")
+    crops = of_table("three", table, "test")
     found = measures(crops, {"age": np.array([2.4, 2.4, 2.4]), "male": np.array([0.9, 0.4, 0.5])})
     assert found["exact"].tolist() == [1, 0, 0]
     assert found["one_off"].tolist() == [1, 1, 0]
