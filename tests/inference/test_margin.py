@@ -200,5 +200,6 @@ def test_members_of_an_ensemble_must_have_the_same(measured, old):
     one, other = (ensemble._Member.of(path, "best") for path in (measured[0], old))
     assert one.margin().found > 20
     one._check_faces(one)
-    with pytest.raises(UserError, match=r"crops are 0\.\d+ and 0\.4 of a face"):
+    other.config.data.margin = 0.2
+    with pytest.raises(UserError, match=r"crops are 0\.\d+ and 0\.2 of a face"):
         one._check_faces(other)
