@@ -130,11 +130,10 @@ def speeds(sides: dict[str, Side], ways: dict[str, str], crops: Crops, n: int, r
         ]
         times = dict(zip(sides, take_turns(started, warm_up=n, n=n, rounds=rounds), strict=True))
     rates = {name: n / statistics.median(of) for name, of in times.items()}
-    print(f"\nFaces a second, files to predictions: {rounds} rounds of {n} faces, in turns, on")
-    print(f"{len(os.sched_getaffinity(0))} cores; load {os.getloadavg()[0]:.1f}\n")
-    for name, rate in rates.items():
-        times_as_fast = "" if name == HERE else f"agejax {ratio(times[name], times[HERE])} times"
-        print(f"| {name} | {ways[name]} | {rate:,.1f} | {times_as_fast} |")
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    print(f"\n{rounds} rounds of {n} faces, in turns, on {cores} cores; load {load:.1f}\n")
+    faster = {name: "" if name == HERE else ratio(times[name], times[HERE]) for name in times}
+    print("\n".join(tables.speed(rates, ways, faster)))
     return {"faces_a_second": rates, "seconds": times, "faces": n}
 
 

@@ -75,6 +75,13 @@ def covered(coverage: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
             yield _row([group, f"{share:.1%}"])
 
 
+def speed(rates: Mapping, ways: Mapping, faster: Mapping) -> Iterator[str]:
+    """A row for each side: faces a second, from files to predictions."""
+    yield from _head(["", "crops", "faces a second", "agejax is faster, times"])
+    for side, rate in rates.items():
+        yield _row([side, ways[side], f"{rate:,.1f}", faster[side]])
+
+
 def spark(counts: Mapping[str, list[int]]) -> Iterator[str]:
     """A line of 101 bars for each histogram of ages, on one scale."""
     width = max(map(len, counts))

@@ -13,7 +13,7 @@ from pathlib import Path
 from turns import serve
 
 years, variant, root, names, out = sys.argv[1:]
-files = Path(names).read_text().split()
+files = 9 * Path(names).read_text().split()
 log = Path(root, "asked").open("a")
 
 def work(n):
@@ -144,3 +144,14 @@ def test_what_a_cut_off_left_is_asked_again(bench, faces):
     assert said["age"][:-2].tolist() == [50] * 38
     assert said["age"][-2:].tolist() == (crops.age[-2:] + 3).tolist()
     assert (faces / "asked").read_text().count("\n") == 2
+
+
+def test_all_sides_are_timed_on_the_same_files(bench, faces, capfd):
+    from peers_faces import of_table
+
+    asked = sides(bench, faces, {bench.HERE: 0, "other": 3})
+    crops = of_table("faces", faces / "faces.csv", "test")
+    found = bench.speeds(asked, {bench.HERE: "right", "other": "right"}, crops, n=4, rounds=2)
+    assert found["faces_a_second"].keys() == {bench.HERE, "other"}
+    assert [len(times) for times in found["seconds"].values()] == [2, 2]
+    assert "| other | right | " in capfd.readouterr().out
