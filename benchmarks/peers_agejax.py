@@ -25,7 +25,7 @@ FIRST = np.array([0, 3, *range(10, 80, 10)])  # of FairFace's groups
 def main(path, variant, root, names, out):
     keep_freed_memory()  # as the commands do
     files = itertools.cycle(Path(names).read_text().splitlines())
-    model = agejax.load(path) if path else agejax.load()
+    model = agejax.load(path)
 
     def work(n):
         some = list(itertools.islice(files, n))
