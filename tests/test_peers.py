@@ -84,7 +84,16 @@ def test_sides_are_compared_on_the_same_faces_as_their_training_faces_decide(
     offsets = {bench.HERE: 0, "other": 10}
     monkeypatch.setattr(bench, "sides_of", lambda args: sides(bench, faces, offsets))
     out = faces / "out.json"
-    args = ["--table", faces / "groups.csv", "--cache", faces / "cache", "--json", out]
+    args = [
+        "--model",
+        "runs/x",
+        "--table",
+        faces / "groups.csv",
+        "--cache",
+        faces / "cache",
+        "--json",
+        out,
+    ]
     monkeypatch.setattr(sys, "argv", ["peers.py", *map(str, args)])
     bench.main()
     result = json.loads(out.read_text())
