@@ -144,6 +144,8 @@ DEFAULT = "from agejax.config import default\ndef get_config():\n  c = default()
             "config.tasks has no gender; to train without it, set config.tasks.gender.weight=0",
         ),
         ("def get_config():\n  return nobody\n", "line 2: NameError"),
+        ("get_config = 3\n", "mine.py: TypeError: 'int' object is not callable"),
+        ("def get_config():\n  raise ValueError('no')\n", "mine.py, line 2: ValueError: no"),
     ],
 )
 def test_a_config_that_fails_is_one_line(launch, tmp_path, text, said):
