@@ -104,6 +104,15 @@ def run(archives, built, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def quick_compilation():
+    """Programs compile in half the time and run slower: for tests of what a program computes."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(scope="module")
 def browser():
     """A headless Chromium for a module; no event loop can be started while it is open."""
     from tests.browser import chromium

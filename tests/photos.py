@@ -25,6 +25,16 @@ def group_photo(ages=(8, 38, 68)):
     return image
 
 
+def tilted_photo(roll, middle=(450, 300), side=230):
+    """A photo of one painted face that is turned clockwise by `roll` degrees about `middle`."""
+    face = paint_face(38, 1, np.random.default_rng(1), side).convert("RGBA")
+    face = face.rotate(-roll, Image.Resampling.BICUBIC, expand=True)
+    image = backdrop()
+    corner = tuple(round(at - length / 2) for at, length in zip(middle, face.size, strict=True))
+    image.paste(face, corner, face)
+    return image
+
+
 def encoded(image, form="JPEG", **options):
     """The bytes of a file."""
     out = io.BytesIO()

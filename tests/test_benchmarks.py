@@ -22,6 +22,7 @@ def test_the_gpu_bench_runs_anywhere_in_its_smoke_mode():
     assert line.startswith("small_cnn       32     2")
 
 
+@pytest.mark.battery
 @pytest.mark.parametrize(
     ("bench", "network", "lines"),
     [
@@ -30,10 +31,7 @@ def test_the_gpu_bench_runs_anywhere_in_its_smoke_mode():
             ("--trunk", "agejax.models.cnn:SmallCNN"),
             ["save and fsync", "save", "fsync alone", "restore"],
         ),
-        pytest.param(
-            *("background_save.py", ("--network", "small_cnn"), ["held", "in all"]),
-            marks=pytest.mark.battery,  # the same peers and savers as the other's
-        ),
+        ("background_save.py", ("--network", "small_cnn"), ["held", "in all"]),
     ],
 )
 def test_the_benches_of_saves_run_for_a_small_network(tmp_path, bench, network, lines):

@@ -85,7 +85,7 @@ def test_a_part_imports_only_from_its_line_and_above(part):
         ("tensorstore", ["checkpoints/stored_arrays"]),
         ("grain", ["data/stream"]),
         ("simplejpeg", ["data/decode"]),
-        ("cv2", ["data/decode", "data/face_detection"]),
+        ("cv2", ["data/decode", "data/face_alignment", "data/face_detection"]),
         ("python_multipart", ["serve/forms"]),
         ("uvicorn", ["serve/connections"]),
         ("prometheus_client", ["serve/metrics"]),

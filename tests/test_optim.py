@@ -12,6 +12,8 @@ from agejax.models.vgg import VGG16
 from agejax.models.vit import ViTS16
 from agejax.optim import constant, make_optimizer
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def walk(steps, **options):
     """How far a trunk's and a head's weight have moved after each step."""

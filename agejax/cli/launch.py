@@ -164,6 +164,15 @@ def _argv(argv: list[str]) -> Iterator[None]:
         sys.argv = before
 
 
+def _raised_by_file(error: BaseException) -> BaseException | None:
+    """What `get_config` raised, if `error` is absl's about it; its text holds a traceback then."""
+    if "Error whilst parsing config file" not in str(error):
+        return None
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return error
+
+
 def read_config(
     options: flags.FlagValues, argv: list[str], file: Path, unset: Sequence[str] = ()
 ) -> ConfigDict:
@@ -189,7 +198,9 @@ def read_config(
             ) from error
         raise UserError(f"{place(error, file)}: {error}") from error
     except flags.Error as error:
-        raise UserError(str(error)) from error
+        if (inside := _raised_by_file(error)) is None:
+            raise UserError(str(error)) from error
+        raise UserError(f"{place(inside, file)}: {type(inside).__name__}: {inside}") from error
     except (Exception, SystemExit) as error:  # a config is a program: anything can go wrong in it
         raise UserError(f"{place(error, file)}: {type(error).__name__}: {error}") from error
     configs.check_whole(config, file)

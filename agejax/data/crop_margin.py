@@ -30,8 +30,8 @@ class CropMargin:
     """A margin, and how it was obtained.
 
     Attributes:
-      margin: what a crop shows beyond the face on each side, as a fraction of the face's longer
-        side; 0 or above. IMDB-WIKI's if unknown.
+      margin: what a crop shows beyond the face on each side, as a fraction of the side of the
+        face's square; 0 or above. IMDB-WIKI's if unknown.
       doubt: why it is unknown; None if it was measured or given.
       found: number of crops on which it was measured; 0 if it was not.
     """
@@ -123,7 +123,7 @@ def summary(margins: list[float], looked_at: int) -> CropMargin:
 
 
 def margins_of(detector: Detector, crops: Iterable[np.ndarray]) -> list[float]:
-    """The margins of crops around their face, as a fraction of its longer side.
+    """The margins of crops around their face, as a fraction of its square's side.
 
     Args:
       detector: finds the face in each crop.
@@ -136,6 +136,6 @@ def margins_of(detector: Detector, crops: Iterable[np.ndarray]) -> list[float]:
     for pixels in crops:
         found = detector.find(pixels)
         if len(found) == 1:
-            side = max(found[0].width, found[0].height)
+            side = found[0].square[1]
             margins.append(float((np.mean(pixels.shape[:2]) / side - 1) / 2))
     return margins

@@ -2,19 +2,29 @@
 
 import numpy as np
 
+from agejax.data.decode import squeezed
+from agejax.data.face_alignment import turned, with_edges
 from agejax.data.face_detection import Box
 
+LEVEL = 10.0  # degrees; faces of less roll are cut as they are: level training faces vary as much
 
-def crop(pixels: np.ndarray, box: Box, margin: float) -> np.ndarray:
-    """Cuts the square around a face as IMDB-WIKI does: uint8 [side, side, 3].
 
-    The side is the longer side of the box, extended by `margin` of it at both ends (0.4 in
-    IMDB-WIKI). Beyond the photo's edge the last pixels are repeated (Rothe et al., DEX, ICCVW
-    2015).
+def crop(pixels: np.ndarray, box: Box, margin: float, size: int) -> np.ndarray:
+    """Cuts the square around a face as in the training data: uint8 [size, size, 3].
+
+    The square is the face's (`Box.square`), extended by `margin` of its side at each end. Beyond
+    the photo's edge the last pixels are repeated (Rothe et al., DEX, ICCVW 2015). A face whose roll
+    is 10 degrees or more is turned upright about its centre, in the interpolation that resizes it.
+
+    Args:
+      pixels: uint8 [h, w, 3].
+      box: the face.
+      margin: a fraction of the face's side, 0.4 in IMDB-WIKI.
+      size: side of the result in pixels.
     """
-    side = max(1, round(max(box.width, box.height) * (1 + 2 * margin)))
-    left = round(box.x + box.width / 2 - side / 2)
-    top = round(box.y + box.height / 2 - side / 2)
-    rows = np.clip(np.arange(top, top + side), 0, pixels.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + side), 0, pixels.shape[1] - 1)
-    return pixels[rows[:, None], columns]
+    (x, y), face, roll = box.square
+    side = max(1, round(face * (1 + 2 * margin)))
+    if abs(roll) >= LEVEL:
+        return turned(pixels, (x, y), side, roll, size, with_edges)
+    left, top = round(x - side / 2), round(y - side / 2)
+    return squeezed(with_edges(pixels, left, top, side), size)

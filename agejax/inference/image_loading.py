@@ -131,7 +131,7 @@ class Opener:
     def _faces(self, path: str, pixels: np.ndarray, shape: tuple[int, int]) -> Opened:
         assert self._detector is not None
         boxes = self._detector.find(pixels)
-        crops = [squeezed(crop(pixels, box, self._margin), self._size) for box in boxes]
+        crops = [crop(pixels, box, self._margin, self._size) for box in boxes]
         stack = np.reshape(crops, (-1, self._size, self._size, 3)).astype(np.uint8)
         factor = max(shape) / max(pixels.shape[:2])
         return Opened(path, stack, tuple(box.scaled(factor) for box in boxes), shape)

@@ -28,7 +28,8 @@ class Prediction:
       gender: "F" or "M".
       gender_probability: the calibrated probability of `gender`.
       probabilities: {task: float32 [classes]}, calibrated.
-      box: the face's position in its photo, in pixels; None if the image is a face crop.
+      box: the face's position in its photo, in pixels, with its landmarks and roll; None if the
+        image is a face crop.
       others: {task: (class, probability)} for tasks other than age and gender.
     """
 

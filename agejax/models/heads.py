@@ -55,9 +55,9 @@ class SplineSoftmax(Softmax):
         super().__init__(features, len(knots) + 3, dtype=dtype, rngs=rngs)
         self.classes, self.knots = classes, (*knots, classes - 1)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, inputs: jax.Array, out_sharding: Any = None) -> jax.Array:
         """[B, features] -> [B, classes] logits."""
-        coefficients = super().__call__(x).astype(jnp.float32)
+        coefficients = super().__call__(inputs, out_sharding).astype(jnp.float32)
         years_beyond = jnp.maximum(jnp.arange(self.classes, dtype=jnp.float32) - _OPEN_AGE, 0)
         prior = -years_beyond * (np.log(2) / _HALVING_YEARS)
         return coefficients @ cubic_splines(self.knots, self.classes) + prior[None]

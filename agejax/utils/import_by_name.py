@@ -167,6 +167,10 @@ def _found(name: str) -> Callable[..., Any]:
         raise UserError(
             f"config: {name!r} cannot be imported; define it at the top of a module that can be"
         ) from error
+    except (Exception, SystemExit) as error:  # the module is a program: anything can go wrong in it
+        raise UserError(
+            f"config: {name!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
     return found
 
 

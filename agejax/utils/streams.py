@@ -12,17 +12,18 @@ from agejax.errors import UserError
 _NAMES = ("stdin", "stdout", "stderr")
 
 
-class _Lenient(io.TextIOWrapper):
-    """A stream to which writing never fails: what it does not take is dropped."""
+class _Lenient(io.FileIO):
+    """A file to which writing never fails: what it does not take is dropped.
 
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            super().write(text)
-        return len(text)
+    Nothing is left in the buffers above it, either: Python 3.13 reports what these cannot write
+    when they are closed, and ends with 120 if it cannot.
+    """
 
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            super().flush()
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
 
 
 class _Named(io.TextIOWrapper):
@@ -63,8 +64,7 @@ def standard_streams(*, notes: bool = False) -> Iterator[None]:
         if before[name] is None:
             setattr(sys, name, _opened(number))
         elif before[name] is getattr(sys, f"__{name}__") and number:  # not where tests listen
-            lenient = notes or name == "stderr"
-            setattr(sys, name, _as(_Lenient if lenient else _Named, before[name], number))
+            setattr(sys, name, _same_place(before[name], number, notes or name == "stderr"))
     try:
         yield
     finally:
@@ -99,12 +99,13 @@ def _opened(number: int) -> IO[str]:
     return open(os.devnull, mode, encoding="utf-8", errors="surrogateescape")
 
 
-def _as(kind: type[io.TextIOWrapper], stream: Any, number: int) -> IO[str]:
+def _same_place(stream: Any, number: int, lenient: bool) -> IO[str]:
     """Another stream to the same place."""
     with contextlib.suppress(OSError):
         stream.flush()
-    return kind(
-        io.BufferedWriter(io.FileIO(number, "w", closefd=False)),
+    text = io.TextIOWrapper if lenient else _Named
+    return text(
+        io.BufferedWriter((_Lenient if lenient else io.FileIO)(number, "w", closefd=False)),
         encoding=stream.encoding,
         errors="backslashreplace" if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,

@@ -25,7 +25,7 @@ KINDS = {
 GOOD = {"read", "done", "refused", "quarantined", "contained"}
 
 
-@pytest.mark.parametrize("n", counts(5000, smoke=10))
+@pytest.mark.parametrize("n", counts(5000, smoke=4))
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_is_read_or_told_in_a_line(tmp_path, request, kind, n):
     name, needs = KINDS[kind]

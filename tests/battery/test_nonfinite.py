@@ -17,6 +17,8 @@ from tests.saved import same
 from tests.steps.test_step import TASKS, batch, small_model
 from tests.training.test_nonfinite_log import AGE, KINDS, poison
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 class Lines:
     """A log that is easily looked at."""

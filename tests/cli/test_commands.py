@@ -106,7 +106,7 @@ def test_launch_evaluates_a_finished_run(launch, run):
         (["--config.train.stesp=5"], "did you mean config.train.steps?"),
         (["--config.train.steps=many"], "many"),
         (["--config.model.args.nonsense=3"], "sets no config.model.args.nonsense"),
-        (["--config.model.args.widths=(8,)", "--workdir={tmp}/x"], "do not suit SmallCNN"),
+        (["--config.model.args.widths=(8,16)", "--workdir={tmp}/x"], "do not suit SmallCNN"),
         (["--config.mode=eval", "--workdir={tmp}/none"], "no trained run"),
         (["--workdir={file}"], "file"),
         (["--wrkdir=x"], "workdir"),
@@ -144,6 +144,8 @@ DEFAULT = "from agejax.config import default\ndef get_config():\n  c = default()
             "config.tasks has no gender; to train without it, set config.tasks.gender.weight=0",
         ),
         ("def get_config():\n  return nobody\n", "line 2: NameError"),
+        ("get_config = 3\n", "mine.py: TypeError: 'int' object is not callable"),
+        ("def get_config():\n  raise ValueError('no')\n", "mine.py, line 2: ValueError: no"),
     ],
 )
 def test_a_config_that_fails_is_one_line(launch, tmp_path, text, said):

@@ -39,7 +39,7 @@ def other(archives, built, tmp_path_factory):
     config = get_config()
     config.data.update(manual_dir=str(archives), data_dir=str(built))
     config.model.update(normalise=per_image, head_width=8)
-    config.model.args.depths = (2, 1)
+    config.model.args.depths = (2,)
     config.seed = 1
     workdir = tmp_path_factory.mktemp("runs") / "other"
     train(config, workdir)

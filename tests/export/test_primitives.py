@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 

@@ -24,6 +24,8 @@ from examples.mixer import Mixer
 from tests.conftest import ROOT
 from tests.export.networks import settled, sharp_faces, shrink
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def recipes():
     """{name: config} of all of `configs/`, their sweeps too; of those that export alike, one."""

@@ -15,13 +15,16 @@ from agejax import config as configs
 from agejax.exporters import artefact, onnx_file, stablehlo
 from agejax.exporters.function import Trained, readings_of
 from agejax.metrics.calibration import Calibration
-from agejax.models import convnext, efficientnet_lite, heads, vgg, vit
+from agejax.models import convnext, heads, vgg, vit
 from agejax.models.cnn import SmallCNN, TutorialCNN
 from agejax.models.efficientnet_lite import EfficientNetLite0
 from agejax.models.face_resnet import FaceResNet, to_face
 from agejax.models.multitask import imagenet, per_image, to_unit
 from agejax.models.resnet import ResNet18, ResNet50
 from agejax.steps.model_factory import abstract_model
+from tests.export.networks import shrink
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 _OFFSET = {"age": np.linspace(0, 1, 101).tolist()}
 TAUGHT = Calibration({"age": 1.4, "gender": 0.7}, {"age": 0.2}, 100, _OFFSET)
@@ -84,13 +87,7 @@ CASES += [("EfficientNetLite0", stablehlo), ("ViTS16", stablehlo)]
 @pytest.mark.parametrize(("name", "form"), CASES)
 def test_a_trunk(name, form, tmp_path, monkeypatch):
     trunk, size, settings = TRUNKS[name]
-    monkeypatch.setattr(vgg, "_WIDTHS", (4, 4, 8, 8, 8))  # its dense layers alone are 480 MB
-    # Each kind of block stands here, fewer times than in the originals.
-    monkeypatch.setattr(efficientnet_lite, "_STAGES", efficientnet_lite._STAGES[:3])
-    monkeypatch.setattr(convnext, "_DEPTHS", (1, 1, 1, 1))
-    monkeypatch.setattr(vit, "_DEPTH", 2)
-    monkeypatch.setattr(ResNet18, "depths", (1, 1))
-    monkeypatch.setattr(ResNet50, "depths", (1, 1))
+    shrink(monkeypatch)
     found = compared(trained(trunk, size, **settings), form, tmp_path)
     assert found.probability < artefact.TOLERANCE
     assert found.years < 0.01

@@ -11,6 +11,7 @@ import agejax
 from agejax.data.decode import as_pixels
 from agejax.errors import UserError
 from tests.browser import cut_off, served
+from tests.photos import tilted_photo
 
 pytest.importorskip("onnxruntime", reason="needs the extra web")
 pytest.importorskip("onnx", reason="needs the extra web")
@@ -202,6 +203,16 @@ def test_a_photo_of_several_faces_is_read_as_python_reads_it(page, predictor, sh
         height, width = ours.shape
         expected = np.array([mine.box.x, mine.box.y, mine.box.width, mine.box.height])
         assert _overlap(box * [width, height, width, height], expected) > 0.8
+
+
+@pytest.mark.parametrize("roll", [-25, 60])  # the latter is found in a turned copy only
+def test_a_tilted_face_is_read_as_python_reads_it(page, predictor, tmp_path, roll):
+    tilted_photo(roll).save(tmp_path / "tilted.png")
+    [ours] = predictor.read([tmp_path / "tilted.png"], photos=True)
+    [theirs] = dropped(page, [tmp_path / "tilted.png"])
+    assert len(theirs) == len(ours.faces) == 1
+    assert ours.faces[0].box.roll == pytest.approx(roll, abs=6)
+    assert theirs[0]["age"] == pytest.approx(ours.faces[0].age, abs=0.5)
 
 
 def test_a_margin_that_nobody_knows_is_told_of_each_photo(browser, folder, shared, tmp_path):

@@ -11,6 +11,7 @@ import simplejpeg
 from playwright.sync_api import expect
 
 import agejax.exporters
+from agejax.data.face_alignment import on_black, turned, with_edges
 from tests.browser import served
 from tfds_imdb_wiki.paint.face import paint_face
 
@@ -102,6 +103,18 @@ def test_pixels_are_opencvs(page, soft):
         area = cv2.resize(soft, (width, height), interpolation=cv2.INTER_AREA)
         found = in_the_page(page, soft, f"p.resizeArea(image, {width}, {height})")
         assert np.abs(found.astype(int) - area).max() <= 1, (width, height)
+
+
+def test_a_turned_square_is_pythons(page, soft):
+    for roll, side, size, cut, named in (
+        (30, 40, 30, with_edges, "withEdges"),
+        (-100, 90.5, 24, on_black, "onBlack"),
+    ):
+        expected = turned(soft, (41.5, 30), side, roll, size, cut)
+        found = in_the_page(
+            page, soft, f"p.turned(image, [41.5, 30], {side}, {roll}, {size}, p.{named})"
+        )
+        assert np.abs(found.astype(int) - expected).max() <= 2
 
 
 def test_a_jpeg_is_scaled_as_its_decoder_would(page):

@@ -6,6 +6,8 @@ import pytest
 
 from agejax.kernels import conv, cpu, dispatch, onednn_c
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 if not onednn_c.installed():
     pytest.skip("the package onednn-cpu-gomp (extra cpu) is not here", allow_module_level=True)
 

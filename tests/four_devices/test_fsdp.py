@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import numpy as np
+import pytest
 
 from agejax.distributed.mesh import layout_of, make_mesh, put, put_batch
 from agejax.distributed.sharding import Layout
@@ -11,6 +12,8 @@ from agejax.steps.model_factory import make_model
 from agejax.steps.step import init_state
 from agejax.steps.step_factory import train_step_of
 from agejax.types import Batch
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_large_arrays_are_split_along_their_longest_axis_that_divides():

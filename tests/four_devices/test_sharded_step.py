@@ -12,7 +12,17 @@ from agejax.models.structure import split_model
 from agejax.optim import make_optimizer
 from agejax.steps.augment import augment, mixup
 from agejax.steps.step import init_state, make_train_step
-from tests.steps.test_step import TASKS, assert_close, batch, several_a_call, small_model, trained
+from tests.steps.test_step import (
+    TASKS,
+    assert_close,
+    batch,
+    linear_model,
+    several_a_call,
+    small_model,
+    trained,
+)
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_four_devices_do_what_one_does():
@@ -33,14 +43,14 @@ def test_accumulation_runs_sharded_and_with_batch_norm():
 
 def test_mixing_is_the_same():
     options = {"augment": augment, "mix": functools.partial(mixup, alpha=0.4), "steps": 5}
-    _, losses = trained(small_model(), **options)
-    _, sharded = trained(small_model(), mesh=make_mesh(), **options)
+    _, losses = trained(linear_model(), **options)
+    _, sharded = trained(linear_model(), mesh=make_mesh(), **options)
     assert losses == pytest.approx(sharded, rel=1e-4)
 
 
 def test_pixels_that_stay_on_the_devices_give_what_pixels_of_the_batch_give():
     mesh = make_mesh()
-    graph, weights = split_model(small_model(dropout=0.3))
+    graph, weights = split_model(linear_model())
     optimizer = make_optimizer(steps=3, learning_rate=1e-2)
     step = make_train_step(graph, optimizer, task_weights=TASKS, seed=1)
     everything, rows = batch(40)["image"], np.arange(39, 7, -2, dtype=np.int32)

@@ -65,16 +65,14 @@ def test_threads_find_the_same(detector):
 def test_a_crop_is_the_square_around_the_face_with_its_margin():
     pixels = np.arange(100 * 200 * 3).reshape(100, 200, 3).astype(np.uint8)
     box = Box(80, 40, 10, 20)
-    assert crop(pixels, box, 0.0).shape == (20, 20, 3)
-    cut = crop(pixels, box, 0.4)
-    assert cut.shape == (36, 36, 3)
-    np.testing.assert_array_equal(cut, pixels[32:68, 67:103])
+    assert crop(pixels, box, 0.0, 20).shape == (20, 20, 3)
+    np.testing.assert_array_equal(crop(pixels, box, 0.4, 36), pixels[32:68, 67:103])
 
 
 def test_past_the_edge_the_last_pixels_are_repeated():
     pixels = np.zeros((50, 50, 3), np.uint8)
     pixels[0], pixels[-1] = 200, 100
-    cut = crop(pixels, Box(-10, -10, 70, 70), 0.0)
+    cut = crop(pixels, Box(-10, -10, 70, 70), 0.0, 70)
     assert cut.shape == (70, 70, 3)
     assert (cut[:11] == 200).all()
     assert (cut[-11:] == 100).all()

@@ -126,12 +126,11 @@ def test_the_faces_of_a_photo_are_read_where_they_are(model):
 
 @needs_detector
 def test_a_face_in_a_photo_is_read_as_its_crop_is(model):
-    from agejax.data.decode import squeezed
     from agejax.inference.face_crop import crop
 
     photo = np.asarray(group_photo())
     (reading,) = model.read(photo)
-    cut = np.stack([squeezed(crop(photo, face.box, 0.34), 16) for face in reading.faces])
+    cut = np.stack([crop(photo, face.box, 0.34, 16) for face in reading.faces])
     assert [face.age for face in model.predict(cut)] == ages([reading])
 
 

@@ -8,6 +8,8 @@ from agejax.kernels import conv as convolutions
 from agejax.kernels.conv import conv2d
 from agejax.models.layers import max_pool_3x3
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 # form, height and width, channels in and out, kernel, stride, groups
 CASES = [
     ("plain", (7, 5), 128, 130, 3, 1, 1),

@@ -7,7 +7,7 @@ import pytest
 
 from agejax.kernels.cpu import compiler_options
 
-# How many pages the system hands out while XLA takes 64 MiB for an intermediate result 40 times.
+# How many pages the system hands out while XLA takes 64 MiB for an intermediate result 20 times.
 COUNT = """
 import resource, sys
 from agejax.kernels import cpu
@@ -18,7 +18,7 @@ import jax, jax.numpy as jnp
 f = jax.jit(lambda a: a @ (a.T @ a))
 a = jnp.ones((16, 4096))
 def work():
-    for _ in range(40):
+    for _ in range(20):
         f(a).block_until_ready()
 work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

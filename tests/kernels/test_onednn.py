@@ -16,6 +16,8 @@ if not onednn_c.installed():
 
 from agejax.kernels import xla_ffi
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 SAME, NONE = ((1, 1), (1, 1)), ((0, 0), (0, 0))
 CASES = {
     "3x3": (9, 8, 3, 16, 1, SAME, 1),

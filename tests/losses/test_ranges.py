@@ -12,6 +12,8 @@ from agejax.metrics.masked_sums import compute, metric_sums
 from agejax.models.heads import Coral, Regression
 from tests import synthetic
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 LOGITS = jax.random.normal(jax.random.key(0), (4, 101)) * 2
 FIRST, LAST = jnp.array([0, 20, 25, 70]), jnp.array([100, 29, 25, 100])
 

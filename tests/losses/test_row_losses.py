@@ -22,6 +22,8 @@ from agejax.losses.row_losses import (
 )
 from agejax.models.heads import Coral, OrdinalCNN, Regression, Softmax
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 SOFT = [cross_entropy, label_distribution, expected_label_distribution, mean_variance, sord]
 ALL = [(Softmax, loss) for loss in SOFT]
 ALL += [(OrdinalCNN, ordinal), (Coral, ordinal), (Regression, l1)]

@@ -15,6 +15,8 @@ from agejax.models.heads import (
     from_exceedances,
 )
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 HEADS = [Softmax, SplineSoftmax, OrdinalCNN, Coral, Regression]
 
 

@@ -18,6 +18,8 @@ from agejax.models.vit import ViTS16
 from agejax.steps.model_factory import abstract_model, make_model
 from agejax.steps.step import make_predict_step
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def model(trunk, size=32, normalise=to_unit, head_width=0, **args):
     """A network with weights drawn by numpy: XLA takes longer to compile JAX's own draws."""

@@ -17,6 +17,8 @@ from agejax.steps.step import init_state, make_predict_step, make_train_step
 from agejax.training.loop import train
 from tests.nnx_trunks import AlwaysOfTheBatch, Maps, Plain, WithRngs
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def config_of(trunk, seed=0):
     config = configs.default()

@@ -17,6 +17,8 @@ from agejax.models.vit import ViTS16
 from agejax.models.weight_mapping import load_pretrained, resample_positions
 from agejax.steps.model_factory import abstract_model
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
 
 

@@ -79,7 +79,7 @@ def test_pixels_that_differ_are_told(run, tiny):
 
 
 def test_another_trunk_is_refused_in_one_line(run, tiny, tmp_path):
-    tiny.model.args.widths = (8, 24)
+    tiny.model.args.widths = (24,)
     with pytest.raises(UserError, match="is of another trunk: ") as error:
         start(tiny, run)
     assert "\n" not in str(error.value)

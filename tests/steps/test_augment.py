@@ -5,6 +5,8 @@ import pytest
 from agejax.steps import augment as views
 from agejax.steps.augment import augment, mixup
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 KEY = jax.random.key(3)
 
 

@@ -16,6 +16,8 @@ from agejax.steps.augment import augment, mixup
 from agejax.steps.step import init_state, make_train_step
 from agejax.types import weights_of
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 TASKS = {"age": 1.0, "gender": 1.0}
 
 
@@ -30,9 +32,9 @@ class Linear(nnx.Module):
         return jnp.tanh(self.layer(x.reshape(len(x), -1)))
 
 
-def small_model(dropout=0.0):
-    rngs, dtype = nnx.Rngs(0), jnp.dtype("float32")
-    trunk = SmallCNN(widths=(8, 16), depths=(1, 1), dropout=dropout, size=8, dtype=dtype, rngs=rngs)
+def small_model(dropout=0.0, widths=(8,)):
+    rngs, depths, dtype = nnx.Rngs(0), (1,) * len(widths), jnp.dtype("float32")
+    trunk = SmallCNN(widths=widths, depths=depths, dropout=dropout, size=8, dtype=dtype, rngs=rngs)
     return MultiTask(trunk, {"age": 101, "gender": 2}, rngs=rngs)
 
 
@@ -203,7 +205,7 @@ def test_rematerialisation_changes_no_weight():
 
 
 def test_rematerialisation_keeps_less_for_the_backward_pass():
-    graph, weights = split_model(small_model())
+    graph, weights = split_model(small_model(widths=(8, 16)))
 
     def loss(params):
         model = graph.merge(params, weights["stats"])

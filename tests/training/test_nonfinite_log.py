@@ -17,6 +17,8 @@ from agejax.losses.row_losses import cross_entropy
 from agejax.training.loop import train
 from tests.runs import assert_identical, leaves, metrics
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def poison(logits, label, kind, age):
     """The cross-entropy, [B], but for faces of that age."""

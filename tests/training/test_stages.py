@@ -11,6 +11,8 @@ from agejax.training.loop import train
 from tests.runs import assert_identical
 from tests.training.test_training import _to_30
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 _SEEN = []
 
 

@@ -98,7 +98,7 @@ def test_a_finished_run_is_only_evaluated_again(run, tiny):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("seed", 3), ("train.batch_size", 32), ("model.args.widths", (8, 8))]
+    ("key", "value"), [("seed", 3), ("train.batch_size", 32), ("model.args.widths", (16,))]
 )
 def test_another_run_in_the_same_folder_is_refused(run, tiny, key, value):
     section, _, name = key.rpartition(".")
@@ -116,7 +116,7 @@ def _get(config, section):
 def test_a_checkpoint_of_another_model_is_told_in_one_line(run, tiny):
     from agejax.steps.model_factory import abstract_model
 
-    tiny.model.args.widths = (8, 24)
+    tiny.model.args.widths = (24,)
     _, like = abstract_model(tiny)
     checkpoints = Checkpoints(run, read_only=True)
     with pytest.raises(UserError, match="of another model") as error:

@@ -147,3 +147,18 @@ def test_names_that_become_parts_of_paths_are_plain():
             (odd["tasks"] if section == "tasks" else odd["data"]["sets"])[name] = of
             with pytest.raises(UserError, match="is called"):
                 configs.from_json(json.dumps(odd), "here")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (b"\x00", "cannot be imported: SyntaxError"),
+        (b"raise RuntimeError('no')", "cannot be imported: RuntimeError: no"),
+        (b"import sys; sys.exit('no')", "cannot be imported: SystemExit: no"),
+    ],
+)
+def test_a_module_of_ones_own_that_fails_is_reported(tmp_path, monkeypatch, code, said):
+    (tmp_path / "failing_module.py").write_bytes(code)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=said):
+        resolve("failing_module:balance")

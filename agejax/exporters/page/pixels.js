@@ -126,11 +126,8 @@ export function resizeExact(image, width, height) {
   return small;
 }
 
-// The square of a face and its margin; beyond the edge the last pixels are repeated.
-export function crop(image, box, margin) {
-  const side = Math.max(1, round(Math.max(box.width, box.height) * (1 + 2 * margin)));
-  const left = round(box.x + box.width / 2 - side / 2);
-  const top = round(box.y + box.height / 2 - side / 2);
+// Cuts a square; beyond the edge the last pixels are repeated.
+export function withEdges(image, left, top, side) {
   const inside = (i, n) => Math.min(Math.max(i, 0), n - 1);
   const square = blank(side, side);
   for (let y = 0, out = 0; y < side; y++) {
@@ -143,6 +140,57 @@ export function crop(image, box, margin) {
     }
   }
   return square;
+}
+
+// The same; black beyond the edge, and of any height.
+export function onBlack(image, left, top, width, height = width) {
+  const whole = blank(width, height);
+  const from = Math.max(left, 0), to = Math.min(left + width, image.width);
+  for (let y = Math.max(top, 0); y < Math.min(top + height, image.height) && from < to; y++) {
+    const row = image.data.subarray(3 * (y * image.width + from), 3 * (y * image.width + to));
+    whole.data.set(row, 3 * ((y - top) * width + from - left));
+  }
+  return whole;
+}
+
+// A square that is turned by `roll` degrees, resampled upright; as in agejax/data/face_alignment.py.
+export function turned(image, [x, y], side, roll, size, cut) {
+  const cos = Math.cos((roll * Math.PI) / 180), sin = Math.sin((roll * Math.PI) / 180);
+  const shrink = Math.max(1, Math.floor(side / size));
+  const whole = shrink * Math.ceil((side * (Math.abs(cos) + Math.abs(sin))) / shrink + 2);
+  const left = Math.floor(x - whole / 2), top = Math.floor(y - whole / 2);
+  const cells = whole / shrink, square = resizeArea(cut(image, left, top, whole), cells, cells);
+  const out = blank(size, size), row = 3 * cells;
+  const inside = (i) => Math.min(Math.max(i, 0), cells - 1);
+  const fine = (n) => round(Math.fround(n) * 32) / 32; // as OpenCV interpolates
+  let to = 0;
+  for (let j = 0; j < size; j++) {
+    const down = ((j + 0.5) / size - 0.5) * side;
+    for (let i = 0; i < size; i++) {
+      const across = ((i + 0.5) / size - 0.5) * side;
+      const u = fine((x - left + across * cos - down * sin) / shrink - 0.5);
+      const v = fine((y - top + across * sin + down * cos) / shrink - 0.5);
+      const column = Math.floor(u), line = Math.floor(v), a = u - column, b = v - line;
+      const one = 3 * inside(column), two = 3 * inside(column + 1);
+      const above = row * inside(line), below = row * inside(line + 1);
+      for (let c = 0; c < 3; c++) {
+        const { data } = square;
+        const upper = (1 - a) * data[above + one + c] + a * data[above + two + c];
+        const lower = (1 - a) * data[below + one + c] + a * data[below + two + c];
+        out.data[to++] = Math.floor((1 - b) * upper + b * lower + 0.5);
+      }
+    }
+  }
+  return out;
+}
+
+const LEVEL = 10; // degrees of roll; below, a face is cut as it is
+
+// The square of a face and its margin, as agejax/inference/face_crop.py cuts it; `face` is a square of faces.js.
+export function crop(image, { middle: [x, y], side: face, roll }, margin, size) {
+  const side = Math.max(1, round(face * (1 + 2 * margin)));
+  if (Math.abs(roll) >= LEVEL) return turned(image, [x, y], side, roll, size, withEdges);
+  return squeezed(withEdges(image, round(x - side / 2), round(y - side / 2), side), size);
 }
 
 // Resizes to the model's size: area averaging for factors of two and more, the rest is bilinear.

@@ -32,12 +32,13 @@ async function start() {
   return { about, sessions };
 }
 
-// For faces.js: corner offsets and P(none, face).
+// For faces.js: corner offsets, P(none, face) and, by O-Net only, landmarks.
 async function detect(name, data, dims) {
   const session = (await ready).sessions[name];
   const result = await session.run({ [session.inputNames[0]]: new ort.Tensor("float32", data, dims) });
   const outputs = session.outputNames.map((output) => result[output]);
-  return { offsets: outputs[0].data, scores: outputs.at(-1).data, dims: outputs[0].dims };
+  const landmarks = outputs.length === 3 ? outputs[1].data : null;
+  return { offsets: outputs[0].data, scores: outputs.at(-1).data, landmarks, dims: outputs[0].dims };
 }
 
 // Crops of the model's size -> the predictions for each.
@@ -89,12 +90,12 @@ async function readings(image, jpeg) {
   if (looksLikeCrop(image)) {
     const small = resizeExact(byEighths(image, size, size), size, size);
     const [reading] = await read([small]);
-    return [{ ...reading, box: null, thumb: thumb(image) }];
+    return [{ ...reading, box: null, thumb: imageData(squeezed(image, THUMB)) }];
   }
   const photo = scaled(image, jpeg);
   const boxes = await find(photo, detect);
-  const squares = boxes.map((box) => crop(photo, box, margin));
-  const found = boxes.length ? await read(squares.map((square) => squeezed(square, size))) : [];
+  const cut = ({ square }, side) => crop(photo, square, margin, side);
+  const found = boxes.length ? await read(boxes.map((box) => cut(box, size))) : [];
   return found.map((reading, i) => {
     const { x, y, width, height, score } = boxes[i];
     const box = {
@@ -104,14 +105,11 @@ async function readings(image, jpeg) {
       height: height / photo.height,
       score,
     };
-    return { ...reading, box, thumb: thumb(squares[i]) };
+    return { ...reading, box, thumb: imageData(cut(boxes[i], THUMB)) };
   });
 }
 
-const thumb = (image) => {
-  const { width, height, data } = squeezed(image, THUMB);
-  return new ImageData(toRgba({ width, height, data }), width, height);
-};
+const imageData = (image) => new ImageData(toRgba(image), image.width, image.height);
 
 // {id, file}, or {id, frame, width, height} from a camera -> {id, faces, width, height} or {id, error}.
 self.onmessage = async ({ data: { id, file, frame, width, height } }) => {
