@@ -20,6 +20,7 @@ SINGLE = {
     "efficientnet_lite0": ("train.stages=()", "model.pretrained=None"),
     "face_resnet": ("train.stages=()", "model.pretrained=None"),
     "fairface": ("train.stages=()", "model.pretrained=None"),
+    "finetune": ("model.pretrained=None",),
     "mixture": NARROW,
     "own_faces": NARROW,
     "own_trunk": ("model.args.depth=1", "model.args.width=16"),
@@ -62,6 +63,7 @@ def places(archives, built, tmp_path):
         "mixture": [*mixed, f"data.sets.mine.path={table}"],
         "own_faces": [f"data.path={table}"],
         "fairface": [f"data.path={table}"],
+        "finetune": [f"data.path={table}"],
     }
     return dict.fromkeys([*SINGLE, *RUN_OF_SWEEP], imdb) | tables
 
