@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         "sides",
         nargs="*",
         type=Path,
-        help="runs, tables of predictions (.csv of path, age, gender), .npz files of predictions, or "
+        help="runs, tables of predictions (.csv of path, age, gender), .npz files of these, or "
         "folders of runs, such as the seeds of one way of training: their mean counts. A single "
         "folder stands for what is in it",
     )

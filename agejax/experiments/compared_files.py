@@ -69,10 +69,13 @@ def read_sides(sides: Mapping[str, Sequence[Path]], split: str) -> Compared:
         raise UserError(
             f"{every[0]} has no true ages: name a run, or a .npz file, of the same faces as well"
         )
-    truth = _read(first_file, None, split)
+    truth = read_evaluation(first_file, split)
     read: dict[str, list[Arrays]] = {}
     for name, of in files.items():
-        read[name] = [truth if file == first_file else _read(file, truth, split) for file in of]
+        read[name] = [
+            read_predicted(file, truth) if is_table(file) else read_evaluation(file, split)
+            for file in of
+        ]
         for file, one in zip(of, read[name], strict=True):
             check_same_faces(first_file, truth, file, one)
     everyone = list(itertools.chain(*read.values()))
@@ -83,9 +86,12 @@ def read_sides(sides: Mapping[str, Sequence[Path]], split: str) -> Compared:
     return Compared(files, read, truth, tasks, person)
 
 
-def _read(file: Path, truth: Arrays | None, split: str) -> Arrays:
-    if truth is not None and is_table(file):
-        return read_predicted(file, truth)
+def read_evaluation(file: Path, split: str) -> Arrays:
+    """The arrays of an evaluation's `.npz` file; see `agejax.evaluation.predictions`.
+
+    Raises:
+      UserError: it has another format, or is of weights that the run no longer has.
+    """
     arrays = read_predictions(file)
     _check_current(file, arrays, split)
     return arrays
