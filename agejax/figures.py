@@ -123,6 +123,7 @@ class Side(TypedDict, total=False):
     """One side of a comparison."""
 
     files: list[str]
+    ignored: int
     age: SideTask
     gender: SideTask
 

@@ -23,6 +23,7 @@ from agejax.utils.import_by_name import ALLOWED, is_name
 from agejax.utils.notes import note
 
 _OF_PIXELS = {"size", "margin", "workers", "cache_mib", "device_mib", "max_unreadable"}
+_OF_NO_PLACE = _OF_PIXELS | set(configs.FOLDS)  # what names nothing of this machine
 _PATHS = ("manual_dir", "data_dir", "path", "root", "cache_dir")
 _HARMLESS = ("source", "weight", "name", "min_face_score")  # what is kept of a set of faces
 # Naming one of these, the user says which faces are meant.
@@ -90,7 +91,7 @@ def _parts(config: ConfigDict) -> dict[str, str]:
     plain = json.loads(configs.to_json(config))
     start = plain["model"]["pretrained"]
     told = {
-        "data": {key: of for key, of in plain["data"].items() if key not in _OF_PIXELS},
+        "data": {key: of for key, of in plain["data"].items() if key not in _OF_NO_PLACE},
         "attributes": plain["eval"]["attributes"] and {"path": plain["eval"]["attributes"]},
         "pretrained": None if start is None or is_name(start) else {"path": start},
         "writers": plain["writers"],

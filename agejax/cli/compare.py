@@ -18,8 +18,9 @@ def add(commands: Any) -> None:
         "sides",
         nargs="*",
         type=Path,
-        help="runs, .npz files of predictions, or folders of runs, such as the seeds of one way "
-        "of training: their mean counts. A single folder stands for what is in it",
+        help="runs, tables of predictions (.csv of path, age, gender), .npz files of these, or "
+        "folders of runs, such as the seeds of one way of training: their mean counts. A single "
+        "folder stands for what is in it",
     )
     for side in ("--a", "--b"):
         text = f"runs of side {side[2:].upper()}, in place of the above"
@@ -34,6 +35,8 @@ def add(commands: Any) -> None:
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print a table for a README")
     command.add_argument("--svg", type=Path, help="draw the ages' errors into this file")
+    text = "write a page with the table and plots: agreement, error by age, cumulative score"
+    command.add_argument("--html", type=Path, help=text)
     command.set_defaults(run=run)
 
 
@@ -46,13 +49,14 @@ def run(
     json: bool,
     markdown: bool,
     svg: Path | None,
+    html: Path | None,
 ) -> int:
     """Prints how runs, or sides of several, differ on the same faces.
 
     Raises:
       UserError: there are not two sides, or their evaluations are not of the same faces.
     """
-    if svg is None:
+    if svg is None and html is None:
         check_stdout()
     if bool(sides) == bool(a or b) or bool(a) != bool(b):
         raise UserError("give the runs to compare, or --a RUN ... --b RUN ...")
@@ -61,13 +65,20 @@ def run(
     reference = first if against is None else _reference(against, groups)
 
     from agejax.experiments import comparison_table as tables
-    from agejax.experiments.compare import compare
+    from agejax.experiments.compare import compared_figures
+    from agejax.experiments.compared_files import read_sides
+    from agejax.reports.comparison_page import comparison_page
     from agejax.reports.comparison_plot import comparison_svg
     from agejax.utils.atomic_write import write_text
 
-    figures = compare(groups, split, reference)
-    if svg and "age" not in figures["tasks"]:
-        raise UserError("--svg draws the errors of ages, which these files do not all have")
+    if len(groups) < 2:
+        raise UserError("a comparison needs at least two sides")
+    compared = read_sides(groups, split)
+    figures = compared_figures(compared, split, reference)
+    for option, file in (("--svg", svg), ("--html", html)):
+        if file and "age" not in figures["tasks"]:
+            raise UserError(f"{option} draws the errors of ages, which these files do not all have")
+    page = comparison_page(compared, figures) if html else ""
     if json:
         print(dumps(figures))
     elif markdown:
@@ -76,11 +87,15 @@ def run(
         print(tables.comparison_table(figures))
     if svg:
         write_text(svg, comparison_svg(figures))
+    if html:
+        write_text(html, page)
     return 0
 
 
 def _sides(paths: list[Path], split: str) -> dict[str, list[Path]]:
     """{name: runs}; a single folder that is no run gives the sides that are in it."""
+    from agejax.evaluation.predictions import is_predictions
+
     if len(paths) == 1 and paths[0].is_dir() and not _is_run(paths[0]):
         paths = sorted(path for path in entries(paths[0]) if path.is_dir())
     paths = list(dict.fromkeys(paths)) if len(paths) > 2 else paths
@@ -88,7 +103,7 @@ def _sides(paths: list[Path], split: str) -> dict[str, list[Path]]:
     lenient = len(paths) > 2  # one of many that is not finished does not cost the others
     sides: dict[str, list[Path]] = {}
     for path in paths:
-        runs = [path] if path.suffix == ".npz" or _is_run(path) else _runs_in(path, lenient)
+        runs = [path] if is_predictions(path) or _is_run(path) else _runs_in(path, lenient)
         if lenient:
             for run in (run for run in runs if not _evaluated(run, split)):
                 print(f"left out: {run} is not evaluated on {split}", file=sys.stderr)
@@ -110,7 +125,9 @@ def _runs_in(folder: Path, lenient: bool) -> list[Path]:
 
 
 def _evaluated(run: Path, split: str) -> bool:
-    return run.suffix == ".npz" or (run / "eval" / f"{split}.npz").is_file()
+    from agejax.evaluation.predictions import is_predictions
+
+    return is_predictions(run) or (run / "eval" / f"{split}.npz").is_file()
 
 
 def _is_run(path: Path) -> bool:

@@ -9,12 +9,17 @@ from typing import Any
 
 from agejax.errors import UserError, printable
 
+_LISTS = ("benchmark", "imdb_clean", "mivolo")
 _ABOUT = """
 utkface DIR      names such as 25_0_1_20170116.jpg: age, gender (0 male, 1 female), race
 fairface DIR     fairface_label_train.csv and fairface_label_val.csv beside their folders
 names DIR        any names, by --pattern '{age}_{gender}_{race}_*.jpg' --gender 0=male,1=female
 table FILE       another table: --rename path=image,age=years --gender 0=male,1=female
 tfds DIR         a data set that tfds_imdb_wiki built; its images go to --images
+benchmark FILE   a database of the CVPR 2024 benchmark (JSON), its folders as column fold
+imdb_clean DIR   the lists of IMDB-Clean: imdb_train_new_1024.csv and so on
+mivolo DIR       the annotations of MiVOLO, train, valid and test by their names
+    Their images are below --root; --images cuts the faces out, by the boxes of the list.
 """
 
 
@@ -29,7 +34,7 @@ def add(commands: Any) -> None:
         epilog=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    kinds = ("utkface", "fairface", "names", "table", "tfds")
+    kinds = ("utkface", "fairface", "names", "table", "tfds", *_LISTS)
     command.add_argument("kind", choices=kinds, help="what SOURCE is; see below")
     command.add_argument("source", type=Path, help="the folder or the table")
     command.add_argument("--pattern", help="of names: '{age}_{gender}_*.jpg'")
@@ -43,7 +48,10 @@ def add(commands: Any) -> None:
         help="what stands where nothing is known, such as -1 or age=999; may be given again",
     )  # fmt: skip
     command.add_argument("--rename", metavar="OURS=THEIRS,...", help="columns of another table")
-    command.add_argument("--images", type=Path, help="a new folder for the images of a tfds set")
+    text = "a new folder for the images of a tfds set, or for the faces of a published list"
+    command.add_argument("--images", type=Path, help=text)
+    text = "the folder where the paths of a published list start (the list's own)"
+    command.add_argument("--root", type=Path, help=text)
     command.add_argument("-o", "--out", type=Path, help="the table to write (to stdout)")
     command.set_defaults(run=run)
 
@@ -72,6 +80,7 @@ def run(
     unknown: list[str],
     rename: str | None,
     images: Path | None,
+    root: Path | None,
     out: Path | None,
 ) -> int:
     """Prints a table of the faces that are found, and on stderr what was left out, and why.
@@ -85,7 +94,7 @@ def run(
     _check_options(
         kind,
         **{"pattern": pattern, "gender": gender, "values": values, "unknown": unknown},
-        **{"rename": rename, "images": images},
+        **{"rename": rename, "images": images, "root": root},
     )
     meanings = {name: _pairs("--values", text) for name, text in values}
     if gender:
@@ -102,6 +111,13 @@ def run(
         rows = importers.from_names(source, pattern or "", meaning)
     elif kind == "table":
         rows = importers.from_table(source, _pairs("--rename", rename or ""), meaning)
+    elif kind in _LISTS:
+        from agejax.data.tables.published_lists import from_list
+        from agejax.inference.listed_faces import MARGIN, Cutter
+
+        # An aligned box of the benchmark is a crop already.
+        margin = 0.0 if kind == "benchmark" else MARGIN
+        rows = from_list(kind, source, root, Cutter(images, margin) if images else None)
     else:
         from agejax.data.tables.from_tfds import from_built
 
@@ -139,13 +155,14 @@ def _check_options(kind: str, **options: Any) -> None:
         "values": ["names", "table"],
         "unknown": ["utkface", "fairface", "names", "table"],
         "rename": ["table"],
-        "images": ["tfds"],
+        "images": ["tfds", *_LISTS],
+        "root": list(_LISTS),
     }
     for name, kinds in suits.items():
         if options[name] and kind not in kinds:
             raise UserError(f"--{name} is for {' and '.join(kinds)}, not for {kind}")
     for name in ("pattern", "images"):
-        if kind in suits[name] and not options[name]:
+        if kind in suits[name] and kind not in _LISTS and not options[name]:
             raise UserError(f"`agejax import {kind}` needs --{name}; `agejax import -h` shows how")
 
 

@@ -3,6 +3,7 @@
     agejax train --config FILE [--workdir DIR] [--config.train.steps=2000 ...]
     agejax evaluate --config FILE [--workdir DIR] [--config.eval.split=validation ...]
     agejax train --config SWEEP [--jobs=2] [--run=NAME | --list]
+    agejax train --config FILE --folds=5 [--jobs=2] [--run=fold0 | --list]
     srun agejax train --config FILE  (or mpirun, or by hand with
         --coordinator=HOST:PORT --processes=N --process=I: docs/cluster.md)
 
@@ -30,6 +31,7 @@ from agejax.distributed.initialize import is_first, joined
 from agejax.errors import UserError, place
 from agejax.evaluation.evaluate import evaluate
 from agejax.evaluation.table import table
+from agejax.experiments.folds import print_folds
 from agejax.experiments.sweep import end_with_parent, run_sweep
 from agejax.reports.contact_sheet import picture_of_run
 from agejax.training.compilation_cache import keep_compiled
@@ -39,7 +41,7 @@ from agejax.utils.notes import printed
 from agejax.utils.paths import expanded
 
 _PATHS = ("config", "workdir")
-_OPTIONAL = ("workdir", "run", "coordinator", "processes", "process")
+_OPTIONAL = ("workdir", "run", "folds", "coordinator", "processes", "process")
 # What does a run of a sweep. A script in the current folder must not stand for a module, hence -P.
 _COMMAND = (sys.executable, "-P", "-m", "agejax", "train")
 
@@ -50,6 +52,7 @@ def make_flags() -> flags.FlagValues:
     text, number = flags.DEFINE_string, flags.DEFINE_integer
     config_flags.DEFINE_config_file("config", None, "The experiment.", flag_values=own)
     text("workdir", None, "The run's folder (runs/NAME, after the config).", flag_values=own)
+    number("folds", None, "Trains this many folds: K-fold cross-validation.", flag_values=own)
     number("jobs", 1, "How many runs of a sweep are done at once.", flag_values=own)
     text("run", None, "The one run of a sweep to do, in this process.", flag_values=own)
     text("coordinator", None, "HOST:PORT of process 0, where there are several.", flag_values=own)
@@ -86,7 +89,10 @@ def _main(argv: list[str]) -> int:
     config = read_config(options, given, file, unset)
     workdir = Path(options.workdir or Path("runs", file.stem))
     changes = config_flags.get_override_values(options["config"]) | dict.fromkeys(unset)
-    if runs := sweeps.read(file, config, changes):
+    runs = sweeps.read(file, config, changes)
+    if options.folds is not None:
+        runs = sweeps.in_folds(file, config, runs, options.folds)
+    if runs:
         if options.list:
             print(*runs, sep="\n")
             return 0
@@ -97,7 +103,9 @@ def _main(argv: list[str]) -> int:
                 )
             # In this process: an accelerator is for the runs.
             jax.config.update("jax_platforms", "cpu")
-            return run_sweep(runs, workdir, [*_COMMAND, *argv[1:]], options.jobs)
+            code = run_sweep(runs, workdir, [*_COMMAND, *argv[1:]], options.jobs)
+            print_folds(runs, workdir)
+            return code
         end_with_parent()
         config, workdir = sweeps.one_of(runs, options.run), sweeps.folder_of(workdir, options.run)
     elif options.list or options.run:

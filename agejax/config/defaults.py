@@ -12,6 +12,8 @@ from agejax.optim import cosine
 
 # Settings of `data` that say how images become pixels.
 LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
+# Settings of `data` that replace the splits of a source by folds.
+FOLDS = ("folds", "test_folds", "validation_folds")
 # Settings of `model` that define a network; each member of an ensemble has its own.
 NETWORK = ("trunk", "args", "normalise", "head_width")
 # Sections whose keys are chosen by the experiment.
@@ -59,6 +61,11 @@ def _data() -> dict[str, Any]:
         "path": config_dict.placeholder(str),  # own_faces: a table, or a packed file
         "root": config_dict.placeholder(str),  # folder of its images; None: the table's folder
         "sets": {},  # mixture: {name: {"source", "weight", arguments of the source}}
+        # Cross-validation, in place of the source's splits: the number of folds, by person and
+        # image, or of values in a column `fold` of the table; 0: none. Those not named train
+        "folds": 0,
+        "test_folds": (0,),
+        "validation_folds": (1,),
         "size": 64,  # pixels a side
         # How far crops extend beyond the face on each side, as a share of the face's side; faces
         # in photos are cropped the same way. None: as measured in training; IMDB-WIKI has 0.4

@@ -65,6 +65,50 @@ def with_seeds(runs: Iterable[Run], n: int) -> Iterator[Run]:
             yield f"{name}/seed{seed}", changed
 
 
+def with_folds(
+    runs: Iterable[Run], folds: int, names: Sequence[int | str] | None = None
+) -> Iterator[Run]:
+    """Each run once for every fold, named NAME/fold0 and so on: K-fold cross-validation.
+
+    In each, one fold is tested, the next validates, and the others train. `agejax folds` makes one
+    table of them.
+
+    Args:
+      runs: as `get_sweep` gives them; the name "" is left out of theirs.
+      folds: how many.
+      names: of a table's column `fold`; 0 to `folds` - 1 by default.
+    """
+    names = range(folds) if names is None else names
+    for name, given in runs:
+        for i, test in enumerate(names):
+            roles = {
+                "data.folds": folds,
+                "data.test_folds": (test,),
+                "data.validation_folds": (names[(i + 1) % len(names)],),
+            }
+            if isinstance(given, ConfigDict):
+                changed: Mapping[str, Any] | ConfigDict = _with(given, roles)
+            else:
+                changed = {**given, **roles}
+            yield f"{name}/fold{test}".lstrip("/"), changed
+
+
+def in_folds(
+    file: Path, config: ConfigDict, runs: Mapping[str, ConfigDict], folds: int
+) -> dict[str, ConfigDict]:
+    """The runs of a sweep, or the one run of a config, each in folds; see `with_folds`.
+
+    Raises:
+      UserError: they are in folds already.
+    """
+    if any(of.data.folds for of in (config, *runs.values())):
+        raise UserError(f"{file} sets config.data.folds itself; leave --folds out")
+    if folds < 3:
+        raise UserError(f"--folds is {folds}; one tests, one validates, others train: at least 3")
+    given: Iterable[Run] = runs.items() if runs else [("", config)]
+    return {name: of for name, of in with_folds(given, folds) if isinstance(of, ConfigDict)}
+
+
 def read(file: Path, config: ConfigDict, changes: Mapping[str, Any]) -> dict[str, ConfigDict]:
     """The configs of a sweep's runs by their names, in its order; {} of a file without get_sweep().
 

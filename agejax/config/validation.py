@@ -17,6 +17,7 @@ from agejax.utils.plain_names import check_plain, check_split
 _TRAIN = ("steps", "batch_size", "accumulate", "steps_per_call", "log_every", "eval_every")
 _COUNTS = ("data.workers", "eval.batch_size", *(f"train.{name}" for name in _TRAIN))
 _MOST = 2**31 - 1  # steps are counted in 32 bits
+_MOST_FOLDS = 10_000
 _LARGEST = 4096  # pixels a side
 # Of model.args, by which a model is built before its arrays can be compared with a file's.
 _LARGEST_ARG, _LONGEST_ARG, _DEEPEST_ARG = 1 << 16, 1000, 10
@@ -74,6 +75,7 @@ def check_values(config: ConfigDict) -> None:
                 f"{config.train.steps_per_call}"
             )
     _check_stages(config)
+    _check_folds(config)
     if config.model.flip_cut and not config.model.flip:
         raise UserError("config.model.flip_cut cuts the mirror image; set config.model.flip, too")
     if (config.model.trunk is Ensemble) != bool(config.model.members):
@@ -129,6 +131,23 @@ def check_source(config: ConfigDict) -> None:
         if value != usual.get(key):
             source, takes = configs.source_of(config).__name__, ", ".join(args)
             raise UserError(f"config.data.{key} is {value!r}, but {source} takes {takes}")
+
+
+def _check_folds(config: ConfigDict) -> None:
+    n = config.data.folds
+    if n != 0 and not 3 <= n <= _MOST_FOLDS:
+        raise UserError(
+            f"config.data.folds is {n}; it must be 0, for none, or from 3 to {_MOST_FOLDS:,}: one "
+            f"to test, one to validate, and others to train"
+        )
+    for key in ("test_folds", "validation_folds"):
+        names = config.data[key]
+        if not names or not all(type(name) in (int, str) for name in names):
+            raise UserError(f"config.data.{key} is {names!r}; it must be names of folds, as (0,)")
+    if both := {*map(str, config.data.test_folds)} & {*map(str, config.data.validation_folds)}:
+        raise UserError(
+            f"config.data: the fold {min(both)} is among both test_folds and validation_folds"
+        )
 
 
 def _check_stages(config: ConfigDict) -> None:

@@ -1,5 +1,6 @@
 """One full masked pass over a split: the same code in training and under `config.mode=eval`."""
 
+import functools
 import io
 import json
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from agejax.checkpoints.run_dir import config_of, open_checkpoints
 from agejax.checkpoints.same_data import check_same_data
 from agejax.checkpoints.stored_arrays import shapes_of
 from agejax.config import (
+    FOLDS,
     LOADER,
     changes,
     modules_of,
@@ -29,6 +31,8 @@ from agejax.config.validation import check
 from agejax.data.attributes import read_attributes
 from agejax.data.bad_records import say_unreadable
 from agejax.data.faces import Faces
+from agejax.data.folds import folded
+from agejax.data.mixture import mixture
 from agejax.data.stream import Loader, eval_batches
 from agejax.distributed.initialize import first_alone, is_first
 from agejax.distributed.mesh import (
@@ -63,8 +67,14 @@ def open_split(config: ConfigDict, split: str) -> Faces:
       UserError: there is no such split, or a task has no known label.
     """
     check_split(split)
-    args = source_args(config)
-    return labelled(source_of(config)(split, **args), tasks.read(config.tasks))
+    opened = functools.partial(source_of(config), **source_args(config))
+    if config.data.folds and source_of(config) is mixture:
+        raise UserError("config.data.folds is for one set; each set of a mixture keeps its splits")
+    if config.data.folds:
+        faces = folded(split, opened, **{key: config.data[key] for key in FOLDS})
+    else:
+        faces = opened(split)
+    return labelled(faces, tasks.read(config.tasks))
 
 
 def open_loader(

@@ -1,6 +1,7 @@
 """Predictions for each face of a split: the `.npz` files that evaluations write.
 
-Other tools may write such files as well: see `agejax.evaluation.evaluate.evaluate`.
+Other tools may write such files as well: see `agejax.evaluation.evaluate.evaluate`. A table of
+predictions is simpler: see `agejax.evaluation.predicted_tables`.
 """
 
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from agejax.checkpoints.run_dir import check_is_folder
 from agejax.data.npz import read_npz
 from agejax.errors import UserError, first_line
+from agejax.evaluation.predicted_tables import SUFFIXES
 from agejax.labels import median_age
 from agejax.metrics.masked_sums import off
 
@@ -17,21 +19,44 @@ TASKS = ("age", "gender")
 _ARRAYS = ("label", "upto", "known", "probabilities")
 
 
+def predicted(task: str, one: dict[str, np.ndarray]) -> np.ndarray:
+    """[N]: the median age in years, or the most likely class; or what a table has."""
+    if f"{task}_predicted" in one:
+        return one[f"{task}_predicted"]
+    p = one[f"{task}_probabilities"]
+    return median_age(p.astype(np.float64)) if task == "age" else p.argmax(-1)
+
+
+def tasks_of(one: dict[str, np.ndarray]) -> list[str]:
+    """The tasks that a file predicts."""
+    return [t for t in TASKS if f"{t}_probabilities" in one or f"{t}_predicted" in one]
+
+
 def losses(task: str, one: dict[str, np.ndarray]) -> np.ndarray:
-    """[N]: the error of the median age in years (outside a range), or whether a class is right."""
-    p, label = one[f"{task}_probabilities"], one[f"{task}_label"]
+    """[N]: the error of the age in years (outside a range), or whether a class is right."""
+    value, label = predicted(task, one), one[f"{task}_label"]
     if task == "age":
-        return np.abs(off(median_age(p.astype(np.float64)), label, one[f"{task}_upto"]))
-    return (p.argmax(-1) == label).astype(np.float64)
+        return np.abs(off(value, label, one[f"{task}_upto"]))
+    return (value == label).astype(np.float64)
+
+
+def is_predictions(path: Path) -> bool:
+    """Whether a path is that of a file of predictions, by its name; a run is a folder."""
+    return path.suffix.lower() in (".npz", *SUFFIXES) and not path.is_dir()
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file of predictions is a table, which has no true ages."""
+    return is_predictions(path) and path.suffix.lower() != ".npz"
 
 
 def predictions_file(path: Path, split: str) -> Path:
-    """The predictions file of a run on a split; a `.npz` path is returned unchanged.
+    """The predictions file of a run on a split; the path of such a file is returned unchanged.
 
     Raises:
       UserError: there is no such file.
     """
-    if path.suffix == ".npz":
+    if is_predictions(path):
         if not path.is_file():
             raise UserError(f"{path}: there is no such file")
         return path

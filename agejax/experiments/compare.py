@@ -1,9 +1,8 @@
 """Compares ways of training on the same faces, with tests of significance.
 
-It reads the prediction files of evaluations, so that other tools can be compared, too.
+It reads predictions for each face, so that other tools, and persons, can be compared, too.
 """
 
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,16 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from agejax.checkpoints.run_dir import other_than_evaluated
 from agejax.errors import UserError
-from agejax.evaluation.predictions import (
-    TASKS,
-    check_same_faces,
-    evaluated_checkpoint,
-    losses,
-    predictions_file,
-    read_predictions,
-)
+from agejax.evaluation.predictions import is_table, losses
+from agejax.experiments.compared_files import Compared, read_sides
 from agejax.metrics.bootstrap import intervals, ratio_draws
 from agejax.metrics.significance import Difference, difference, holm, pooled_deviation
 
@@ -38,8 +30,9 @@ def compare(
     runs, the variance between seeds is included; see `agejax.metrics.significance.difference`.
 
     Args:
-      sides: the runs of each, or the `.npz` files of another tool; see `agejax.evaluation.evaluate`
-        for their format, in which `person`, `TASK_known` and one of the tasks are optional.
+      sides: the runs of each; or tables of predictions, see `agejax.evaluation.predicted_tables`;
+        or `.npz` files in the format of `agejax.evaluation.evaluate`, in which `person`,
+        `TASK_known` and one of the tasks are optional.
       split: the split whose `eval/SPLIT.npz` is read.
       against: the reference. If None, it is the side with the lowest age MAE (or the highest
         accuracy); as that choice depends on the figures, every pair then counts as a comparison.
@@ -50,7 +43,7 @@ def compare(
        "tasks": {"age" (MAE of the median, years) | "gender" (accuracy):
          {"n", "seed_deviation" (None if no side has two runs), "seed_degrees",
           "constant" (of predicting the median or the majority class; None if unknown)}},
-       "sides": {name: {"files": [...],
+       "sides": {name: {"files": [...], "ignored" (rows of tables that are of other faces),
          "age" | "gender": {"value", "interval" (95%, over faces), "runs" (the value of each),
            "difference" (this minus `against`), "difference_interval" (95%), "p",
            "p_holm", "verdict": "better", "worse", "noise", "reference" or "unknown"}}}},
@@ -58,61 +51,50 @@ def compare(
 
     Raises:
       UserError: a file is missing or has another format, the faces differ, or there are fewer than
-        two sides.
+        two sides, or tables alone, which have no true ages.
     """
     if len(sides) < 2:
         raise UserError("a comparison needs at least two sides")
-    files = {name: [predictions_file(path, split) for path in runs] for name, runs in sides.items()}
-    read = {name: [read_predictions(file) for file in of] for name, of in files.items()}
-    every_file, everyone = (list(itertools.chain(*x.values())) for x in (files, read))
-    first = everyone[0]
-    for file, other in zip(every_file, everyone, strict=True):
-        _check_current(file, other, split)
-        check_same_faces(every_file[0], first, file, other)
-    tasks = [task for task in TASKS if all(f"{task}_probabilities" in one for one in everyone)]
-    if not tasks:
-        raise UserError(f"{every_file[0]} and {every_file[-1]} have no task in common")
-    person = next((one["person"] for one in everyone if "person" in one), None)
-    n = len(first["path"])
-    people = np.arange(n) if person is None else person
+    return compared_figures(read_sides(sides, split), split, against)
+
+
+def compared_figures(compared: Compared, split: str, against: str | None) -> dict[str, Any]:
+    """The figures of `compare` from what the sides predict.
+
+    Raises:
+      UserError: there is no side `against`, or no label of a task is known.
+    """
+    files, first, tasks, person = compared.files, compared.truth, compared.tasks, compared.person
+    read = compared.read.items()
     tables = {
-        task: {name: np.stack([losses(task, one) for one in of]) for name, of in read.items()}
+        task: {name: np.stack([losses(task, one) for one in of]) for name, of in read}
         for task in tasks
     }
     reference = _best(tasks[0], tables[tasks[0]], first) if against is None else against
-    if reference not in sides:
-        raise UserError(f"there is no side {reference!r}; there are {', '.join(sides)}")
-    k = len(sides)
+    if reference not in files:
+        raise UserError(f"there is no side {reference!r}; there are {', '.join(files)}")
+    k = len(files)
     figures: dict[str, Any] = {
         "split": split,
-        "n": n,
+        "n": len(first["path"]),
         "persons": None if person is None else len(np.unique(person)),
         "interval_over": "faces" if person is None else "persons",
         "against": reference,
         "chosen": against is None,
         "comparisons": k * (k - 1) // 2 if against is None else k - 1,
         "tasks": {},
-        "sides": {name: {"files": [str(file) for file in of]} for name, of in files.items()},
+        "sides": {
+            name: {"files": [str(file) for file in of], "ignored": compared.ignored(name)}
+            for name, of in files.items()
+        },
     }
-    constant = _constant(every_file)
+    constant = _constant([file for file in compared.every_file() if not is_table(file)])
     for task in tasks:
-        of_sides, about = _task(task, tables[task], first, people, figures)
+        of_sides, about = _task(task, tables[task], first, compared.people, figures)
         figures["tasks"][task] = about | {"constant": constant.get(task)}
         for name, numbers in of_sides.items():
             figures["sides"][name][task] = numbers
     return figures
-
-
-def _check_current(file: Path, arrays: dict[str, np.ndarray], split: str) -> None:
-    """Raises a `UserError` if a run's predictions are not from its current weights."""
-    run = file.parent.parent
-    evaluated = evaluated_checkpoint(arrays)
-    if file.parent.name == "eval" and evaluated is not None:
-        step, identity = evaluated
-        if differs := other_than_evaluated(run, step, identity):
-            raise UserError(
-                f"{file} is of {differs}; evaluate again (agejax evaluate {run} --split {split})"
-            )
 
 
 def _task(

@@ -11,7 +11,7 @@ from agejax.checkpoints.run_dir import of_the_run
 from agejax.errors import UserError
 from agejax.experiments.describe import size_of
 
-_TITLES = {"age": "age MAE, years", "gender": "gender accuracy"}
+TITLES = {"age": "age MAE, years", "gender": "gender accuracy"}
 _BY_CHANCE = {"noise": "noise", "unknown": "?", "reference": ""}
 
 
@@ -26,10 +26,10 @@ def comparison_table(figures: Mapping[str, Any]) -> str:
 
 def _task(task: str, figures: Mapping[str, Any]) -> Iterator[str]:
     against, constant = figures["against"], figures["tasks"][task]["constant"]
-    wide = min(32, max(map(len, (*figures["sides"], _TITLES[task]))))
+    wide = min(32, max(map(len, (*figures["sides"], TITLES[task]))))
     yield ""
     yield (
-        f"{_TITLES[task]:{wide}}  runs    mean  {'95%':14}    less {against[-24:]}, 95%, p (Holm)"
+        f"{TITLES[task]:{wide}}  runs    mean  {'95%':14}    less {against[-24:]}, 95%, p (Holm)"
     )
     for name in ranked(figures, task):
         of = figures["sides"][name][task]
@@ -38,7 +38,7 @@ def _task(task: str, figures: Mapping[str, Any]) -> Iterator[str]:
         if name != against:
             row += f"  {number(task, of['difference'], '+'):>6}"
             row += f"  {ends(task, of['difference_interval'], '+'):16}"
-            row += "  " + ("-" if of["p_holm"] is None else _p(of["p_holm"]))
+            row += "  " + ("-" if of["p_holm"] is None else p_value(of["p_holm"]))
             row += f"  {_BY_CHANCE.get(of['verdict'], of['verdict'])}"
         yield row.rstrip()
     if constant is not None:
@@ -64,6 +64,9 @@ def notes(figures: Mapping[str, Any]) -> Iterator[str]:
         f"noise: not significant (p > 0.05 after Holm's correction for {n} "
         f"comparison{'s' if n > 1 else ''} per task{every})."
     )
+    for name, side in figures["sides"].items():
+        if rows := side["ignored"]:
+            yield f"{name}: {rows:,} rows of other faces are ignored."
 
 
 def markdown(figures: Mapping[str, Any], costs: Mapping[str, Mapping[str, Any]]) -> str:
@@ -72,7 +75,7 @@ def markdown(figures: Mapping[str, Any], costs: Mapping[str, Mapping[str, Any]])
     tasks = list(figures["tasks"])
     titles = ["", "runs", "weights", "GFLOP a face"]
     for task in tasks:
-        titles += [f"{figures['split']} {_TITLES[task]}", f"less {against}"]
+        titles += [f"{figures['split']} {TITLES[task]}", f"less {against}"]
     commands: dict[str, int] = {}
     rows = [[*titles, "command"], ["---"] * (len(titles) + 1)]
     row = ["constant median, majority", "", "", ""]
@@ -139,7 +142,8 @@ def ranked(figures: Mapping[str, Any], task: str) -> list[str]:
     return sorted(figures["sides"], key=lambda name: sign * figures["sides"][name][task]["value"])
 
 
-def _p(p: float) -> str:
+def p_value(p: float) -> str:
+    """Formats a p value."""
     return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 

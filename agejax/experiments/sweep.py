@@ -61,7 +61,8 @@ def run_sweep(
     for name in done:
         print(f"  {_figures(folder_of(folder, name), runs[name].eval.split)}  {name}", flush=True)
     failed = _do(waiting, runs, folder, command, jobs)
-    print(f"agejax compare {folder} shows which differences are significant")
+    if not any(config.data.folds for config in runs.values()):
+        print(f"agejax compare {folder} shows which differences are significant")
     if failed:
         print(f"{len(failed)} failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

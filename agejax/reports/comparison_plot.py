@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
+from agejax.reports.markup import Markup
 from agejax.reports.plots import Axis, Mark, axis_around, chart, dots, line, standalone, whiskers
 
 _TITLES = {"age": "age MAE, years", "gender": "gender accuracy"}
 
 
 def comparison_svg(figures: Mapping[str, Any], task: str = "age") -> str:
-    """The text of an .svg file for the result of `agejax.experiments.compare.compare`.
+    """The text of an .svg file; see `comparison_chart`."""
+    return standalone(comparison_chart(figures, task))
+
+
+def comparison_chart(figures: Mapping[str, Any], task: str = "age") -> Markup:
+    """A chart of the result of `agejax.experiments.compare.compare`.
 
     Each side is a row, the best on top. A large dot is the mean over its runs, with the 95%
     interval over faces; small dots are the single runs. The reference, and sides that do not differ
@@ -35,15 +41,13 @@ def comparison_svg(figures: Mapping[str, Any], task: str = "age") -> str:
     apart = "significantly different"
     keys = [("a", f"{figures['against']}, and not significantly different"), ("b", apart)]
     values = ", ".join(f"{name} {of['value']:.3g}" for name, of in reversed(rows.items()))
-    return standalone(
-        chart(
-            x,
-            y,
-            *marks,
-            alt=f"{x.label}: {values}",
-            keys=keys,
-            width=640,
-            height=110 + 26 * len(rows),
-            left=24 + 7 * max(map(len, names)),
-        )
+    return chart(
+        x,
+        y,
+        *marks,
+        alt=f"{x.label}: {values}",
+        keys=keys,
+        width=640,
+        height=110 + 26 * len(rows),
+        left=24 + 7 * max(map(len, names)),
     )

@@ -1,7 +1,6 @@
 """Writes a report: a single HTML file without scripts and without network requests."""
 
 import datetime
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,13 @@ from agejax.errors import UserError, first_line
 from agejax.evaluation.evaluate import open_split
 from agejax.reports import sections, tasks
 from agejax.reports.card import model_card
+from agejax.reports.document import anchor, document, section
 from agejax.reports.evaluation import Evaluation, open_evaluation
 from agejax.reports.faces import thumbnails, worth_a_look
 from agejax.reports.markup import Markup, el
-from agejax.reports.plots import STYLE
 from agejax.reports.section import Section
 from agejax.training.loggers.writers import write_text
 from agejax.utils.files import within
-
-# A browser fetches and runs nothing, even if a file name on the page contains markup.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def write_report(
@@ -77,20 +73,9 @@ def page(evaluation: Evaluation, pictures: dict[str, str], faces: int) -> str:
         sections.settings(figures),
     ]
     title = f"{evaluation.name}: age and gender, {figures['split']}"
-    style = files("agejax.reports").joinpath("style.css").read_text(encoding="utf-8")
-    head = el(
-        "head",
-        el("meta", charset="utf-8"),
-        el("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("title", title),
-        el("link", rel="icon", href="data:,"),
-        el("style", Markup(STYLE + style)),
-    )
-    body = (el("section", el("h2", title), of, id=_anchor(title)) for title, of in parts)
     header = _header(evaluation, [part.title for part in parts])
-    content = el("main", header, sections.summary(figures), body, _footer())
-    return f"<!doctype html>\n{el('html', head, el('body', content), lang='en')}\n"
+    body = map(section, parts)
+    return document(title, el("main", header, sections.summary(figures), body, _footer()))
 
 
 def _header(evaluation: Evaluation, titles: list[str]) -> Markup:
@@ -114,12 +99,8 @@ def _header(evaluation: Evaluation, titles: list[str]) -> Markup:
             "decisions about a person.",
             class_="caution",
         ),
-        el("nav", (el("a", title, href=f"#{_anchor(title)}") for title in titles)),
+        el("nav", (el("a", title, href=f"#{anchor(title)}") for title in titles)),
     )
-
-
-def _anchor(title: str) -> str:
-    return title.lower().replace(" ", "-")
 
 
 def _footer() -> Markup:

@@ -1,0 +1,154 @@
+"""The table of the folds of a cross-validation, and the command that trains them."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from agejax.config import from_file, sweeps
+from agejax.errors import UserError
+from agejax.experiments.folds import fold_figures
+from tests.battery.counts import counts
+from tests.commands import agejax_command
+from tests.conftest import ROOT
+from tests.experiments.test_compare import arrays
+from tests.experiments.test_sweep import at_work
+from tests.tiny import get_config
+
+PERSON = np.array([f"p{i // 4}" for i in range(400)])
+
+
+@pytest.fixture
+def folds(tmp_path):
+    """Four folds as evaluations leave them, of unequal size; each errs by its number."""
+    for i, rows in enumerate((slice(0, 200), slice(200, 300), slice(300, 360), slice(360, 400))):
+        of = {name: column[rows] for name, column in arrays(i, seed=i).items()}
+        run = tmp_path / f"fold{i}"
+        (run / "eval").mkdir(parents=True)
+        np.savez(run / "eval" / "test.npz", **of, person=PERSON[rows])
+        data = {"data": {"folds": 4, "test_folds": [i]}}
+        (run / "config.json").write_text(json.dumps(data))
+    return tmp_path
+
+
+def test_the_figures_are_those_of_the_formulas(folds):
+    runs = {f"fold{i}": folds / f"fold{i}" for i in range(4)}
+    figures = fold_figures(runs)
+    maes = np.array([of["mae"] for of in figures["folds"].values()])
+    np.testing.assert_allclose(maes, range(4), atol=0.1)  # ages of 100 are not exceeded
+    over = figures["over_folds"]
+    assert over["mae"] == pytest.approx(maes.mean())
+    assert over["mae_deviation"] == pytest.approx(maes.std(ddof=1))
+    expected = stats.t.interval(0.95, 3, maes.mean(), stats.sem(maes))
+    assert over["mae_interval"] == pytest.approx(expected)
+    sizes = np.array([of["n"] for of in figures["folds"].values()])
+    assert sizes.tolist() == [200, 100, 60, 40]
+    assert figures["over_faces"]["mae"] == pytest.approx((maes * sizes).sum() / 400)
+    low, high = figures["over_faces"]["mae_interval"]
+    assert low < figures["over_faces"]["mae"] < high
+    assert (figures["n"], figures["persons"]) == (400, 100)
+    assert figures["over_faces"]["cs5"] == 1
+
+
+def test_the_command_prints_one_table(folds, capsys, monkeypatch):
+    code, out, err = agejax_command(capsys, monkeypatch, "folds", folds)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"{folds}, test: 400 faces of 100 persons in 4 folds"
+    names = ["fold0", "fold1", "fold2", "fold3", "mean", "all faces"]
+    assert [line[:12].strip() for line in lines[3:9]] == names
+    assert max(map(len, lines[2:9])) <= 100
+    figures = json.loads(agejax_command(capsys, monkeypatch, "folds", folds, "--json")[1])
+    assert figures["folds"].keys() == set(names[:4])
+
+
+def one_line(capsys, monkeypatch, folder, *args):
+    code, out, err = agejax_command(capsys, monkeypatch, "folds", folder, *args)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    return err
+
+
+def test_what_is_no_set_of_folds_is_one_line(folds, capsys, monkeypatch):
+    said = lambda *args: one_line(capsys, monkeypatch, *args)
+    assert "no such folder" in said(folds / "nowhere")
+    assert "there is no run in it" in said(folds / "fold0")
+    assert "evaluate the run first" in said(folds, "--split", "validation")
+    config = folds / "fold3" / "config.json"
+    for text, told in (
+        ('{"data": {"folds": 5}}', "is one of 5 folds, but fold0 one of 4"),
+        ('{"data": {"folds": 0}}', "is not a fold"),
+        ('{"data": {}}', "is not a fold"),
+        ("[]", "its config cannot be read"),
+        ("{", "its config cannot be read"),
+    ):
+        config.write_text(text)
+        assert told in said(folds)
+    runs = {"a": folds / "fold0", "b": folds / "fold0"}
+    with pytest.raises(UserError, match="a and b test the same faces: they are no folds"):
+        fold_figures(runs)
+    with pytest.raises(UserError, match="two runs or more; there are a"):
+        fold_figures({"a": folds / "fold0"})
+
+
+def test_missing_folds_are_told(folds, capsys, monkeypatch):
+    (folds / "fold3" / "config.json").unlink()
+    code, out, err = agejax_command(capsys, monkeypatch, "folds", folds)
+    assert (code, err) == (0, "3 of 4 folds are tested\n")
+    assert "360 faces" in out
+
+
+def test_any_run_or_sweep_is_trained_in_folds(tmp_path):
+    runs = dict(sweeps.with_folds([("a", {"seed": 1}), ("", get_config())], 3))
+    assert list(runs) == ["a/fold0", "a/fold1", "a/fold2", "fold0", "fold1", "fold2"]
+    roles = {"data.folds": 3, "data.test_folds": (2,), "data.validation_folds": (0,)}
+    assert runs["a/fold2"] == {"seed": 1, **roles}
+    assert runs["fold2"].data.test_folds == (2,)
+    named = dict(sweeps.with_folds([("", {})], 3, names=("x", "y", "z")))
+    assert named["foldz"]["data.validation_folds"] == ("x",)
+    config = get_config()
+    one = sweeps.in_folds(tmp_path, config, {}, 5)
+    assert list(one) == [f"fold{i}" for i in range(5)]
+    with pytest.raises(UserError, match="sets config.data.folds itself"):
+        sweeps.in_folds(tmp_path, config, one, 5)
+    for wrong in (-1, 0, 2):
+        with pytest.raises(UserError, match=f"--folds is {wrong}"):
+            sweeps.in_folds(tmp_path, config, {}, wrong)
+
+
+def test_the_config_of_folds_has_five():
+    file = ROOT / "configs" / "folds.py"
+    runs = sweeps.read(file, from_file(file), {"train.steps": 7})
+    assert list(runs) == [f"fold{i}" for i in range(5)]
+    assert {of.data.folds for of in runs.values()} == {5}
+
+
+@pytest.mark.parametrize("steps", counts(30, smoke=0)[1:])
+def test_killed_and_resumed_the_figures_are_those_of_the_unbroken(
+    launch, tmp_path, steps, capsys, monkeypatch
+):
+    def start(name):
+        return launch("--folds=5", f"--workdir={tmp_path / name}", f"--config.train.steps={steps}")
+
+    unbroken = start("unbroken")
+    out, err = unbroken.communicate()
+    assert unbroken.returncode == 0, err
+    assert "in 5 folds" in out
+    broken = start("broken")
+    half = tmp_path / "broken" / "fold2" / "checkpoints"
+    while not half.is_dir() and broken.poll() is None:
+        time.sleep(0.05)
+    broken.send_signal(9)
+    broken.communicate()
+    while at_work(f"--workdir={tmp_path / 'broken'}"):  # the run ends with its sweep
+        time.sleep(0.05)
+    assert not (tmp_path / "broken" / "fold4").exists()
+    again = start("broken")
+    assert again.communicate()[0].splitlines()[0].endswith("5 runs, 2 of them done before")
+    assert again.returncode == 0
+    both = [
+        agejax_command(capsys, monkeypatch, "folds", tmp_path / name, "--json")[1]
+        for name in ("unbroken", "broken")
+    ]
+    assert both[0] == both[1]
