@@ -18,6 +18,7 @@ from agejax.cli import (
     repeat,
     report,
     serve,
+    thresholds,
     train,
     verify,
 )
@@ -33,6 +34,7 @@ _COMMANDS = (
     serve,
     describe,
     compare,
+    thresholds,
     repeat,
     verify,
     calibrate,

@@ -11,6 +11,7 @@ from agejax import config as configs
 from agejax.config import get, tasks
 from agejax.data.crop_margin import LARGEST
 from agejax.errors import UserError
+from agejax.labels import AGES
 from agejax.models.ensemble import Ensemble
 from agejax.utils.plain_names import check_plain, check_split
 
@@ -74,6 +75,7 @@ def check_values(config: ConfigDict) -> None:
                 f"{config.train.steps_per_call}"
             )
     _check_stages(config)
+    check_thresholds(config.eval.thresholds)
     if config.model.flip_cut and not config.model.flip:
         raise UserError("config.model.flip_cut cuts the mirror image; set config.model.flip, too")
     if (config.model.trunk is Ensemble) != bool(config.model.members):
@@ -129,6 +131,16 @@ def check_source(config: ConfigDict) -> None:
         if value != usual.get(key):
             source, takes = configs.source_of(config).__name__, ", ".join(args)
             raise UserError(f"config.data.{key} is {value!r}, but {source} takes {takes}")
+
+
+def check_thresholds(given: Any, name: str = "config.eval.thresholds") -> None:
+    """Raises a `UserError` unless `given` are ages in whole years, each once."""
+    whole = isinstance(given, list | tuple) and all(type(t) is int and 1 <= t < AGES for t in given)
+    if not whole or len(set(given)) != len(given):
+        raise UserError(
+            f"{name} is {f'{given!r:.60}'}; it must be ages in whole years from 1 "
+            f"to {AGES - 1}, each once, such as (18, 25)"
+        )
 
 
 def _check_stages(config: ConfigDict) -> None:
