@@ -97,6 +97,7 @@ class Threshold(TypedDict, total=False):
     groups: Mapping[str, Mapping[str, Mapping[str, ThresholdSide]]]
     challenge: Mapping[str, Sequence[object]]
     probability: Mapping[str, object]
+    kept: Mapping[str, object]
 
 
 class Figures(TypedDict, total=False):

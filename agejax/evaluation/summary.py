@@ -143,7 +143,9 @@ def evaluation_figures(
             **_curves(p, calibration, faces, people),
             "uncalibrated": _honesty(raw, faces, people),
         },
-        "thresholds": _thresholds(p, faces, kinds | dict(attributes or {}), thresholds),
+        "thresholds": _thresholds(
+            p, faces, kinds | dict(attributes or {}), thresholds, calibration.challenge
+        ),
     }
 
 
@@ -152,13 +154,15 @@ def _thresholds(
     faces: Faces,
     kinds: Mapping[str, np.ndarray],
     thresholds: Sequence[int],
+    challenge: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
     """The errors at thresholds of faces of known age; age bands stand in for decades."""
     known = faces.known["age"]
     if not known.any():
         return {}
     groups = {kind: of[known] for kind, of in kinds.items() if kind not in ("all", "decade")}
-    return threshold_figures(p["age"][known], *_known_range(faces, "age"), groups, thresholds)
+    ages = p["age"][known], *_known_range(faces, "age")
+    return threshold_figures(*ages, groups, thresholds, challenge)
 
 
 def _measures(p: Probabilities, calibration: Calibration, faces: Faces) -> dict[str, Measure]:

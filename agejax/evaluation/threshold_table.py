@@ -32,7 +32,18 @@ def threshold_lines(thresholds: Mapping[str, Mapping[str, Any]]) -> Iterator[str
                 f"true; calibration error {probability['ece']:.1%}, "
                 f"Brier {probability['brier']:.4f}"
             )
+        for name, at in _kept(of):
+            yield _line(f"    {name}", at["under"], at["over"])
     yield f"  cells of under {FEW} faces are not judged; see docs/thresholds.md for what is counted"
+
+
+def _kept(of: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The run's own limits, which it has by `agejax calibrate --threshold`."""
+    kept = of.get("kept", {})
+    if age := kept.get("age"):
+        yield f"challenge age {age['at']}", age
+    if cut := kept.get("probability"):
+        yield f"P from {cut['at']:.4f}", cut
 
 
 def _nearest(bands: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -36,6 +36,7 @@ def threshold_figures(
     last: np.ndarray,
     groups: Mapping[str, np.ndarray],
     thresholds: Sequence[int],
+    challenge: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The errors of N faces at each threshold.
 
@@ -45,6 +46,7 @@ def threshold_figures(
       last: int [N], the last year. A range that contains a threshold counts on neither side of it.
       groups: {kind: str [N]}.
       thresholds: whole years.
+      challenge: of a calibration; its thresholds are added.
 
     Returns:
       {"18": {"under": SIDE, "over": SIDE, "bands": {"13-17": SIDE, ...},
@@ -52,21 +54,26 @@ def threshold_figures(
         "challenge": {"age": [18, 19, ...], "passed", "passed_interval", "challenged",
           "challenged_interval"}: the counts if those read as younger than this age were challenged,
         "probability": {"n", "mean", "share", "brier", "ece", "bins": {"n", "mean", "share",
-          "share_interval"}}: of P(age >= 18), against the share of those of 18 or older}}.
+          "share_interval"}}: of P(age >= 18), against the share of those of 18 or older,
+        "kept": {"pass_under", "confidence", "n", "age" and "probability": None where nobody may
+          pass, else {"at", "under": SIDE, "over": SIDE}}: the calibration's limits, where it has
+          some, and the errors of these faces at them}}.
       A SIDE is {"n", "passed" or "challenged", "low", "high", "judged"}: counts of faces, the exact
       95% interval of their share, and whether there are 30 faces or more. Bands are cut at the
       threshold, so that each has one kind of error; those without faces are left out.
     """
     read = whole_years(median_age(p.astype(np.float64)))
+    challenge = challenge or {}
     return {
         str(t): {
-            **_sides(read, first, last, t),
+            **_sides(read >= t, first, last, t),
             "bands": _bands(read, first, last, t),
             "groups": {kind: _groups(of, read, first, last, t) for kind, of in groups.items()},
             "challenge": _challenge(read, first, last, t),
             "probability": _probability(at_least(p, t), first, last, t),
+            **_kept(challenge.get(str(t)), read, at_least(p, t), first, last, t),
         }
-        for t in thresholds
+        for t in sorted({*thresholds, *map(int, challenge)})
     }
 
 
@@ -76,12 +83,30 @@ def _side(name: str, count: Any, n: Any) -> dict[str, Any]:
     return {"n": int(n), name: int(count)} | shown
 
 
-def _sides(read: np.ndarray, first: np.ndarray, last: np.ndarray, t: int) -> dict[str, Any]:
+def _sides(passes: np.ndarray, first: np.ndarray, last: np.ndarray, t: int) -> dict[str, Any]:
     under, over = last < t, first >= t
     return {
-        "under": _side("passed", (under & (read >= t)).sum(), under.sum()),
-        "over": _side("challenged", (over & (read < t)).sum(), over.sum()),
+        "under": _side("passed", (under & passes).sum(), under.sum()),
+        "over": _side("challenged", (over & ~passes).sum(), over.sum()),
     }
+
+
+def _kept(
+    limits: Mapping[str, Any] | None,
+    read: np.ndarray,
+    q: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    t: int,
+) -> dict[str, Any]:
+    if limits is None:
+        return {}
+    found = {name: limits[name] for name in ("pass_under", "confidence", "n")}
+    for name, score in (("age", read), ("probability", q)):
+        at = limits[name]
+        sides = None if at is None else {"at": at, **_sides(score >= at, first, last, t)}
+        found[name] = sides
+    return {"kept": found}
 
 
 def _bands(read: np.ndarray, first: np.ndarray, last: np.ndarray, t: int) -> dict[str, Any]:
@@ -93,7 +118,7 @@ def _bands(read: np.ndarray, first: np.ndarray, last: np.ndarray, t: int) -> dic
         if rows.any():
             name = f"{start}+" if end == np.inf else f"{start}-{end}"
             side = "under" if start < t else "over"
-            found[name] = _sides(read[rows], first[rows], last[rows], t)[side]
+            found[name] = _sides(read[rows] >= t, first[rows], last[rows], t)[side]
     return found
 
 
@@ -101,7 +126,7 @@ def _groups(
     of: np.ndarray, read: np.ndarray, first: np.ndarray, last: np.ndarray, t: int
 ) -> dict[str, Any]:
     return {
-        str(group): _sides(read[of == group], first[of == group], last[of == group], t)
+        str(group): _sides(read[of == group] >= t, first[of == group], last[of == group], t)
         for group in sorted(set(of.tolist()), key=group_order)
     }
 

@@ -29,6 +29,7 @@ def _one(t: str, of: Mapping[str, Any]) -> Markup:
         el("h3", f"{t} years"),
         el("p", _verdict(t, of), class_="verdict"),
         _table(t, of),
+        _kept(t, of),
         el("div", _challenge(t, of), _probability(t, of["probability"]), class_="figures"),
     )
 
@@ -47,6 +48,30 @@ def _verdict(t: str, of: Mapping[str, Any]) -> str:
     if not few:
         return f"Every cell has {FEW} faces or more."
     return f"Fewer than {FEW} faces, and so not judged: {', '.join(few)}."
+
+
+def _kept(t: str, of: Mapping[str, Any]) -> Markup | None:
+    """The errors at the limits that the run has for this threshold."""
+    if not (kept := of.get("kept")):
+        return None
+    promise = (
+        f"At most {kept['pass_under']:.2%} under {t} were to pass, with {kept['confidence']:.1%} "
+        f"confidence, by {kept['n']:,} independent faces under {t} of the calibration."
+    )
+    found = []
+    names = {"age": "challenge age {:g}", "probability": "a probability of {:.4f}"}
+    for name, words in names.items():
+        if (at := kept[name]) is None:
+            continue
+        shares = [
+            f"{share_of(at[side], key)} of {at[side]['n']:,}"
+            for side, key in (("under", "passed"), ("over", "challenged"))
+        ]
+        found.append(
+            f"With {words.format(at['at'])}, {shares[0]} under {t} pass here, and {shares[1]} of "
+            f"{t} or older are challenged."
+        )
+    return el("p", " ".join([promise, *(found or ["No limit does that: nobody passes."])]))
 
 
 def _table(t: str, of: Mapping[str, Any]) -> Markup:
