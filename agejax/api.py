@@ -16,6 +16,7 @@ from agejax.config import sweeps
 from agejax.config.keys import Settings
 from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate as _evaluate
+from agejax.experiments.challenge import CONFIDENCE, PASS_UNDER, Asked
 from agejax.experiments.compare import compare as _compare
 from agejax.experiments.ensemble import ensemble as _ensemble
 from agejax.experiments.recalibrate import recalibrate
@@ -128,6 +129,9 @@ def calibrate(
     checkpoint: str | int = "best",
     adjust: float | None = None,
     mirror: float | None = None,
+    threshold: int | Sequence[int] | None = None,
+    pass_under: float = PASS_UNDER,
+    confidence: float = CONFIDENCE,
     data: Mapping[str, AnyPath] | None = None,
     progress: bool = False,
 ) -> BeforeAndAfter:
@@ -141,6 +145,10 @@ def calibrate(
       checkpoint: "best", "latest" or a step.
       adjust: reweights ages by how rare they are: 0 not at all, 1 as if all were equally frequent.
       mirror: averages with the mirror image, cut at each edge by this share of the side.
+      threshold: an age, or several, in whole years, for which to find the challenge age at which
+        few under it pass; it is in `after["calibration"]["challenge"]`.
+      pass_under: the share of them that may pass.
+      confidence: with which that is promised.
       data: {"data.manual_dir" or "data.data_dir": folder}, where the run's data lies now.
       progress: prints notes and shows a progress bar.
 
@@ -152,6 +160,7 @@ def calibrate(
         settings["tasks.age.logit_adjustment"] = adjust
     if mirror is not None:
         settings |= {"model.flip": True, "model.flip_cut": mirror}
+    asked = [threshold] if isinstance(threshold, int) else threshold
     with printed(progress):
         before, after = recalibrate(
             _path(run),
@@ -161,6 +170,7 @@ def calibrate(
             checkpoint=str(checkpoint),
             places=_places(data),
             settings=settings,
+            challenge=None if asked is None else Asked(asked, pass_under, confidence),
         )
     return BeforeAndAfter(_path(out), cast(Figures, before), cast(Figures, after))
 

@@ -73,6 +73,33 @@ class UncalibratedFigures(TypedDict, total=False):
     gender: ClassFigures
 
 
+class ThresholdSide(TypedDict, total=False):
+    """Of the faces on one side of a threshold, how many are read as on the other.
+
+    `passed` of those under it, `challenged` of those at or over it; `low` and `high` are the exact
+    95% interval of their share. `judged` says whether there are 30 faces or more.
+    """
+
+    n: int
+    passed: int
+    challenged: int
+    low: float
+    high: float
+    judged: bool
+
+
+class Threshold(TypedDict, total=False):
+    """Errors at an age threshold; see `agejax.metrics.thresholds.threshold_figures`."""
+
+    under: ThresholdSide
+    over: ThresholdSide
+    bands: Mapping[str, ThresholdSide]
+    groups: Mapping[str, Mapping[str, Mapping[str, ThresholdSide]]]
+    challenge: Mapping[str, Sequence[object]]
+    probability: Mapping[str, object]
+    kept: Mapping[str, object]
+
+
 class Figures(TypedDict, total=False):
     """An evaluation; `agejax.evaluation.evaluate.evaluate` says what each figure is."""
 
@@ -92,6 +119,7 @@ class Figures(TypedDict, total=False):
     interval_over: str
     persons: int | None
     curves: Mapping[str, Mapping[str, object]]
+    thresholds: Mapping[str, Threshold]
     data: Mapping[str, object]
     config: Mapping[str, object]
     versions: Mapping[str, str]

@@ -19,6 +19,7 @@ from agejax.cli import (
     repeat,
     report,
     serve,
+    thresholds,
     train,
     verify,
 )
@@ -35,6 +36,7 @@ _COMMANDS = (
     describe,
     compare,
     folds,
+    thresholds,
     repeat,
     verify,
     calibrate,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from agejax.cli import options
+from agejax.errors import UserError
 
 
 def add(commands: Any) -> None:
@@ -16,6 +17,12 @@ def add(commands: Any) -> None:
     command.add_argument("--adjust", type=float, metavar="STRENGTH", help=text)
     text = "average with the mirror image, cut at each edge by this share of the side: 0.06 for one"
     command.add_argument("--mirror", type=float, metavar="CUT", help=text)
+    text = "find the challenge age at which few under this age, in years, pass; may be repeated"
+    command.add_argument("--threshold", type=int, action="append", metavar="YEARS", help=text)
+    text = "the share of them that may pass (0.01)"
+    command.add_argument("--pass-under", type=float, metavar="SHARE", help=text)
+    text = "with which that is promised (0.95)"
+    command.add_argument("--confidence", type=float, metavar="SHARE", help=text)
     options.add_teachers(command)
     options.add_places(command)
     command.set_defaults(run=run)
@@ -26,6 +33,9 @@ def run(
     out: Path,
     adjust: float | None,
     mirror: float | None,
+    threshold: list[int] | None,
+    pass_under: float | None,
+    confidence: float | None,
     faces: str | None,
     split: str,
     checkpoint: str,
@@ -37,6 +47,10 @@ def run(
     Raises:
       UserError: there is no such run, checkpoint or split, or `out` is taken.
     """
+    for option, share in (("--pass-under", pass_under), ("--confidence", confidence)):
+        if share is not None and threshold is None:
+            raise UserError(f"{option} goes with --threshold")
+    from agejax.experiments.challenge import CONFIDENCE, PASS_UNDER, Asked, challenge_lines
     from agejax.experiments.recalibrate import change_lines, recalibrate
     from agejax.training.compilation_cache import keep_compiled
 
@@ -44,6 +58,10 @@ def run(
     settings = {} if adjust is None else {"tasks.age.logit_adjustment": adjust}
     if mirror is not None:
         settings |= {"model.flip": True, "model.flip_cut": mirror}
+    asked = None
+    if threshold is not None:
+        share = PASS_UNDER if pass_under is None else pass_under
+        asked = Asked(threshold, share, CONFIDENCE if confidence is None else confidence)
     figures = recalibrate(
         run_dir,
         out,
@@ -52,8 +70,11 @@ def run(
         checkpoint=checkpoint,
         places=options.places(manual_dir, data_dir),
         settings=settings,
+        challenge=asked,
     )
     for line in change_lines(*figures):
+        print(line)
+    for line in challenge_lines(figures[1]["calibration"]["challenge"]):
         print(line)
     taught = figures[1]["calibration"]["n"]
     print(f"{out} has the same weights, and what {taught:,} faces have taught")

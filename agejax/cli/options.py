@@ -64,6 +64,15 @@ def places(manual_dir: str | None, data_dir: str | None) -> dict[str, Any]:
     return {key: value for key, value in named.items() if value is not None}
 
 
+def add_thresholds(command: Any) -> None:
+    """`--threshold`: ages, of which the probability to be reached is read."""
+    text = (
+        "the probability to be of this age or older, too; may be repeated (of the ages for which "
+    )
+    text += "the run has a challenge age)"
+    command.add_argument("--threshold", type=int, action="append", metavar="YEARS", help=text)
+
+
 def add_teachers(command: Any, whose: str = "the run") -> None:
     """`--faces`, `--split` and `--checkpoint`: who teaches a calibration, and which weights."""
     text = f"a table of your own to teach the calibration, in place of {whose}'s data"

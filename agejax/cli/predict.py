@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agejax.cli import options
 from agejax.cli.options import text_path
 from agejax.errors import UserError, told
 from agejax.utils.streams import check_stdout
@@ -42,6 +43,7 @@ def add(commands: Any) -> None:
     command.add_argument("--decoding", default="median", help=text)
     text = "what a crop shows beyond the face on each side, as a share of it (the run's own)"
     command.add_argument("--margin", type=float, help=text)
+    options.add_thresholds(command)
     command.add_argument("--batch-size", type=int, default=64, help="faces at a time (64)")
     command.set_defaults(run=run)
 
@@ -57,6 +59,7 @@ def run(
     distribution: bool,
     decoding: str,
     margin: float | None,
+    threshold: list[int] | None,
     batch_size: int,
 ) -> int:
     """Prints what is read from each image; 2 if one could not be read, else 0.
@@ -84,7 +87,9 @@ def run(
     keep_freed_memory()
     total = len(files) if isinstance(files, list) else None
     most = min(batch_size, total or batch_size)
-    predictor = load(checkpoint, batch_size=most, margin=margin, decoding=decoding)
+    predictor = load(
+        checkpoint, batch_size=most, margin=margin, decoding=decoding, thresholds=threshold
+    )
     out = sys.stdout
     # A name that the encoding lacks is escaped; a table keeps the very bytes of odd names.
     raw = csv and codecs.lookup(out.encoding).name == "utf-8"
@@ -92,7 +97,7 @@ def run(
     if json:
         printed = show.as_json(out, distribution)
     else:
-        printed = show.as_csv(out) if csv else show.as_lines(out)
+        printed = show.as_csv(out, predictor.thresholds) if csv else show.as_lines(out)
     readings = predictor.read(files, photos if crops or photos else None)
     named = (reading if reading.path else replace(reading, path="stdin") for reading in readings)
     draw = _annotator(annotate, stdin) if annotate else lambda reading: None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from agejax.cli import options
 from agejax.errors import Stopped, UserError
 from agejax.serve.limits import Limits
 
@@ -39,6 +40,7 @@ def add(commands: Any) -> None:
     command.add_argument("--port", type=int, default=8000, help=text)
     command.add_argument("--margin", type=float, help="as for `predict`")
     command.add_argument("--decoding", default="median", help="as for `predict`")
+    options.add_thresholds(command)
     text = "an origin whose web pages may read the answers, such as https://example.org; may be "
     text += "given several times; '*' for all (none)"
     command.add_argument("--cors", action="append", default=[], metavar="ORIGIN", help=text)
@@ -55,6 +57,7 @@ def run(
     port: int,
     margin: float | None,
     decoding: str,
+    threshold: list[int] | None,
     cors: list[str],
     **limits: float,
 ) -> int:
@@ -82,7 +85,13 @@ def run(
         keep_freed_memory()
         allow(int(limits["connections"]))
         sys.setswitchinterval(0.001)  # seconds: the event loop waits so long for other threads
-        predictor = load(checkpoint, batch_size=_BATCH_SIZES, margin=margin, decoding=decoding)
+        predictor = load(
+            checkpoint,
+            batch_size=_BATCH_SIZES,
+            margin=margin,
+            decoding=decoding,
+            thresholds=threshold,
+        )
         service = Service(predictor, Limits(**limits), cors)  # type: ignore[arg-type]
         print(f"serving on http://{_name(listener)}", flush=True)
         with contextlib.suppress(Stopped), _hangup_as_term():  # which is how a service ends

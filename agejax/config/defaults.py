@@ -165,4 +165,6 @@ def _eval() -> dict[str, Any]:
         "batch_size": 256,
         # A CSV of `path` and other columns, such as race, for metrics by group
         "attributes": config_dict.placeholder(str),
+        # Ages, in whole years, at which both errors are counted: read as older, and as younger
+        "thresholds": (13, 16, 18, 21, 25),
     }

@@ -11,6 +11,7 @@ from agejax import config as configs
 from agejax.config import get, tasks
 from agejax.data.crop_margin import LARGEST
 from agejax.errors import UserError
+from agejax.labels import AGES
 from agejax.models.ensemble import Ensemble
 from agejax.utils.plain_names import check_plain, check_split
 
@@ -76,6 +77,7 @@ def check_values(config: ConfigDict) -> None:
             )
     _check_stages(config)
     _check_folds(config)
+    check_thresholds(config.eval.thresholds)
     if config.model.flip_cut and not config.model.flip:
         raise UserError("config.model.flip_cut cuts the mirror image; set config.model.flip, too")
     if (config.model.trunk is Ensemble) != bool(config.model.members):
@@ -147,6 +149,16 @@ def _check_folds(config: ConfigDict) -> None:
     if both := {*map(str, config.data.test_folds)} & {*map(str, config.data.validation_folds)}:
         raise UserError(
             f"config.data: the fold {min(both)} is among both test_folds and validation_folds"
+        )
+
+
+def check_thresholds(given: Any, name: str = "config.eval.thresholds") -> None:
+    """Raises a `UserError` unless `given` are ages in whole years, each once."""
+    whole = isinstance(given, list | tuple) and all(type(t) is int and 1 <= t < AGES for t in given)
+    if not whole or len(set(given)) != len(given):
+        raise UserError(
+            f"{name} is {f'{given!r:.60}'}; it must be ages in whole years from 1 "
+            f"to {AGES - 1}, each once, such as (18, 25)"
         )
 
 

@@ -157,6 +157,8 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
        "interval_over": "persons" or "faces", "persons",
        "curves": {"age": {"by_age", "cumulative", "coverage", "risk"}, "gender": {"reliability",
          "risk"}, "uncalibrated"}, each as in agejax.metrics.curves,
+       "thresholds": {"18": {"under", "over", "bands", "groups", "challenge", "probability"}}, as in
+         agejax.metrics.thresholds.threshold_figures,
        "data": {"about" (see Faces), "splits": {"train", SPLIT: its label_counts}},
        "config": of this evaluation, "versions"}.
       Each X_interval is the 95% bootstrap interval of X, [low, high].
@@ -203,7 +205,7 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "split": split,
         "left_out": None if train is None else left_out,
         "unreadable": int((~readable).sum()),
-        **evaluation_figures(raw, calibration, faces, attributes),
+        **evaluation_figures(raw, calibration, faces, attributes, tuple(config.eval.thresholds)),
         "baseline": baseline(train, faces),
         "data": {
             "about": dict(faces.about),

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from agejax.data.faces import Faces
-from agejax.labels import GENDERS, median_age
+from agejax.labels import median_age
 from agejax.metrics import calibration as calibrations
 from agejax.metrics import curves
 from agejax.metrics.calibration import Calibration, age_interval
-from agejax.metrics.groups import Measure, by_group, decades, worst_to_mean
+from agejax.metrics.groups import Measure, by_group, decades, genders, worst_to_mean
 from agejax.metrics.masked_sums import compute, metric_sums, off
 from agejax.metrics.reliability import expected_calibration_error, inside, risk_when_set_aside
+from agejax.metrics.thresholds import threshold_figures
 
 Probabilities = Mapping[str, np.ndarray]
 GROUPS = ("all", "decade", "gender")  # kinds of groups formed by labels, and all faces
@@ -91,6 +92,7 @@ def evaluation_figures(
     calibration: Calibration,
     faces: Faces,
     attributes: Mapping[str, np.ndarray] | None = None,
+    thresholds: Sequence[int] = (),
 ) -> dict[str, Any]:
     """All metrics of an evaluation, as listed in `agejax.evaluation.evaluate.evaluate`.
 
@@ -99,6 +101,7 @@ def evaluation_figures(
       calibration: the checkpoint's; an empty one if it has none.
       faces: the N faces.
       attributes: {kind: str [N]}, for metrics by group.
+      thresholds: ages, in whole years, at which errors are counted.
     """
     p = calibrations.calibrated(raw, calibration)
     measures = _measures(p, calibration, faces)
@@ -110,8 +113,7 @@ def evaluation_figures(
         "decade": decades(age, faces.known["age"], faces.upto.get("age", age)),
     }
     if "gender" in faces.labels:
-        names = np.array(GENDERS)[faces.labels["gender"]]
-        kinds["gender"] = np.where(faces.known["gender"], names, "unknown")
+        kinds["gender"] = genders(faces.labels["gender"], faces.known["gender"])
     groups = by_group(measures, kinds | dict(attributes or {}), people)
     whole = groups.pop("all")["all"]
     figures: dict[str, Any] = score(p, faces)
@@ -141,7 +143,26 @@ def evaluation_figures(
             **_curves(p, calibration, faces, people),
             "uncalibrated": _honesty(raw, faces, people),
         },
+        "thresholds": _thresholds(
+            p, faces, kinds | dict(attributes or {}), thresholds, calibration.challenge
+        ),
     }
+
+
+def _thresholds(
+    p: Probabilities,
+    faces: Faces,
+    kinds: Mapping[str, np.ndarray],
+    thresholds: Sequence[int],
+    challenge: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """The errors at thresholds of faces of known age; age bands stand in for decades."""
+    known = faces.known["age"]
+    if not known.any():
+        return {}
+    groups = {kind: of[known] for kind, of in kinds.items() if kind not in ("all", "decade")}
+    ages = p["age"][known], *_known_range(faces, "age")
+    return threshold_figures(*ages, groups, thresholds, challenge)
 
 
 def _measures(p: Probabilities, calibration: Calibration, faces: Faces) -> dict[str, Measure]:

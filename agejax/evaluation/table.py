@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from agejax.evaluation.threshold_table import threshold_lines
+
 
 def table(figures: dict[str, Any]) -> str:
     """The metrics of `agejax.evaluation.evaluate.evaluate` as a small table."""
-    return "\n".join([*_whole(figures), *_groups(figures)])
+    lines = [*_whole(figures), *_groups(figures), *threshold_lines(figures.get("thresholds", {}))]
+    return "\n".join(lines)
 
 
 def _whole(figures: dict[str, Any]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The labels of a config's tasks, from the data set or from an attribute column."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -58,11 +58,17 @@ def groups_of(faces: Faces, more: Mapping[str, np.ndarray] | None = None) -> dic
     for name, values in faces.attributes.items():
         if 1 < len(np.unique(values)) <= _MOST_GROUPS:
             found[f"{name} (column)" if name in GROUPS else name] = values
-    for name, values in (more or {}).items():
+    return found | few_valued(more or {}, found)
+
+
+def few_valued(columns: Mapping[str, np.ndarray], taken: Collection[str]) -> dict[str, np.ndarray]:
+    """The columns of a table of attributes, {name: str [N]}, that form groups; see `groups_of`."""
+    found: dict[str, np.ndarray] = {}
+    for name, values in columns.items():
         if (n := len(np.unique(values))) > _MOST_GROUPS:
             note(printable(f"no metrics by {name}: {n:,} values are more than {_MOST_GROUPS}"))
             continue
-        found[f"{name} (attributes)" if name in found or name in GROUPS else name] = values
+        found[f"{name} (attributes)" if name in taken or name in GROUPS else name] = values
     return found
 
 

@@ -1,5 +1,6 @@
 """Recalibrates a trained run, on faces of your own or with reweighted (logit-adjusted) classes."""
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.evaluation.evaluate import reader_of, training_faces
 from agejax.evaluation.summary import evaluation_figures, selection_error, validation_figures
+from agejax.experiments.challenge import Asked, fit_challenges
 from agejax.experiments.derived_run import (
     calibration_faces,
     changes_for,
@@ -24,8 +26,9 @@ from agejax.experiments.derived_run import (
     check_split,
     write_run,
 )
-from agejax.metrics.calibration import Calibration
+from agejax.metrics.calibration import Calibration, calibrated
 from agejax.steps.model_factory import abstract_model
+from agejax.utils.notes import note
 
 
 def recalibrate(
@@ -37,6 +40,7 @@ def recalibrate(
     checkpoint: str = "best",
     places: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
+    challenge: Asked | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Writes a run with the same weights and a newly fitted calibration.
 
@@ -52,13 +56,15 @@ def recalibrate(
       places: {"data.manual_dir" or "data.data_dir": folder} to use instead of the run's.
       settings: {"section.key": value} of settings for prediction: `model.flip`, `model.flip_cut`
         and `tasks.TASK.logit_adjustment`.
+      challenge: the challenge ages to fit; the run's own are not kept, as they are of its old
+        calibration.
 
     Returns:
       The result of `evaluation_figures` on those faces with the old calibration, and with the new.
 
     Raises:
       UserError: there is no such run, checkpoint or split, `out` already exists, no face is left,
-        or a setting cannot be changed without training.
+        none is under a threshold, or a setting cannot be changed without training.
     """
     settings, places = settings or {}, places or {}
     for key in settings:
@@ -66,6 +72,8 @@ def recalibrate(
             raise UserError(
                 f"config.{key} is for training; only settings for prediction can be changed"
             )
+    if challenge is not None:
+        challenge.check()
     check_split(faces, split)
     check_out(out)
     check(of_the_run(workdir, settings))
@@ -98,6 +106,12 @@ def recalibrate(
     to = Checkpoints(out)  # fails early if it cannot be written
     raw, readable = reader_of(config, weights)(calibration_set)
     figures, fitted = _fitted(old, offset, raw, calibration_set.where(readable))
+    if challenge is not None:
+        p = calibrated(raw, fitted)["age"]
+        limits = fit_challenges(challenge, p, calibration_set.where(readable))
+        fitted = dataclasses.replace(fitted, challenge=limits)
+    elif lost := ", ".join(old.challenge):
+        note(f"the challenge age of {lost} is of the old calibration and not kept; see --threshold")
     after = evaluation_figures(raw, fitted, calibration_set.where(readable))
     if config.model != unchanged.model:
         raw, readable = reader_of(unchanged, weights)(calibration_set)

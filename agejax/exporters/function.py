@@ -134,8 +134,9 @@ class Trained:
     def sha256(self) -> str:
         """A hash of its weights and calibration, the same on every machine."""
         fitted = dataclasses.asdict(self.calibration)
-        if not fitted["offset"]:  # older checkpoints have no offsets
-            del fitted["offset"]
+        for part in ("offset", "challenge"):  # older checkpoints have none
+            if not fitted[part]:
+                del fitted[part]
         digest = hashlib.sha256(repr(fitted).encode())
         for path, leaf in jax.tree_util.tree_leaves_with_path(dict(self.weights)):
             digest.update(jax.tree_util.keystr(path).encode())

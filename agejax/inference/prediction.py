@@ -1,6 +1,7 @@
 """Predictions for a face and for an image."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ class Prediction:
       box: the face's position in its photo, in pixels, with its landmarks and roll; None if the
         image is a face crop.
       others: {task: (class, probability)} for tasks other than age and gender.
+      at_least: {years: probability} of being so old or older, for the predictor's thresholds.
     """
 
     path: str
@@ -42,6 +44,7 @@ class Prediction:
     probabilities: dict[str, np.ndarray] = dataclasses.field(repr=False)
     box: Box | None = None
     others: Mapping[str, tuple[str, float]] = dataclasses.field(default_factory=dict)
+    at_least: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
     @property
     def unsure(self) -> tuple[str, ...]:
@@ -61,20 +64,24 @@ class Prediction:
         return f"{self.gender}/{self.age:.0f} ({self.age_low:.0f}-{self.age_high:.0f}){others}"
 
     def __str__(self) -> str:
-        doubt = f", unsure of {' and '.join(self.unsure)}" if self.unsure else ""
-        return f"{printable(self.path)}: {self.label}{doubt}" if self.path else self.label + doubt
+        said = self.label + "".join(f", {t} or older: {p:.1%}" for t, p in self.at_least.items())
+        said += f", unsure of {' and '.join(self.unsure)}" if self.unsure else ""
+        return f"{printable(self.path)}: {said}" if self.path else said
 
     def as_dict(self, distribution: bool = False) -> dict[str, Any]:
         """The prediction as JSON values; with `distribution`, also the probability of each age.
 
-        "others", {task: {"class", "probability"}}, is included if the model has other tasks.
+        "others", {task: {"class", "probability"}}, is included if the model has other tasks, and
+        "at_least", {years: probability}, if the predictor has thresholds.
         """
         ages, box = self.probabilities["age"].tolist(), self.box
         others = {
             task: {"class": name, "probability": round(p, 5)}
             for task, (name, p) in self.others.items()
         }
-        more = {"others": others} if others else {}
+        more: dict[str, Any] = {"others": others} if others else {}
+        if self.at_least:  # rounded down: a limit that is not reached is not reached by rounding
+            more["at_least"] = {str(t): math.floor(p * 1e5) / 1e5 for t, p in self.at_least.items()}
         return (
             more
             | {

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from agejax.checkpoints.run_dir import read_checkpoint
 from agejax.config import tasks
+from agejax.config.validation import check_thresholds
 from agejax.data.crop_margin import CropMargin, of_config
 from agejax.data.face_detection import Box
 from agejax.data.parallel import in_order
@@ -20,6 +21,7 @@ from agejax.inference.prediction import Prediction, Reading
 from agejax.inference.sources import images_of
 from agejax.labels import DECODINGS, GENDERS
 from agejax.metrics.calibration import Calibration, age_interval, calibrated
+from agejax.metrics.thresholds import at_least
 from agejax.models.structure import Structure
 from agejax.steps.step_factory import predict_step_of
 from agejax.types import Weights
@@ -40,6 +42,7 @@ class Predictor:
       step: the training step of its weights.
       config: the run's config.
       calibration: fitted on the validation split; empty if the checkpoint has none.
+      thresholds: ages in whole years, of which predictions have the probability to be reached.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Predictor:
         margin: float | None = None,
         measured: CropMargin | None = None,
         decoding: str = "median",
+        thresholds: Sequence[int] | None = None,
     ):
         """Takes a checkpoint's contents, as `load` reads them; runs on JAX's default device."""
         if decoding not in DECODINGS:
@@ -62,6 +66,8 @@ class Predictor:
         crops = of_config(margin, config.data.margin, measured)
         self.margin, self.note = crops.margin, str(crops) if crops.doubt else None
         self.decoding, self.calibration = decoding, calibration
+        self.thresholds = calibration.thresholds if thresholds is None else tuple(thresholds)
+        check_thresholds(self.thresholds, "threshold")
         self.batch_sizes = sorted(np.atleast_1d(batch_size).tolist())
         task_configs = tasks.read(config.tasks).items()
         self._others = {
@@ -121,6 +127,7 @@ class Predictor:
         low, median, high = age_interval(p["age"], self.calibration.widening.get("age", 0.0))
         ages = DECODINGS[self.decoding](p["age"].astype(np.float64))
         ages = median if self.decoding == "median" else ages
+        reached = {t: at_least(p["age"], t) for t in self.thresholds}
         return [
             Prediction(
                 path=path,
@@ -135,6 +142,7 @@ class Predictor:
                     task: (names[p[task][i].argmax()], float(p[task][i].max()))
                     for task, names in self._others.items()
                 },
+                at_least={t: float(of[i]) for t, of in reached.items()},
             )
             for i, (path, box) in enumerate(
                 zip(paths or [""] * len(images), boxes or [None] * len(images), strict=True)
@@ -208,6 +216,7 @@ def load(
     batch_size: int | Sequence[int] = 64,
     margin: float | None = None,
     decoding: str = "median",
+    thresholds: Sequence[int] | None = None,
     trust: Collection[str] = (),
 ) -> Predictor:
     """Loads a trained model, on any device.
@@ -222,6 +231,8 @@ def load(
         crops, from `config.data.margin` or as measured in training.
       decoding: how an age is derived from a distribution: "median", which minimises the expected
         absolute error, "mean" or "argmax".
+      thresholds: ages in whole years; predictions have the probability of being so old or older.
+        None: those for which the run has a challenge age, by `calibrate`.
       trust: modules whose code the run's config may name, in addition to agejax's own and those of
         the environment variable AGEJAX_TRUST.
 
@@ -239,4 +250,5 @@ def load(
         margin=margin,
         measured=shipped.margin,
         decoding=decoding,
+        thresholds=thresholds,
     )

@@ -1,7 +1,7 @@
 """Prints predictions: as text, as JSON lines or as CSV."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from agejax.data.tables.csv_cells import CsvWriter
@@ -27,9 +27,13 @@ def as_json(out: TextIO, distribution: bool = False) -> Show:
     return show
 
 
-def as_csv(out: TextIO) -> Show:
-    """Prints a CSV table with a row for each face; for a photo without faces, only its path."""
-    writer = CsvWriter(out, ("path", "face", *_READ, *_BOX, "note"))
+def as_csv(out: TextIO, thresholds: Sequence[int] = ()) -> Show:
+    """Prints a CSV table with a row for each face; for a photo without faces, only its path.
+
+    Each of the predictor's thresholds has a column, such as `at_least_18`.
+    """
+    reached = [f"at_least_{t}" for t in thresholds]
+    writer = CsvWriter(out, ("path", "face", *_READ, *reached, *_BOX, "note"))
     writer.writeheader()
 
     def show(reading: Reading) -> None:
@@ -37,6 +41,7 @@ def as_csv(out: TextIO) -> Show:
             unsure, box = row.pop("unsure", []), row.pop("box", None) or [None] * 4
             row |= dict(zip(_BOX, box, strict=True))
             row.pop("others", None)  # only JSON includes other tasks
+            row |= {f"at_least_{t}": p for t, p in row.pop("at_least", {}).items()}
             writer.writerow(row | {"unsure": " ".join(unsure)})
 
     return show

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from agejax.labels import quantile_age
+from agejax.metrics.challenge import check_saved
 
 LEVEL = 0.9  # of the age interval
 _TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
@@ -35,16 +36,23 @@ class Calibration:
         the distance between the 5% and 95% quantiles; negative values move it inwards.
       n: number of validation faces it was fitted on.
       offset: {task: [classes] nats}, added to the logits after temperature scaling.
+      challenge: {threshold: limits}, in years; see `agejax.metrics.challenge.fit_challenge`.
     """
 
     temperature: Mapping[str, float] = dataclasses.field(default_factory=dict)
     widening: Mapping[str, float] = dataclasses.field(default_factory=dict)
     n: int = 0
     offset: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+    challenge: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def thresholds(self) -> tuple[int, ...]:
+        """The ages for which it has limits, ascending."""
+        return tuple(sorted(map(int, self.challenge)))
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any], classes: Mapping[str, int]) -> "Calibration":
-        """Loads a calibration from JSON; older files have no offset.
+        """Loads a calibration from JSON; older files have no offset and no challenge.
 
         Args:
           saved: the output of `dataclasses.asdict`.
@@ -75,6 +83,7 @@ class Calibration:
             many = isinstance(nats, list) and len(nats) == classes.get(task, len(nats))
             if not many or not all(_is_number(x) and abs(x) <= _MOST for x in nats):
                 raise ValueError(f"the offset of {task!r:.40} is not a number for each class")
+        check_saved(found.challenge)
         return found
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from agejax.labels import GENDERS
 from agejax.metrics.bootstrap import ratio_intervals
 
 UNKNOWN = "unknown"
@@ -24,6 +25,11 @@ def decades(age: np.ndarray, known: np.ndarray, last: np.ndarray | None = None) 
     return names[np.where(known & (tens == ends), tens, 8)]
 
 
+def genders(label: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """int [N] and bool [N] -> str [N]: "F", "M" or "unknown"."""
+    return np.where(known, np.array(GENDERS)[np.clip(label, 0, 1)], UNKNOWN)
+
+
 def by_group(
     measures: Mapping[str, Measure], groups: Mapping[str, np.ndarray], cluster: np.ndarray
 ) -> Groups:
@@ -39,7 +45,9 @@ def by_group(
       {kind: {group: {"n", NAME, NAME_interval: [low, high] (95%)}}}, groups in their natural order,
       "unknown" last. Means of no faces, and intervals of fewer than two clusters, are None.
     """
-    cells = [(kind, group) for kind, of in groups.items() for group in sorted(set(of), key=_order)]
+    cells = [
+        (kind, group) for kind, of in groups.items() for group in sorted(set(of), key=group_order)
+    ]
     members = {(kind, group): groups[kind] == group for kind, group in cells}
     columns = [(cell, name) for cell in cells for name in measures]
     counts = np.stack([members[cell] & measures[name][1] for cell, name in columns], axis=1)
@@ -67,6 +75,7 @@ def worst_to_mean(groups: Mapping[str, Mapping[str, Any]], mean: float, name: st
     return max(worst) / mean if worst and mean > 0 else None
 
 
-def _order(group: str) -> tuple[bool, int, str]:
+def group_order(group: str) -> tuple[bool, int, str]:
+    """The key by which groups are sorted: ages by their number, names, then "unknown"."""
     start = group.split("-")[0].rstrip("+")
     return group == UNKNOWN, int(start) if start.isdecimal() else 0, group

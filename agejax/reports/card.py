@@ -32,6 +32,15 @@ An interval contains nine true ages in ten on faces like those of the validation
 cameras, ages, places or crops this has not been tested: evaluate on your own faces first.
 """
 
+_THRESHOLDS = """
+Shares at age thresholds are of these faces alone: of this data set, of cooperative people in
+ordinary photographs, with its labels. They do not cover spoofing and disguise, photographs chosen
+or altered to look older, other cameras and light, ages and groups of which the tables have few
+faces, the skill of the person who then checks a card, or faces of a store, site or country that
+were not evaluated. The intervals are of chance in the choice of faces, and of nothing else. Whether
+an error rate is acceptable, or lawful, is not for this page to say.
+"""
+
 
 def model_card(evaluation: Evaluation) -> Markup:
     """Intended use, limits, data and licence, and apparent versus real age."""
@@ -43,6 +52,7 @@ def model_card(evaluation: Evaluation) -> Markup:
         "Apparent and real age": _APPARENT,
         "Gender": _GENDER,
         "Uncertainty": _INTERVALS,
+        **({"Age thresholds": _THRESHOLDS} if figures["thresholds"] else {}),
         "Data and licence": join(*(el("p", text) for text in _data(figures["data"]))),
     }
     return el(

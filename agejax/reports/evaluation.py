@@ -24,7 +24,10 @@ from agejax.utils.notes import warn
 from agejax.utils.plain_names import check_split
 
 _LARGEST = 1e15  # larger numbers are not drawn
-_NEEDED = {"calibration", "groups", "worst_to_mean", "curves", "baseline", "data", "versions"}
+_NEEDED = {
+    *("calibration", "groups", "worst_to_mean", "curves", "baseline", "data", "versions"),
+    "thresholds",
+}
 
 
 @dataclasses.dataclass(frozen=True)

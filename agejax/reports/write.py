@@ -15,6 +15,7 @@ from agejax.reports.evaluation import Evaluation, open_evaluation
 from agejax.reports.faces import thumbnails, worth_a_look
 from agejax.reports.markup import Markup, el
 from agejax.reports.section import Section
+from agejax.reports.thresholds import thresholds
 from agejax.training.loggers.writers import write_text
 from agejax.utils.files import within
 
@@ -65,6 +66,7 @@ def page(evaluation: Evaluation, pictures: dict[str, str], faces: int) -> str:
     parts = [
         tasks.ages(evaluation),
         *(tasks.other_task(task, evaluation) for task in sections.other_tasks(figures)),
+        *([thresholds(figures)] if figures["thresholds"] else []),
         sections.groups(figures),
         *([sections.faces(evaluation, pictures, faces)] if pictures else []),
         sections.training(evaluation),

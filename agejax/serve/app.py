@@ -86,6 +86,7 @@ class Service:
     async def _health(self, _: Request) -> Response:
         predictor = self._predictor
         model = {"trunk": network(predictor.config), "step": predictor.step}
+        model |= {"challenge": predictor.calibration.challenge}
         photos = True in self._openers
         return JSONResponse({"status": "ok", "size": predictor.size, "photos": photos} | model)
 

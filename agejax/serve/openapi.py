@@ -47,6 +47,11 @@ def openapi(limits: Limits) -> dict[str, Any]:
         },
     }
     health = _object(status=_STRING, size=_INTEGER, photos=_BOOLEAN, trunk=_STRING, step=_INTEGER)
+    health["properties"]["challenge"] = {
+        "type": "object",
+        "description": "by threshold, the limits at which few under it pass",
+        "additionalProperties": {"type": "object"},
+    }
     text = {"description": "Metrics", "content": {"text/plain": {"schema": _STRING}}}
     return {
         "openapi": "3.1.0",
@@ -87,6 +92,11 @@ def _schemas() -> dict[str, Any]:
     )
     other = _object(**{"class": _STRING, "probability": share})
     face["properties"]["others"] = {"type": "object", "additionalProperties": other}
+    face["properties"]["at_least"] = {
+        "type": "object",
+        "description": "by threshold, the probability of being so old or older",
+        "additionalProperties": share,
+    }
     face["properties"]["age_distribution"] = {"type": "array", "items": share}
     image = _object(
         name=_STRING,

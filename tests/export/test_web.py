@@ -230,6 +230,26 @@ def test_a_margin_that_nobody_knows_is_told_of_each_photo(browser, folder, share
         ).to_be_visible()
 
 
+def test_a_challenge_age_is_told_and_the_probability_of_being_over_it(
+    browser, folder, predictor, shared, tmp_path
+):
+    shutil.copytree(folder, tmp_path / "page")
+    about = json.loads((folder / "model.json").read_text())
+    limits = {"pass_under": 0.01, "confidence": 0.95, "n": 320, "age": 31, "probability": None}
+    about["calibration"]["challenge"] = {"18": limits}
+    (tmp_path / "page" / "model.json").write_text(json.dumps(about))
+    with served(tmp_path / "page") as (url, _), browser.new_context() as context:
+        page = context.new_page()
+        page.goto(url)
+        page.locator("body[data-state=ready]").wait_for()
+        found = dropped(page, [photo := _group(shared, tmp_path)])[0]
+        expect(page.get_by_text("18 or older: ").first).to_be_visible()
+        told = "18: challenge age 31, for at most 1% under 18 to pass, with 95% confidence, by 320"
+        expect(page.get_by_text(told)).to_be_visible()
+    ours = next(iter(predictor.read([photo], photos=True))).faces[0].probabilities["age"]
+    assert found[0]["at_least"]["18"] == pytest.approx(ours[18:].sum(), abs=0.05)
+
+
 def _overlap(a, b):
     """Intersection over union of two boxes; the detector's thresholds turn on a last digit."""
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[:2] + a[2:], b[:2] + b[2:])

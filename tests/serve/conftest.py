@@ -19,8 +19,8 @@ def serving(run):
     from agejax.serve.limits import Limits
 
     @contextlib.contextmanager
-    def start(cors=(), **limits):
-        predictor = agejax.load(run, batch_size=(1, 16), margin=0.34)
+    def start(cors=(), thresholds=None, **limits):
+        predictor = agejax.load(run, batch_size=(1, 16), margin=0.34, thresholds=thresholds)
         service = Service(predictor, Limits(**limits), cors)
         with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
             server = server_of(service.app, service.limits)

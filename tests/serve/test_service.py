@@ -51,6 +51,15 @@ def test_one_image_is_answered_as_the_predictor_reads_it(port, run):
     assert (image["width"], image["height"], image["error"]) == (60, 60, None)
 
 
+def test_the_probability_of_being_over_a_threshold_is_told_if_the_service_has_one(serving):
+    with serving(thresholds=(18,)) as port:
+        (image,) = json_of(asked(port, path="/predict?distribution=true", body=CROP))["images"]
+        assert json_of(asked(port, "GET", "/health"))["challenge"] == {}  # the run has none
+    (face,) = image["faces"]
+    over = sum(face["age_distribution"][18:])
+    assert face["at_least"] == {"18": pytest.approx(over, abs=1e-3)}
+
+
 @needs_detector
 def test_a_form_of_several_images_is_answered_in_order(port):
     files = {

@@ -35,7 +35,7 @@ worker.onmessage = ({ data }) => {
 };
 worker.onerror = (event) => failed(event.message ?? "the worker did not start");
 
-function introduce({ model, crop, versions, data_licence: licence }) {
+function introduce({ model, crop, versions, calibration, data_licence: licence }) {
   status.textContent = "";
   if (crop.margin_doubt) {
     note = `The crop margin of this model's training faces is unknown, ${crop.margin_doubt}: `
@@ -45,8 +45,20 @@ function introduce({ model, crop, versions, data_licence: licence }) {
   const name = model.trunk.split(":").at(-1);
   const parts = [`${name}, ${crop.size} × ${crop.size} pixels per face, agejax ${versions.agejax}`];
   if (licence) parts.push(`licence of the training data: ${licence}`);
+  for (const [threshold, of] of Object.entries(calibration.challenge ?? {})) {
+    parts.push(`${threshold}: ${challenge(threshold, of)}`);
+  }
   parts.push("face detection: MTCNN", "runtime: onnxruntime-web");
   $("model").textContent = parts.join(" · ");
+}
+
+// The limits at which few under a threshold pass, as they were fitted.
+function challenge(threshold, { age, probability, pass_under: share, confidence, n }) {
+  const limits = [];
+  if (age !== null) limits.push(`challenge age ${age}`);
+  if (probability !== null) limits.push(`probability ${probability}`);
+  return `${limits.join(" or ") || "nobody passes"}, for at most ${+(100 * share).toPrecision(3)}% under ${threshold} `
+    + `to pass, with ${+(100 * confidence).toPrecision(4)}% confidence, by ${n} faces`;
 }
 
 function failed(why) {

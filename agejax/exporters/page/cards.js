@@ -110,6 +110,9 @@ function faceCard(face) {
       ),
     );
   }
+  for (const [threshold, p] of Object.entries(face.at_least ?? {})) {
+    words.append(make("p", {}, `${threshold} or older: ${(100 * p).toFixed(1)}%`));
+  }
   const card = make("section", { class: "face" }, thumb, words, curve(face));
   card.reading = face; // for scripts and tests
   return card;

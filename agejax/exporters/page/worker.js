@@ -49,14 +49,22 @@ async function read(crops) {
   crops.forEach(({ data }, i) => pixels.set(data, i * size * size * 3));
   const image = new ort.Tensor("uint8", pixels, [crops.length, size, size, 3]);
   const outputs = Object.entries(await sessions.model.run({ image }));
-  return crops.map((_, i) =>
-    Object.fromEntries(
+  return crops.map((_, i) => {
+    const found = Object.fromEntries(
       outputs.map(([name, { data, dims }]) => [
         name,
         dims.length > 1 ? Array.from(data.subarray(i * dims[1], (i + 1) * dims[1])) : data[i],
       ]),
-    ),
-  );
+    );
+    return { ...found, at_least: reached(found.age_probabilities ?? [], about) };
+  });
+}
+
+// {years: probability of being so old or older}, for the ages that have a challenge age.
+function reached(p, about) {
+  const sum = (part) => part.reduce((total, q) => total + q, 0);
+  const thresholds = Object.keys(about.calibration.challenge ?? {});
+  return Object.fromEntries(thresholds.map((t) => [t, Math.min(1, sum(p.slice(Number(t))) / sum(p))]));
 }
 
 async function opened(file) {
