@@ -10,6 +10,7 @@ from scipy import stats
 
 from agejax.config import from_file, sweeps, to_json
 from agejax.errors import UserError
+from agejax.experiments.compare import compare
 from agejax.experiments.folds import fold_figures, fold_table, print_folds
 from agejax.experiments.sweep import run_sweep
 from tests.battery.counts import counts
@@ -64,6 +65,24 @@ def test_the_command_prints_one_table(folds, capsys, monkeypatch):
     assert max(map(len, lines[2:9])) <= 100
     figures = json.loads(agejax_command(capsys, monkeypatch, "folds", folds, "--json")[1])
     assert figures["folds"].keys() == set(names[:4])
+
+
+def test_ways_of_training_in_folds_are_compared_on_all_faces(folds, tmp_path):
+    whole = arrays(6)
+    np.savez(tmp_path / "whole.npz", **whole)
+    table = tmp_path / "tool.csv"
+    ages = zip(whole["path"], whole["age_label"], strict=True)
+    table.write_text("path,age\n" + "".join(f"{path},{age}\n" for path, age in ages))
+    runs = [folds / f"fold{i}" for i in (2, 0, 3, 1)]
+    sides = {"folds": runs, "whole": [tmp_path / "whole.npz"], "tool": [table]}
+    figures = compare(sides, against="folds")
+    mae = fold_figures({run.name: run for run in runs})["over_faces"]["mae"]
+    assert figures["sides"]["folds"]["age"]["value"] == pytest.approx(mae)
+    assert figures["sides"]["folds"]["age"]["runs"] == [pytest.approx(mae)]
+    assert figures["sides"]["tool"]["age"]["value"] == 0
+    assert (figures["n"], figures["persons"]) == (400, 100)
+    with pytest.raises(UserError, match="not of the same faces"):
+        compare(sides | {"folds": runs[1:]})
 
 
 def one_line(capsys, monkeypatch, folder, *args):
