@@ -107,7 +107,8 @@ def compare(
 
     Args:
       sides: {name: runs}, such as the seeds of one way of training; or runs, each a side of its
-        own by the name of its path. The `.npz` file of another tool's predictions does for a run.
+        own by the name of its path. A table of anything's predictions (.csv of path, age, gender)
+        does for a run, or an `.npz` file, where at least one side has the true ages.
       split: whose evaluations are compared.
       against: the side that the others are compared with; None for the best.
 

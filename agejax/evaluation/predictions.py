@@ -112,6 +112,8 @@ def read_predictions(file: Path) -> dict[str, np.ndarray]:
         if p.ndim != 2 or len(p) != len(path) or p.dtype.kind != "f" or not np.isfinite(p).all():
             raise UserError(f"{file}: {task}_probabilities are not finite numbers for each face")
     order = np.argsort(path)
+    if (twice := path[order][1:] == path[order][:-1]).any():
+        raise UserError(f"{file}: the path {str(path[order][1:][twice][0])!r} occurs twice")
     kept = ["path", *(["person"] if "person" in arrays else [])]
     kept += [f"{task}_{what}" for task in tasks for what in _ARRAYS]
     extra = {name: arrays[name] for name in ("checkpoint",) if name in arrays}

@@ -26,8 +26,9 @@ def compare(
     """Evaluates several sides, and the difference of each from a reference.
 
     A side is a way of training with one or more runs; the error of a face is its mean over these
-    runs. The bootstrap is paired: all sides use the same resampled persons. If a side has several
-    runs, the variance between seeds is included; see `agejax.metrics.significance.difference`.
+    runs. Runs of a side that share no face are the folds of one. The bootstrap is paired: all sides
+    use the same resampled persons. If a side has several runs, the variance between seeds is
+    included; see `agejax.metrics.significance.difference`.
 
     Args:
       sides: the runs of each; or tables of predictions, see `agejax.evaluation.predicted_tables`;

@@ -56,7 +56,7 @@ class Compared:
 
 
 def read_sides(sides: Mapping[str, Sequence[Path]], split: str) -> Compared:
-    """Reads runs, `.npz` files and tables of predictions.
+    """Reads runs, `.npz` files and tables of predictions; the folds of a side are one run.
 
     Raises:
       UserError: a file is missing or has another format, the faces differ, no task is common to all
@@ -69,21 +69,33 @@ def read_sides(sides: Mapping[str, Sequence[Path]], split: str) -> Compared:
         raise UserError(
             f"{every[0]} has no true ages: name a run, or a .npz file, of the same faces as well"
         )
-    truth = read_evaluation(first_file, split)
-    read: dict[str, list[Arrays]] = {}
+    read = {
+        name: _folds_joined([read_evaluation(file, split) for file in of if not is_table(file)])
+        for name, of in files.items()
+    }
+    truth = next(runs[0] for runs in read.values() if runs)
     for name, of in files.items():
-        read[name] = [
-            read_predicted(file, truth) if is_table(file) else read_evaluation(file, split)
-            for file in of
-        ]
-        for file, one in zip(of, read[name], strict=True):
+        for file, one in zip(of, read[name], strict=False):  # of folds, the first file
             check_same_faces(first_file, truth, file, one)
+        read[name] += [read_predicted(file, truth) for file in of if is_table(file)]
     everyone = list(itertools.chain(*read.values()))
     tasks = [task for task in TASKS if all(task in tasks_of(one) for one in everyone)]
     if not tasks:
         raise UserError(f"{every[0]} and {every[-1]} have no task in common")
     person = next((one["person"] for one in everyone if "person" in one), None)
     return Compared(files, read, truth, tasks, person)
+
+
+def _folds_joined(runs: list[Arrays]) -> list[Arrays]:
+    """The runs of a side, or, where these are folds, one run of all their faces."""
+    every = list(itertools.chain(*(one["path"].tolist() for one in runs)))
+    if len(runs) < 2 or len(set(every)) < len(every):
+        return runs
+    shared = set.intersection(*map(set, runs)) - {"checkpoint"}
+    if any(len({one[name].shape[1:] for one in runs}) > 1 for name in shared):
+        return runs  # tasks of other classes: their faces differ
+    order = np.argsort(np.array(every))
+    return [{name: np.concatenate([one[name] for one in runs])[order] for name in shared}]
 
 
 def read_evaluation(file: Path, split: str) -> Arrays:

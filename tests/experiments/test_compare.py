@@ -187,6 +187,7 @@ def test_only_what_both_have_is_compared_and_only_known_labels(npz):
         ({"age_probabilities": np.full((N, 101), np.nan)}, "not finite"),
         ({"age_probabilities": np.ones((3, 101))}, "not finite numbers for each face"),
         ({"path": np.array([], "U4")}, "no array `path`"),
+        ({"path": np.array([f"{i // 2:03}" for i in range(N)])}, "path '000' occurs twice"),
         ({"path": np.array([None] * N)}, "cannot be read"),
     ],
 )

@@ -1,15 +1,18 @@
 """The table of the folds of a cross-validation, and the command that trains them."""
 
 import json
+import sys
 import time
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from agejax.config import from_file, sweeps
+from agejax.config import from_file, sweeps, to_json
 from agejax.errors import UserError
-from agejax.experiments.folds import fold_figures
+from agejax.experiments.compare import compare
+from agejax.experiments.folds import fold_figures, fold_table, print_folds
+from agejax.experiments.sweep import run_sweep
 from tests.battery.counts import counts
 from tests.commands import agejax_command
 from tests.conftest import ROOT
@@ -62,6 +65,24 @@ def test_the_command_prints_one_table(folds, capsys, monkeypatch):
     assert max(map(len, lines[2:9])) <= 100
     figures = json.loads(agejax_command(capsys, monkeypatch, "folds", folds, "--json")[1])
     assert figures["folds"].keys() == set(names[:4])
+
+
+def test_ways_of_training_in_folds_are_compared_on_all_faces(folds, tmp_path):
+    whole = arrays(6)
+    np.savez(tmp_path / "whole.npz", **whole)
+    table = tmp_path / "tool.csv"
+    ages = zip(whole["path"], whole["age_label"], strict=True)
+    table.write_text("path,age\n" + "".join(f"{path},{age}\n" for path, age in ages))
+    runs = [folds / f"fold{i}" for i in (2, 0, 3, 1)]
+    sides = {"folds": runs, "whole": [tmp_path / "whole.npz"], "tool": [table]}
+    figures = compare(sides, against="folds")
+    mae = fold_figures({run.name: run for run in runs})["over_faces"]["mae"]
+    assert figures["sides"]["folds"]["age"]["value"] == pytest.approx(mae)
+    assert figures["sides"]["folds"]["age"]["runs"] == [pytest.approx(mae)]
+    assert figures["sides"]["tool"]["age"]["value"] == 0
+    assert (figures["n"], figures["persons"]) == (400, 100)
+    with pytest.raises(UserError, match="not of the same faces"):
+        compare(sides | {"folds": runs[1:]})
 
 
 def one_line(capsys, monkeypatch, folder, *args):
@@ -122,6 +143,49 @@ def test_the_config_of_folds_has_five():
     runs = sweeps.read(file, from_file(file), {"train.steps": 7})
     assert list(runs) == [f"fold{i}" for i in range(5)]
     assert {of.data.folds for of in runs.values()} == {5}
+
+
+def test_the_benchmarks_splits_are_those_of_its_paper():
+    file = ROOT / "configs" / "benchmark.py"
+    runs = sweeps.read(file, from_file(file), {})
+    assert list(runs) == [f"split{i}" for i in range(5)]
+    for of in runs.values():
+        left = {*range(10)} - {*of.data.test_folds, *of.data.validation_folds}
+        assert (of.data.folds, len(left)) == (10, 6)
+    assert runs["split3"].data.to_dict().items() >= {"test_folds": (3, 4)}.items()
+
+
+# Leaves what a finished fold leaves, unless a file `fail` is there.
+STAND_IN = """
+import json, pathlib, shutil, sys
+results, folder, name = (*map(pathlib.Path, sys.argv[1:3]), sys.argv[3].removeprefix("--run="))
+if (results / "fail").exists() and name == "fold2": sys.exit("error: killed")
+run = folder / name
+shutil.copytree(results / name / "eval", run / "eval")
+run.joinpath("eval", "test.json").write_text('{"age": {}}')
+run.joinpath("checkpoints", "30").mkdir(parents=True)
+shutil.copy(results / f"{name}.json", run / "config.json")
+"""
+
+
+def test_a_sweep_that_is_resumed_half_way_ends_with_the_table(folds, tmp_path, capsys):
+    runs = sweeps.in_folds(tmp_path, get_config(), {}, 4)
+    for name, config in runs.items():
+        (folds / f"{name}.json").write_text(to_json(config))
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", STAND_IN, str(folds), str(out)]
+    (folds / "fail").touch()
+    assert run_sweep(runs, out, command) == 1
+    print_folds(runs, out)
+    assert "in 4 folds" not in capsys.readouterr().out
+    (folds / "fail").unlink()
+    assert run_sweep(runs, out, command) == 0
+    print_folds(runs, out)
+    told = capsys.readouterr().out
+    assert told.startswith(f"{out}: 4 runs, 3 of them done before")
+    expected = fold_table(fold_figures({name: folds / name for name in runs}))
+    assert told.endswith(f"\n\n{out}, {expected}\n")
+    assert "agejax compare" not in told
 
 
 @pytest.mark.parametrize("steps", counts(30, smoke=0)[1:])
