@@ -120,6 +120,8 @@ class Figures(TypedDict, total=False):
     persons: int | None
     curves: Mapping[str, Mapping[str, object]]
     thresholds: Mapping[str, Threshold]
+    equality: Mapping[str, Mapping[str, object]]
+    balanced: Mapping[str, Mapping[str, object] | None]
     data: Mapping[str, object]
     config: Mapping[str, object]
     versions: Mapping[str, str]

@@ -165,6 +165,8 @@ def _eval() -> dict[str, Any]:
         "batch_size": 256,
         # A CSV of `path` and other columns, such as race, for metrics by group
         "attributes": config_dict.placeholder(str),
+        # Kinds of groups to cross, such as "race*gender"; decade and gender are kinds, too
+        "cross": config_dict.placeholder(str),
         # Ages, in whole years, at which both errors are counted: read as older, and as younger
         "thresholds": (13, 16, 18, 21, 25),
     }

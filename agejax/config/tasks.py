@@ -64,6 +64,7 @@ _TAKEN = (
     *("step", "loss", "refused", "images_per_second", "input_wait", "validation", "n", "split"),
     *("left_out", "unreadable", "baseline", "data", "config", "versions", "uncalibrated"),
     *("calibration", "groups", "worst_to_mean", "interval_over", "persons", "curves", "thresholds"),
+    *("equality", "balanced"),
 )
 _AGE_SIGMA = 3.0  # years, over which the shares of ages are smoothed
 

@@ -44,9 +44,10 @@ from agejax.distributed.mesh import (
     put_whole,
 )
 from agejax.errors import UserError
-from agejax.evaluation.summary import baseline, evaluation_figures, label_counts
+from agejax.evaluation.summary import baseline, evaluation_figures, kinds_of, label_counts
 from agejax.evaluation.task_labels import groups_of, labelled
 from agejax.metrics.calibration import calibrated
+from agejax.metrics.crossed import crossed
 from agejax.steps.model_factory import abstract_model
 from agejax.steps.step import PredictStep
 from agejax.steps.step_factory import predict_step_of
@@ -153,6 +154,9 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
        "calibration": {"temperature", "widening", "n", "offset"}, applied to everything else,
        "groups": {"decade" | "gender" | COLUMN: {GROUP: {"n", "mae", "bias", "cs5", "coverage",
          "gender_accuracy"}}},
+       "equality": {KIND: {"cells", "p", "worst", "groups"}}, as in agejax.metrics.equality,
+       "balanced": {"sex_and_age", "years", "many", "medium", "few"}, as in
+         agejax.metrics.balanced,
        "worst_to_mean": {KIND: the MAE of its worst group of 30 faces or more over that of all},
        "interval_over": "persons" or "faces", "persons",
        "curves": {"age": {"by_age", "cumulative", "coverage", "risk"}, "gender": {"reliability",
@@ -195,6 +199,8 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         check_same_data(workdir, step, looked_at, allow=config.data.allow_changed)
     table = config.eval.attributes
     attributes = groups_of(faces, read_attributes(Path(table), faces.path) if table else None)
+    if config.eval.cross:  # fails before the faces are read
+        crossed(config.eval.cross, kinds_of(faces, attributes))
     raw, readable = read(faces)
     left_out, faces = everybody - len(faces), faces.where(readable)
     attributes = {name: column[readable] for name, column in attributes.items()}
@@ -205,7 +211,15 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
         "split": split,
         "left_out": None if train is None else left_out,
         "unreadable": int((~readable).sum()),
-        **evaluation_figures(raw, calibration, faces, attributes, tuple(config.eval.thresholds)),
+        **evaluation_figures(
+            raw,
+            calibration,
+            faces,
+            attributes,
+            tuple(config.eval.thresholds),
+            config.eval.cross,
+            train,
+        ),
         "baseline": baseline(train, faces),
         "data": {
             "about": dict(faces.about),

@@ -9,8 +9,11 @@ from agejax.data.faces import Faces
 from agejax.labels import median_age
 from agejax.metrics import calibration as calibrations
 from agejax.metrics import curves
+from agejax.metrics.balanced import balanced_figures
 from agejax.metrics.calibration import Calibration, age_interval
-from agejax.metrics.groups import Measure, by_group, decades, genders, worst_to_mean
+from agejax.metrics.crossed import crossed
+from agejax.metrics.equality import equality
+from agejax.metrics.groups import UNKNOWN, Measure, by_group, decades, genders, worst_to_mean
 from agejax.metrics.masked_sums import compute, metric_sums, off
 from agejax.metrics.reliability import expected_calibration_error, inside, risk_when_set_aside
 from agejax.metrics.thresholds import threshold_figures
@@ -93,6 +96,8 @@ def evaluation_figures(
     faces: Faces,
     attributes: Mapping[str, np.ndarray] | None = None,
     thresholds: Sequence[int] = (),
+    cross: str | None = None,
+    train: Faces | None = None,
 ) -> dict[str, Any]:
     """All metrics of an evaluation, as listed in `agejax.evaluation.evaluate.evaluate`.
 
@@ -102,19 +107,17 @@ def evaluation_figures(
       faces: the N faces.
       attributes: {kind: str [N]}, for metrics by group.
       thresholds: ages, in whole years, at which errors are counted.
+      cross: kinds of groups to cross, such as "race*gender".
+      train: the training faces, by whose ages shots are counted.
     """
     p = calibrations.calibrated(raw, calibration)
     measures = _measures(p, calibration, faces)
     by_face = faces.person is None
     people = np.arange(len(faces)) if faces.person is None else faces.person
-    age = faces.labels["age"]
-    kinds = {
-        "all": np.full(len(faces), "all"),
-        "decade": decades(age, faces.known["age"], faces.upto.get("age", age)),
-    }
-    if "gender" in faces.labels:
-        kinds["gender"] = genders(faces.labels["gender"], faces.known["gender"])
-    groups = by_group(measures, kinds | dict(attributes or {}), people)
+    kinds = kinds_of(faces, attributes)
+    crossing = crossed(cross, kinds) if cross else {}
+    everybody = {"all": np.full(len(faces), "all")}
+    groups = by_group(measures, everybody | kinds | crossing, people)
     whole = groups.pop("all")["all"]
     figures: dict[str, Any] = score(p, faces)
     uncalibrated = score(raw, faces)
@@ -143,10 +146,39 @@ def evaluation_figures(
             **_curves(p, calibration, faces, people),
             "uncalibrated": _honesty(raw, faces, people),
         },
-        "thresholds": _thresholds(
-            p, faces, kinds | dict(attributes or {}), thresholds, calibration.challenge
-        ),
+        "equality": equality(*measures["mae"], kinds | crossing, people),
+        "balanced": _balanced(measures["mae"][0], faces, kinds, people, train),
+        "thresholds": _thresholds(p, faces, kinds, thresholds, calibration.challenge),
     }
+
+
+def kinds_of(
+    faces: Faces, attributes: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """{kind: str [N]}: decades, genders and the attributes, by which faces are grouped."""
+    age = faces.labels["age"]
+    kinds = {"decade": decades(age, faces.known["age"], faces.upto.get("age", age))}
+    if "gender" in faces.labels:
+        kinds["gender"] = genders(faces.labels["gender"], faces.known["gender"])
+    return kinds | dict(attributes or {})
+
+
+def _balanced(
+    error: np.ndarray,
+    faces: Faces,
+    kinds: Mapping[str, np.ndarray],
+    people: np.ndarray,
+    train: Faces | None,
+) -> dict[str, Any]:
+    """The means over cells of faces of exact age; {} if there are none."""
+    age = faces.labels["age"]
+    rows = faces.known["age"] & (age == faces.upto.get("age", age))
+    if not rows.any():
+        return {}
+    seen = None if train is None else np.bincount(train.labels["age"][train.known["age"]])
+    unknown = np.full(len(faces), UNKNOWN)
+    gender = kinds.get("gender", unknown)
+    return balanced_figures(error[rows], age[rows], gender[rows], people[rows], seen)
 
 
 def _thresholds(
@@ -160,7 +192,7 @@ def _thresholds(
     known = faces.known["age"]
     if not known.any():
         return {}
-    groups = {kind: of[known] for kind, of in kinds.items() if kind not in ("all", "decade")}
+    groups = {kind: of[known] for kind, of in kinds.items() if kind != "decade"}
     ages = p["age"][known], *_known_range(faces, "age")
     return threshold_figures(*ages, groups, thresholds, challenge)
 
@@ -197,6 +229,7 @@ def _curves(
             low, median, high = age_interval(exact, calibration.widening.get("age", 0.0))
             error, uncertainty = off(median, *_known_range(faces, task)), high - low
             found[task]["by_age"] = curves.error_by_age(error, label, who)
+            found[task]["by_year"] = curves.error_by_year(error, label, who)
             found[task]["cumulative"] = curves.cumulative_score(error, who)
             loss = np.abs(error)
         else:

@@ -45,6 +45,7 @@ def _age(figures: dict[str, Any]) -> Iterator[str]:
             f"{before['age']['interval']['coverage']:.1%}, "
             f"{before['age']['interval']['width']:.1f})"
         )
+    yield from _balanced(figures.get("balanced", {}))
     aside = age["mae_when_set_aside"]
     yield (
         f"  certain   MAE {', '.join(f'{value:.2f}' for value in aside.values())} without the "
@@ -71,6 +72,7 @@ def _groups(figures: dict[str, Any]) -> Iterator[str]:
         ratio = figures["worst_to_mean"][kind]
         worst = f": the worst has {ratio:.2f} times the MAE of all" if ratio else ""
         yield f"  by {kind}{worst}"
+        yield from _equality(figures.get("equality", {}).get(kind))
         for name, of in groups.items():
             interval = _ci(of["mae_interval"], 2).removeprefix("95%: ")
             shares = "".join(f"{_percent(of[key])}" for key in ("cs5", "coverage"))
@@ -79,6 +81,39 @@ def _groups(figures: dict[str, Any]) -> Iterator[str]:
                 f"  {interval:16}{_years(of['bias'], '+')}{shares}"
                 f"{_percent(of.get('gender_accuracy'))}"
             )
+
+
+def _balanced(balanced: dict[str, Any]) -> Iterator[str]:
+    if not balanced:
+        return
+    cells, years = balanced["sex_and_age"], balanced["years"]
+    said = f"MAE {_or_dash(years['mae'], '.2f')} over single years ({_ci(years['interval'], 2)})"
+    if cells["cells"]:
+        said += f", {cells['mae']:.2f} over {cells['cells']} cells of sex and age"
+    yield f"  balanced  {said}"
+    shots = [
+        f"{name}-shot {of['mae']:.2f} ({of['n']:,} faces)"
+        for name in ("many", "medium", "few")
+        if (of := balanced[name]) and of["n"]
+    ]
+    if shots:
+        yield f"            by training faces of the age: {', '.join(shots)}"
+
+
+def _equality(of: dict[str, Any] | None) -> Iterator[str]:
+    """The worst group, and whether chance alone makes groups so unlike."""
+    if not of or of["cells"] < 2 or of["p"] is None:
+        return
+    worst = of["worst"]
+    interval = _ci(worst["simultaneous"], 2).removeprefix("95%: ")
+    yield (
+        f"    equal MAE in {of['cells']} groups: p {_p(of['p'])}, corrected; worst "
+        f"{worst['group'][:30]}, {interval} for all groups"
+    )
+
+
+def _p(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "below 0.001"
 
 
 def _ci(interval: list[float] | None, digits: int, scale: float = 1) -> str:

@@ -44,6 +44,18 @@ def error_by_age(error: np.ndarray, age: np.ndarray, people: np.ndarray, years: 
     }
 
 
+def error_by_year(error: np.ndarray, age: np.ndarray, people: np.ndarray) -> Curve:
+    """MAE and bias of each single year of age that has faces; takes what `error_by_age` does."""
+    years = np.unique(age)
+    members = age[:, None] == years
+    return {
+        "age": years.tolist(),
+        "n": members.sum(0).tolist(),
+        **_means("mae", np.abs(error)[:, None], members, people),
+        **_means("bias", error[:, None], members, people),
+    }
+
+
 def within(error: np.ndarray, most: int = 20) -> np.ndarray:
     """float [N] years -> bool [N, most + 1]: whether an error is at most 0, 1, ... `most` years."""
     return np.abs(error)[:, None] <= np.arange(most + 1) + SLACK

@@ -67,6 +67,25 @@ def bias_by_age(curve: Curve) -> Markup:
     )
 
 
+def bias_by_year(curve: Curve) -> Markup:
+    """Mean of predicted minus true age, by single year of true age."""
+    rows = zip(curve["age"], curve["n"], curve["bias"], strict=True)
+    return chart(
+        _AGE,
+        axis_around("predicted minus true, years", _ends(curve["bias_interval"]), curve["bias"]),
+        line([0, 100], [0, 0], "muted", dashed=True),
+        whiskers(curve["age"], curve["bias_interval"]),
+        dots(
+            curve["age"],
+            curve["bias"],
+            radius=2.5,
+            tips=[f"{age} years: {bias:+.2f} years, {n:,} faces" for age, n, bias in rows],
+        ),
+        keys=[("a", "bias of a single year, 95% interval"), ("muted", "none")],
+        alt="Mean of predicted minus true age, by single year of true age.",
+    )
+
+
 def predicted_against_true(predicted: np.ndarray, age: np.ndarray) -> Markup:
     """2-D histogram of the predicted age, float [N] years, and the true age, int [N]."""
     edges = np.arange(-0.5, 102, 2)

@@ -26,7 +26,7 @@ from agejax.utils.plain_names import check_split
 _LARGEST = 1e15  # larger numbers are not drawn
 _NEEDED = {
     *("calibration", "groups", "worst_to_mean", "curves", "baseline", "data", "versions"),
-    "thresholds",
+    *("thresholds", "equality", "balanced"),
 }
 
 

@@ -15,7 +15,12 @@ _COLUMNS = {
 
 
 def group_table(
-    kind: str, groups: Mapping[str, Mapping[str, Any]], ratio: float | None, top: float, mae: float
+    kind: str,
+    groups: Mapping[str, Mapping[str, Any]],
+    ratio: float | None,
+    top: float,
+    mae: float,
+    equal: Mapping[str, Any] | None = None,
 ) -> Markup:
     """A table of the groups of one kind.
 
@@ -25,6 +30,7 @@ def group_table(
       ratio: the worst group's MAE over the overall MAE; None if no group is large enough.
       top: the MAE at the end of the scale, years.
       mae: the overall MAE, years.
+      equal: the test of equality, as `agejax.metrics.equality.equality` gives it.
     """
     names = _COLUMNS | {
         key: (key.replace("_accuracy", " acc."), "{:.1%}")
@@ -48,7 +54,7 @@ def group_table(
     return el(
         "div",
         el("h3", f"By {kind}"),
-        el("p", worst, class_="verdict"),
+        el("p", worst + _equality(equal), class_="verdict"),
         el(
             "table",
             el("thead", el("tr", head)),
@@ -56,6 +62,19 @@ def group_table(
             class_="groups",
         ),
     )
+
+
+def _equality(of: Mapping[str, Any] | None) -> str:
+    if not of or of["cells"] < 2 or of["p"] is None:
+        return ""
+    worst, p = of["worst"], of["p"]
+    said = f" That the MAE is equal in the {of['cells']} groups has a p value of "
+    said += "below 0.001" if p < 0.001 else f"{p:.3f}"
+    said += ", corrected for their number."
+    if ends := worst["simultaneous"]:
+        said += f" The worst is {worst['group']}, {worst['mae']:.2f} years; "
+        said += "{:.2f} to {:.2f} with 95% confidence for all groups together.".format(*ends)
+    return said
 
 
 def scale_of(kinds: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agejax.reports import charts
+from agejax.reports.balanced import balanced_table
 from agejax.reports.evaluation import Evaluation
 from agejax.reports.faces import gallery, worth_a_look
 from agejax.reports.groups import group_table, scale_of
@@ -43,8 +44,11 @@ def groups(figures: Mapping[str, Any]) -> Section:
         f"is the overall MAE, {mae:.2f} years. With many groups, some look bad by chance: only an "
         "interval that does not touch the line indicates a difference.",
     )
-    tables = (group_table(kind, of, ratios[kind], top, mae) for kind, of in kinds.items())
-    return Section("Groups", join(intro, tables))
+    tests = figures["equality"]
+    tables = (
+        group_table(kind, of, ratios[kind], top, mae, tests.get(kind)) for kind, of in kinds.items()
+    )
+    return Section("Groups", join(intro, balanced_table(figures["balanced"]), tables))
 
 
 def faces(evaluation: Evaluation, pictures: Mapping[str, str], count: int) -> Section:

@@ -15,7 +15,8 @@ _RANGE = {"low": ("from", "{}"), "high": ("to", "{}"), "n": ("faces", "{:,}")}
 def ages(evaluation: Evaluation) -> Section:
     """Age: error, bias, calibration and risk."""
     figures = evaluation.figures
-    drawn = [*_errors(evaluation), *_cumulative_and_bias(figures), *_uncertainty(figures)]
+    drawn = [*_errors(evaluation), *_cumulative_and_bias(figures), *_by_year(figures)]
+    drawn += _uncertainty(figures)
     return Section("Age", el("div", drawn, class_="figures"))
 
 
@@ -61,6 +62,18 @@ def _cumulative_and_bias(figures: Mapping[str, Any]) -> Iterator[Markup]:
         f"Bias: predicted minus true age, {_intervals(figures)}. A decrease from left to right "
         "shows the regression to the mean of an uncertain model.",
         table_of(curves["by_age"], _RANGE | bias),
+    )
+
+
+def _by_year(figures: Mapping[str, Any]) -> Iterator[Markup]:
+    curve = figures["curves"]["age"]["by_year"]
+    columns = {"age": ("age", "{}"), "n": ("faces", "{:,}"), "bias": ("bias", "{:+.2f}")}
+    columns |= {"bias_interval": ("95%", "{:+.2f}"), "mae": ("MAE", "{:.2f}")}
+    yield figure(
+        charts.bias_by_year(curve),
+        f"Bias by single year of true age, {_intervals(figures)}. A year of few faces, or of one "
+        "person, has a wide interval or none.",
+        table_of(curve, columns),
     )
 
 

@@ -68,6 +68,7 @@ def test_it_evaluates_to_the_same_metrics(old_run, here):
     same = ("n", "step", "split", "left_out", "unreadable", "age", "gender", "uncalibrated")
     same += ("calibration", "groups", "worst_to_mean", "persons", "curves", "baseline")
     now = json.loads(json.dumps(now))  # with lists in place of tuples
+    del now["curves"]["age"]["by_year"]  # which that version did not have
     ours, theirs = (numbers({key: of[key] for key in same}) for of in (now, before))
     assert ours.keys() == theirs.keys()
     np.testing.assert_allclose([*ours.values()], [*theirs.values()], **ROUNDING)

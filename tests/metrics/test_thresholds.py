@@ -13,7 +13,8 @@ from agejax.metrics.thresholds import at_least, threshold_figures, whole_years
 from tests import synthetic
 from tests.conftest import ROOT
 
-KEPT = ROOT / "benchmarks" / "results" / "ensemble-1.npz"
+ALL = (13, 16, 18, 21, 25)
+KEPT = ROOT / "benchmarks" / "results" / "six-even.npz"
 
 
 @pytest.mark.parametrize(("count", "n"), [(0, 1), (1, 1), (0, 37), (10, 37), (36, 37), (3, 5000)])
@@ -30,9 +31,9 @@ def test_of_no_faces_nothing_is_known():
 def test_the_table_of_the_kept_predictions_is_that_of_ten_lines():
     with np.load(KEPT) as file:
         p, age, sex = (file[k] for k in ("age_probabilities", "age_label", "gender_label"))
-    figures = threshold_figures(p, age, age, {"gender": np.array(["F", "M"])[sex]}, (13, 18, 25))
+    figures = threshold_figures(p, age, age, {"gender": np.array(["F", "M"])[sex]}, ALL)
     exact = p.astype(float) / p.astype(float).sum(1, keepdims=True)
-    for t in (13, 18, 25):
+    for t in ALL:
         over = exact[:, t:].sum(1) >= 0.5  # is read as t or older
         for rows, cell in [
             (np.ones(len(age), bool), figures[str(t)]),
@@ -45,6 +46,13 @@ def test_the_table_of_the_kept_predictions_is_that_of_ten_lines():
                 found = cell[name]
                 assert (found["n"], found["passed" if name == "under" else "challenged"]) == (n, k)
                 assert (found["low"], found["high"]) == pytest.approx((low, high))
+        for name, found in figures[str(t)]["bands"].items():
+            first, last = (int(end) for end in (name.replace("+", "-100")).split("-"))
+            rows, key = (age >= first) & (age <= last), "passed" if last < t else "challenged"
+            k = (rows & (over if last < t else ~over)).sum()
+            assert (found["n"], found[key]) == (rows.sum(), k)
+            low, high = binomtest(k, rows.sum()).proportion_ci(0.95, "exact")
+            assert (found["low"], found["high"]) == pytest.approx((low, high))
     teens = figures["18"]["bands"]["13-17"]
     assert (teens["n"], teens["passed"], teens["judged"]) == (37, 10, True)
 
