@@ -13,6 +13,8 @@ from agejax.losses.row_losses import cross_entropy, l1, label_distribution, mean
 from agejax.models.heads import Coral, OrdinalCNN, Regression, Softmax
 from agejax.training.loop import train
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 OLD = {"age": {"classes": 101, "weight": 1.0}, "gender": {"classes": 2, "weight": 1.0}}
 
 
