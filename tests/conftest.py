@@ -4,6 +4,7 @@ What a user has not set is not set here either: no trust, no fake devices. What 
 devices is in tests/four_devices.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -92,24 +93,49 @@ def tiny(archives, built):
 
 @pytest.fixture(scope="session")
 def run(archives, built, tmp_path_factory) -> Path:
-    """The folder of a finished tiny run."""
+    """The folder of a finished tiny run, each worker's own copy of it: tests evaluate it anew."""
+    from agejax.checkpoints.own_data import remember
     from agejax.training.loop import train
     from tests.tiny import get_config
 
     config = get_config()
     config.data.update(manual_dir=str(archives), data_dir=str(built))
+
+    def trained(folder):
+        with _compilation(quick=_QUICK):  # whichever module asks first
+            train(config, folder / "tiny")
+
+    made = made_once(tmp_path_factory, "trained", trained)
+    remember(config)
     workdir = tmp_path_factory.mktemp("runs") / "tiny"
-    train(config, workdir)
-    return workdir
+    return shutil.copytree(made / "tiny", workdir)
+
+
+_QUICK = jax.config.read("jax_disable_most_optimizations")
+
+
+@contextlib.contextmanager
+def _compilation(*, quick: bool):
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", quick)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="module")
 def quick_compilation():
     """Programs compile in half the time and run slower: for tests of what a program computes."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    with _compilation(quick=True):
+        yield
+
+
+@pytest.fixture
+def compiled_as_the_run():
+    """In a module that compiles quickly: for a test that compares with the bits of `run`."""
+    with _compilation(quick=_QUICK):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ from agejax.training import loop
 from agejax.utils.notes import note, printed, warn
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture
 def place(run, archives, built, tmp_path, monkeypatch):

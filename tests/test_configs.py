@@ -9,7 +9,7 @@ from tests.data.tables.conftest import jpeg
 
 SMALL = ("data.size=32", "data.margin=0.4", "train.batch_size=8", "eval.batch_size=8")
 SMALL += ("train.steps=2", "train.eval_every=2", "optim.warmup_steps=1")
-NARROW = ("model.args.widths=(8,8)", "model.args.depths=(1,1)")
+NARROW = ("model.args.widths=(8,)", "model.args.depths=(1,)")
 
 
 def settings(values):
@@ -99,7 +99,7 @@ def test_a_trunk_of_ones_own_is_evaluated_and_swept_by_its_config(start, places,
         "from pathlib import Path\n"
         "from agejax import config\n"
         "def get_config(): return config.from_file(Path('configs/own_trunk.py'))\n"
-        "def get_sweep(): yield 'one', {'seed': 1}\n"
+        "def get_sweep(): yield 'one', {'train.log_every': 1}\n"
     )
     argv = (f"--config={file}", f"--workdir={tmp_path / 'runs'}", *changes, "--run=one")
     code, out, err = start(*argv)

@@ -1,6 +1,7 @@
 """Who may import whom, and what a plain import costs."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,12 @@ def parts():
     return found
 
 
+@functools.cache
 def imports(file):
+    return tuple(_imports(file))
+
+
+def _imports(file):
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

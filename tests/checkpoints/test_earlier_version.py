@@ -22,6 +22,8 @@ from agejax.optim import cosine
 from agejax.training.loop import train
 from tests.runs import leaves
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 SAVED = Path(__file__).parent.parent / "saved_runs"
 ROUNDING = {"rtol": 1e-5, "atol": 1e-5}
 

@@ -15,6 +15,8 @@ from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate
 from agejax.metrics.calibration import Calibration, age_interval
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture
 def old(run, tmp_path):

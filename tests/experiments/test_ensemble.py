@@ -32,6 +32,8 @@ from tests.commands import agejax_command
 from tests.experiments.test_recalibrate import good
 from tests.tiny import get_config
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture(scope="module")
 def other(archives, built, tmp_path_factory):

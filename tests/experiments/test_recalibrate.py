@@ -24,6 +24,8 @@ from agejax.steps.step_factory import predict_step_of
 from agejax.training.loop import train
 from tests.commands import agejax_command
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture
 def calibrate(capsys, monkeypatch):

@@ -21,6 +21,8 @@ from agejax.training.loop import train
 from tests.commands import agejax_command
 from tests.config.test_tasks import with_age
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def own_loss(logits, label):
     return -logits[:, 0] * (label == 0)

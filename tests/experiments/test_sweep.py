@@ -148,7 +148,8 @@ def test_a_run_ends_with_a_sweep_that_is_killed(tmp_path):
     assert not at_work(tmp_path / "up")
 
 
-def test_as_a_person_starts_it(launch, archives, built, tmp_path):
+def test_as_a_person_starts_it(launch, archives, built, tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")  # no figure counts
     data = (f"--config.data.manual_dir={archives}", f"--config.data.data_dir={built}")
 
     def sweep(*args):

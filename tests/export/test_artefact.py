@@ -21,6 +21,8 @@ pytest.importorskip("flatbuffers", reason="needs the extra stablehlo")
 
 from agejax.exporters import onnx_file, stablehlo  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture
 def export(capsys, monkeypatch):

@@ -14,6 +14,8 @@ from agejax.steps.model_factory import make_model
 from agejax.training.loop import train
 from tests.runs import leaves
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 class Dense(nnx.Module):
     """A trunk that is quick to train, and has published weights."""

@@ -12,6 +12,8 @@ from agejax.models.multitask import per_image
 from agejax.pretrained.start_from import start_from_pretrained
 from agejax.steps.model_factory import make_model
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def start(config, path):
     config.model.pretrained = str(path)

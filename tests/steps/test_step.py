@@ -19,6 +19,7 @@ from agejax.types import weights_of
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 TASKS = {"age": 1.0, "gender": 1.0}
+SCHEDULE = 30
 
 
 class Linear(nnx.Module):
@@ -58,7 +59,8 @@ def batch(n=16, seed=0):
 
 def trained(model, steps=3, mesh=None, optim=None, **options):
     graph, weights = split_model(model)
-    optimizer = make_optimizer(steps=steps, learning_rate=1e-2, **(optim or {}))
+    # One schedule for all, or each number of steps would be a program of its own.
+    optimizer = make_optimizer(steps=SCHEDULE, learning_rate=1e-2, **(optim or {}))
     step = make_train_step(graph, optimizer, task_weights=TASKS, seed=1, **options)
     state = init_state(graph, weights, optimizer, ema=options.get("ema", 0) > 0)
     put = functools.partial(put_batch, mesh) if mesh else lambda b: b
@@ -99,7 +101,7 @@ def test_the_loss_of_mixed_faces_asks_for_both_labels():
     plain = {}
     for name, other in (("own", faces), ("before", before)):
         graph, weights = split_model(linear_model())
-        optimizer = make_optimizer(steps=1, learning_rate=1e-2)
+        optimizer = make_optimizer(steps=SCHEDULE, learning_rate=1e-2)
         step = make_train_step(graph, optimizer, task_weights=TASKS, seed=1)
         state = init_state(graph, weights, optimizer, ema=False)
         plain[name] = float(step(state, other | {"image": faces["image"]})[1])
@@ -180,7 +182,7 @@ def several_a_call(mesh):
     """Checks that steps in calls of three are those of calls of one."""
     options = {"augment": functools.partial(augment, shift=0.1), "ema": 0.9}
     graph, weights = split_model(small_model(dropout=0.3))
-    optimizer = make_optimizer(steps=6, learning_rate=1e-2)
+    optimizer = make_optimizer(steps=SCHEDULE, learning_rate=1e-2)
     one, losses = trained(small_model(dropout=0.3), steps=6, mesh=mesh, **options)
     step = make_train_step(
         graph, optimizer, task_weights=TASKS, seed=1, steps_per_call=3, **options

@@ -26,6 +26,8 @@ from examples.mixer import Mixer
 from tests.runs import assert_identical, metrics
 from tests.tiny import get_config
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
@@ -68,6 +70,7 @@ def on(path):
     return config
 
 
+@pytest.mark.usefixtures("compiled_as_the_run")
 def test_a_table_of_the_built_records_trains_to_the_same_bits(run, exported, tmp_path):
     shuffled = exported.read_text().splitlines()
     mixed = exported.with_name("mixed.csv")
