@@ -8,8 +8,8 @@ from agejax.evaluation.threshold_table import threshold_lines
 
 def table(figures: dict[str, Any]) -> str:
     """The metrics of `agejax.evaluation.evaluate.evaluate` as a small table."""
-    lines = [*_whole(figures), *_groups(figures), *threshold_lines(figures.get("thresholds", {}))]
-    return "\n".join(lines)
+    at_ages = threshold_lines(figures.get("thresholds", {}), whole=True)
+    return "\n".join([*_whole(figures), *_groups(figures), *at_ages])
 
 
 def _whole(figures: dict[str, Any]) -> Iterator[str]:

@@ -8,8 +8,15 @@ from agejax.metrics.groups import FEW
 _SIDES = {"under": "passed", "over": "challenged"}
 
 
-def threshold_lines(thresholds: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """The lines of `agejax.metrics.thresholds.threshold_figures`; none if it is empty."""
+def threshold_lines(
+    thresholds: Mapping[str, Mapping[str, Any]], *, whole: bool = False
+) -> Iterator[str]:
+    """The lines of `agejax.metrics.thresholds.threshold_figures`; none if it is empty.
+
+    Args:
+      thresholds: the figures.
+      whole: one line for each threshold, of all faces, and those of the run's own limits.
+    """
     if not thresholds:
         return
     yield (
@@ -18,23 +25,30 @@ def threshold_lines(thresholds: Mapping[str, Mapping[str, Any]]) -> Iterator[str
     )
     for t, of in thresholds.items():
         yield _line(f"  {t}", of["under"], of["over"])
-        for name, side in _nearest(of["bands"]):
-            under, over = (side if key in side else None for key in _SIDES.values())
-            yield _line(f"    {name}", under, over)
-        for groups in of["groups"].values():
-            for name, both in groups.items():
-                if both["under"]["n"] + both["over"]["n"]:
-                    yield _line(f"    {name[:18]}", both["under"], both["over"])
-        probability = of["probability"]
-        if probability["n"]:
-            yield (
-                f"    P(age >= {t}): mean {probability['mean']:.1%}, of {probability['share']:.1%} "
-                f"true; calibration error {probability['ece']:.1%}, "
-                f"Brier {probability['brier']:.4f}"
-            )
+        yield from () if whole else _parts(t, of)
         for name, at in _kept(of):
             yield _line(f"    {name}", at["under"], at["over"])
+    if whole:
+        yield "  by age band and group: `agejax thresholds`, and the report"
     yield f"  cells of under {FEW} faces are not judged; see docs/thresholds.md for what is counted"
+
+
+def _parts(t: str, of: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of age bands, groups and the probability."""
+    for name, side in _nearest(of["bands"]):
+        under, over = (side if key in side else None for key in _SIDES.values())
+        yield _line(f"    {name}", under, over)
+    for groups in of["groups"].values():
+        for name, both in groups.items():
+            if both["under"]["n"] + both["over"]["n"]:
+                yield _line(f"    {name[:18]}", both["under"], both["over"])
+    probability = of["probability"]
+    if probability["n"]:
+        yield (
+            f"    P(age >= {t}): mean {probability['mean']:.1%}, of {probability['share']:.1%} "
+            f"true; calibration error {probability['ece']:.1%}, "
+            f"Brier {probability['brier']:.4f}"
+        )
 
 
 def _kept(of: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
