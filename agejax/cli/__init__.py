@@ -14,6 +14,7 @@ from agejax.cli import (
     import_,
     margin,
     pack,
+    plant,
     predict,
     repeat,
     report,
@@ -42,6 +43,7 @@ _COMMANDS = (
     import_,
     pack,
     margin,
+    plant,
 )
 
 
