@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from agejax.data.faces import UNKNOWN, Faces
+from agejax.data.faces import Faces
+from agejax.data.joined import joined
 from agejax.errors import NoSuchSplit, UserError
 from agejax.utils.import_by_name import resolve
 
@@ -74,41 +75,14 @@ def _those_that_have(split: str, sets: Mapping[str, Mapping[str, Any]]) -> dict[
 def _joined(parts: Mapping[str, Faces]) -> Faces:
     """The faces of all parts, sorted by "NAME/PATH"."""
     parts = dict(sorted(parts.items(), key=lambda part: f"{part[0]}/"))
-    starts = np.cumsum([0, *(len(part) for part in parts.values())])
-    members = list(parts.values())
-
-    def read(rows: np.ndarray) -> list[bytes]:
-        which = np.searchsorted(starts, rows, "right") - 1
-        images: list[bytes] = [b""] * len(rows)
-        for i in np.unique(which):
-            here = np.flatnonzero(which == i)
-            of_set = members[i].rows[rows[here] - starts[i]]
-            for place, image in zip(here, members[i].read(of_set), strict=True):
-                images[place] = image
-        return images
-
-    def joined(kind: str, nothing: Callable[[Faces, str], np.ndarray]) -> dict[str, np.ndarray]:
-        names = sorted({name for part in members for name in getattr(part, kind)})
-        column = lambda part, name: getattr(part, kind).get(name)
-        pick = lambda part, name: (
-            nothing(part, name) if column(part, name) is None else column(part, name)
-        )
-        return {name: np.concatenate([pick(part, name) for part in members]) for name in names}
-
-    zeros = lambda part, _: np.zeros(len(part), np.int32)
-    sets = np.repeat(list(parts), [len(part) for part in members])
-    attributes = joined("attributes", lambda part, _: np.full(len(part), UNKNOWN))
+    faces = joined(list(parts.values()), [_people(name, part) for name, part in parts.items()])
+    sets = np.repeat(list(parts), [len(part) for part in parts.values()])
+    attributes = dict(faces.attributes)
     if "set" in attributes:  # a column of the sets themselves
         attributes["set (column)"] = attributes.pop("set")
-    return Faces(
+    return dataclasses.replace(
+        faces,
         path=np.concatenate([np.char.add(f"{name}/", part.path) for name, part in parts.items()]),
-        labels=joined("labels", zeros),
-        known=joined("known", lambda part, _: np.zeros(len(part), bool)),
-        sha256=np.concatenate([part.sha256 for part in members]),
-        read=read,
-        rows=np.arange(starts[-1]),
-        person=np.concatenate([_people(name, part) for name, part in parts.items()]),
-        upto=joined("upto", lambda part, name: part.labels.get(name, zeros(part, name))),
         attributes=attributes | {"set": sets},
     )
 

@@ -25,7 +25,7 @@ def assign(given: np.ndarray, person: np.ndarray, sha256: np.ndarray) -> np.ndar
     Returns:
       str [N], "train", "validation" or "test".
     """
-    groups, keys = _together(person, sha256)
+    groups, keys = together(person, sha256)
     tenths = np.array([SPLITS.index(_by_hash(key)) for key in keys], np.int8)
     order = {name: i for i, name in enumerate(SPLITS)} | {"": len(SPLITS)}
     own = np.array([order[name] for name in given.tolist()], np.int8)
@@ -41,7 +41,7 @@ def _by_hash(key: str) -> str:
     return split_of(hashlib.sha256(key.encode()).hexdigest()[:16])
 
 
-def _together(person: np.ndarray, sha256: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def together(person: np.ndarray, sha256: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """int [N], the group of each face, and a key for each group, independent of row order."""
     named = np.char.str_len(person) > 0
     people, who = np.unique(person[named], return_inverse=True)
