@@ -29,6 +29,7 @@ ORDER = (
     ("experiments",),
     ("inference",),
     ("reports",),
+    ("audit",),
     ("exporters",),
     ("api",),
     ("serve",),

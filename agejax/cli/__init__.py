@@ -3,6 +3,7 @@
 import sys
 
 from agejax.cli import (
+    audit,
     calibrate,
     check,
     compare,
@@ -43,6 +44,7 @@ _COMMANDS = (
     import_,
     pack,
     margin,
+    audit,
     plant,
 )
 
