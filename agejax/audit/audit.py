@@ -91,7 +91,7 @@ def audit(faces: Faces, features: Features, seed: int = 0) -> Audit:
     for task, of in labels.items():
         noise = fit_noise(predicted[task], of)
         p = tempered(predicted[task], noise.temperature)
-        told = suspicion.with_same_image(p, of, noise, image)
+        told = suspicion.with_same_image(p, of, noise, image, person)
         if task == "gender":
             told = suspicion.with_same_person(told, of, noise, person)
         tasks[task] = Task(of, p, noise, suspicion.p_wrong(told, of, noise, twice))

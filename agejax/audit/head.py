@@ -52,6 +52,10 @@ def out_of_fold(
     for name in bar(names, desc="predicting folds", unit="fold", leave=False):
         here = fold == name
         counts = {t: jnp.asarray(of.known & ~here, jnp.float32) for t, of in labels.items()}
+        if not any(of.any() for of in counts.values()):  # nothing to learn from: as is common
+            for task, of in labels.items():
+                found[task][here] = of.common
+            continue
         p = jax.device_get(_fitted(given, rows, counts, jax.random.key(seed, impl=_RANDOM)))
         for task, of in p.items():
             found[task][here] = of[here]

@@ -41,21 +41,32 @@ def p_wrong(p: np.ndarray, labels: Labels, noise: Noise, twice: np.ndarray) -> n
     return np.where(labels.known, wrong * np.clip(1 - around, 0, 1) / (wrong + (1 - rate) * own), 0)
 
 
-def with_same_image(p: np.ndarray, labels: Labels, noise: Noise, image: np.ndarray) -> np.ndarray:
+def with_same_image(
+    p: np.ndarray, labels: Labels, noise: Noise, image: np.ndarray, person: np.ndarray
+) -> np.ndarray:
     """[N, classes]: predictions, with the labels of other rows of the same image.
+
+    Rows that give one person the same label are copies of each other, and count once.
 
     Args:
       p: [N, classes], calibrated.
       labels: their labels.
       noise: as fitted.
       image: int [N], equal for rows of the same image.
+      person: int [N].
     """
     found = p.copy()
     for rows in groups(image):
         together = p[rows].mean(0)
-        said = np.stack([_said(labels, i, noise, p.shape[1]) for i in rows])
-        for k, i in enumerate(rows):
-            others = np.delete(said, k, axis=0).sum(0)
+        key = np.stack([person[rows], labels.first[rows], labels.last[rows]], axis=1)
+        copies = np.unique(key, axis=0, return_inverse=True)[1].reshape(-1)
+        said = {
+            int(copy): _said(labels, i, noise, p.shape[1])
+            for copy, i in zip(copies, rows, strict=True)
+        }
+        total = np.sum(list(said.values()), axis=0)
+        for copy, i in zip(copies, rows, strict=True):
+            others = total - said[int(copy)]
             found[i] = _normalised(together * np.exp(others - others.max()))
     return found
 

@@ -4,7 +4,7 @@ from agejax.audit.duplicates import same_images
 from agejax.audit.folds import assign_folds
 from agejax.audit.labels import Labels, mass
 from agejax.audit.noise import Noise, fit_noise
-from agejax.audit.suspicion import p_wrong
+from agejax.audit.suspicion import p_wrong, with_same_image
 from tests import synthetic
 
 
@@ -71,3 +71,20 @@ def test_images_that_are_saved_again_are_the_same():
     assert image[70] == image[3]
     assert image[60] == image[9]
     assert len(np.unique(image)) == 78
+
+
+def test_copies_of_a_label_count_once():
+    p = np.full((4, 101), 1 / 101)
+    label, every = np.array([30, 40, 40, 40]), np.ones(4, bool)
+    flat = np.full(101, 1 / 101)
+    labels, image = Labels(label, label, every, flat, flat), np.zeros(4, int)
+    wrong = lambda person: p_wrong(
+        with_same_image(p, labels, Noise(0.1, 1.0), image, np.array(person)),
+        labels,
+        Noise(0.1, 1.0),
+        np.zeros(4),
+    )
+    copies, apart = wrong([0, 1, 1, 1]), wrong([0, 1, 2, 3])
+    np.testing.assert_allclose(copies[0], copies[1])
+    assert apart[0] > copies[0]
+    assert apart[1] < 0.1 < apart[0]
