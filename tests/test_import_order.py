@@ -30,6 +30,7 @@ ORDER = (
     ("experiments",),
     ("inference",),
     ("reports",),
+    ("audit",),
     ("exporters",),
     ("api",),
     ("serve",),

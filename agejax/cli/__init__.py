@@ -3,6 +3,7 @@
 import sys
 
 from agejax.cli import (
+    audit,
     calibrate,
     check,
     compare,
@@ -15,6 +16,7 @@ from agejax.cli import (
     import_,
     margin,
     pack,
+    plant,
     predict,
     repeat,
     report,
@@ -46,6 +48,8 @@ _COMMANDS = (
     import_,
     pack,
     margin,
+    audit,
+    plant,
 )
 
 

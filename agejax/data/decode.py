@@ -81,6 +81,12 @@ def squeezed(pixels: np.ndarray, size: int) -> np.ndarray:
     return _resized(np.ascontiguousarray(pixels), size)
 
 
+def grey(pixels: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [h, w, 3] pixels -> uint8 [side, side], the mean brightness of each area."""
+    whole = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA)
+
+
 def shape_of(data: bytes) -> tuple[int, int]:
     """Height and width, in pixels, of an image turned upright; only its header is read.
 

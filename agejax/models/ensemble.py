@@ -26,7 +26,15 @@ class Ensemble(nnx.Module):
 
     def __call__(self, image: jax.Array, key: Key = None) -> dict[str, Logits]:
         """[B, H, W, 3], RGB in 0..255 -> {member: its logits}."""
-        return {name: member(image, key) for name, member in self.members.items()}
+        return self.logits(self.features(image, key))
+
+    def features(self, image: jax.Array, key: Key = None) -> dict[str, jax.Array]:
+        """[B, H, W, 3] -> {member: the features of its trunk [B, F]}."""
+        return {name: member.features(image, key) for name, member in self.members.items()}
+
+    def logits(self, features: Mapping[str, jax.Array]) -> dict[str, Logits]:
+        """{member: features} -> {member: its logits}."""
+        return {name: member.logits(features[name]) for name, member in self.members.items()}
 
     def probabilities(self, logits: Mapping[str, Logits]) -> dict[str, jax.Array]:
         """{member: its logits} -> {task: float32 [B, classes]}, each row sums to one."""

@@ -122,8 +122,15 @@ class MultiTask(nnx.Module):
         Returns:
           {task: float32 [B, ...]}, in the form of the task's head and loss.
         """
+        return self.logits(self.features(image, key))
+
+    def features(self, image: jax.Array, key: Key = None) -> jax.Array:
+        """[B, H, W, 3] as `__call__` takes it -> the trunk's features [B, F]."""
         x = self.normalise(image.astype(jnp.float32)).astype(self.dtype)
-        x = call_trunk(self.trunk, x, key)
+        return call_trunk(self.trunk, x, key)
+
+    def logits(self, x: jax.Array) -> dict[str, jax.Array]:
+        """Features [B, F] -> the logits of each task, as `__call__` returns them."""
         hidden = {task: layer(x) for task, layer in self.hidden.items()}
         return {
             task: head(hidden.get(task, x)).astype(jnp.float32) for task, head in self.heads.items()

@@ -1,12 +1,11 @@
 """Writes the usable rows of a table as another table."""
 
-import os
 from pathlib import Path
 
 from agejax.data.tables.check import Checked
 from agejax.data.tables.csv_cells import CsvWriter
-from agejax.data.tables.parsing import BadRow, image_path
-from agejax.data.tables.rows import root_of
+from agejax.data.tables.parsing import BadRow
+from agejax.data.tables.paths import moved_path
 from agejax.data.tables.written import written
 from agejax.errors import UserError
 
@@ -22,7 +21,6 @@ def write_good(checked: Checked, root: str | None, out: Path) -> int:
         raise UserError(f"--good {out}: it must end in .csv")
     if out.exists() and out.samefile(table.file):
         raise UserError(f"--good {out}: this is the table itself; name another file")
-    folder, home = Path(os.path.abspath(root_of(table.file, root))), out.absolute().parent
     usable = set(checked.columns["number"].tolist())
     n = 0
     with written(out) as file:
@@ -30,9 +28,7 @@ def write_good(checked: Checked, root: str | None, out: Path) -> int:
         writer.writeheader()
         for number, cells in table:
             if number in usable and not isinstance(cells, BadRow):
-                image = Path(os.path.normpath(folder / image_path(cells["path"])))
-                near = image.is_relative_to(home)
-                path = image.relative_to(home) if near else image
-                writer.writerow(table.with_points(cells) | {"path": path.as_posix()})
+                path = moved_path(table.file, root, cells["path"], out)
+                writer.writerow(table.with_points(cells) | {"path": path})
                 n += 1
     return n

@@ -1,0 +1,1 @@
+"""Labels that are probably wrong: found by predictions of faces that the predictor has not seen."""

@@ -1,0 +1,66 @@
+"""The faces whose labels are audited: of a table, a packed table, a built data set or a config."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from agejax import config as configs
+from agejax.data.faces import Faces
+from agejax.data.imdb_wiki import of_folder
+from agejax.data.joined import joined
+from agejax.data.own_faces import own_faces
+from agejax.errors import NoSuchSplit, UserError
+from tfds_imdb_wiki.rows import SPLITS
+
+
+def open_source(
+    source: Path | None, config: Path | None = None, root: str | None = None, split: str = "all"
+) -> Faces:
+    """All faces of a source, or those of one split.
+
+    Args:
+      source: a table, a folder that `agejax pack` wrote, or a built data set, such as
+        `~/tensorflow_datasets/imdb_wiki/imdb/2.0.0`; None where a config names the data.
+      config: a config file; None where `source` is given.
+      root: the base folder of a table's relative paths; None for the table's own.
+      split: "all", or the name of one.
+
+    Raises:
+      UserError: both or neither is given, there is no such data, or it has no such split.
+    """
+    if (source is None) == (config is None):
+        raise UserError("name either a table (or a data set), or a config by --config")
+    if config is not None:
+        return _of_config(configs.settled(configs.from_file(config)), split)
+    assert source is not None
+    if any(source.glob("columns-*.npz")):
+        return _splits(lambda name: of_folder(source, name), split)
+    return own_faces(split, path=str(source), root=root)
+
+
+def is_table(source: Path | None) -> bool:
+    """Whether a source is a table that can be read again, row by row."""
+    return source is not None and not source.is_dir()
+
+
+def _of_config(config: ConfigDict, split: str) -> Faces:
+    args = configs.source_args(config)
+    return _splits(lambda name: configs.source_of(config)(name, **args), split)
+
+
+def _splits(opened: Callable[[str], Faces], split: str) -> Faces:
+    if split != "all":
+        return opened(split)
+    found, missing = [], []
+    for name in SPLITS:
+        try:
+            found.append(opened(name))
+        except NoSuchSplit as error:
+            missing.append(error)
+    if not found:
+        raise missing[0]
+    people = [part.person for part in found if part.person is not None]
+    person = np.concatenate(people) if len(people) == len(found) else None
+    return joined(found, np.concatenate([part.path for part in found]), person)
