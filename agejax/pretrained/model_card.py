@@ -42,8 +42,13 @@ def essence(card: Mapping[str, Any]) -> Iterator[str]:
     yield f"start: {data['start']}; licence: {card['licence']}"
     for name, of in card["figures"].items():
         all_ = of["all"]
+        where = " outside of their group" if of["ages_are_groups"] else ""
+        shown = [f"age error {_number('mae', all_['mae'])} years{where}"]
+        shown += [
+            f"{text} {_number(key, all_[key])}" for key, text in _SHOWN.items() if key in _SHARES
+        ]
         yield f"{name}: {all_['n']:,} faces, " + ", ".join(
-            f"{_SHOWN[key]} {_number(key, all_[key])}" for key in _SHOWN if key != "bias"
+            text for text in shown if text[-1] != " "
         )
     yield "not for: " + " ".join(card["not_for"])
     for limit in card["limits"]:
