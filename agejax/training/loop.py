@@ -40,10 +40,10 @@ from agejax.evaluation.summary import selection_error, validation_figures
 from agejax.kernels.cpu import keep_freed_memory
 from agejax.metrics.calibration import Calibration
 from agejax.models.structure import Structure
-from agejax.pretrained.start_from import start_from_pretrained
 from agejax.steps.model_factory import make_model
 from agejax.steps.step import TrainStep, init_state
 from agejax.steps.step_factory import predict_step_of, train_steps_of
+from agejax.training.initial_weights import start_from_pretrained
 from agejax.training.loggers.writers import MetricsLog, open_log
 from agejax.training.nonfinite_log import Refusals
 from agejax.training.prefetch import feed, pixels_on_device

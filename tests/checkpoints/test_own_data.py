@@ -14,7 +14,7 @@ from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
 from agejax.evaluation.evaluate import open_split, training_faces
 from agejax.experiments.reproduce import repeat
-from agejax.pretrained.start_from import start_from_pretrained
+from agejax.training.initial_weights import start_from_pretrained
 from agejax.training.loggers.tensorboard import TensorBoard
 
 

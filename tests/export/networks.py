@@ -14,8 +14,8 @@ from agejax.metrics.calibration import Calibration
 from agejax.models import convnext, efficientnet_lite, face_resnet, vgg, vit
 from agejax.models.resnet import ResNet18, ResNet50
 from agejax.models.structure import stats_of
-from agejax.pretrained.start_from import start_from_pretrained
 from agejax.steps.model_factory import abstract_model
+from agejax.training.initial_weights import start_from_pretrained
 from tests.conftest import SHARED
 from tfds_imdb_wiki.paint.face import paint_face
 

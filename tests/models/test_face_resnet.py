@@ -8,8 +8,9 @@ from agejax import config as configs
 from agejax.errors import UserError
 from agejax.models.face_resnet import FaceResNet, to_face
 from agejax.pretrained.readers import read_weights
-from agejax.pretrained.start_from import dlib_faces, start_from_pretrained
+from agejax.pretrained.start_from import dlib_faces
 from agejax.steps.model_factory import abstract_model
+from agejax.training.initial_weights import start_from_pretrained
 
 dlib = pytest.importorskip("dlib", reason="needs the extra bench")
 try:

@@ -12,8 +12,8 @@ from agejax.checkpoints import weights_file
 from agejax.checkpoints.run_dir import read_checkpoint
 from agejax.errors import UserError
 from agejax.pretrained.model_card import figures_of, markdown
-from agejax.pretrained.start_from import start_from_pretrained
 from agejax.steps.model_factory import make_model
+from agejax.training.initial_weights import start_from_pretrained
 from tests.commands import agejax_command
 from tests.conftest import ROOT
 

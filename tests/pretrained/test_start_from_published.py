@@ -9,8 +9,9 @@ from flax import nnx
 from agejax import config as configs
 from agejax.errors import UserError
 from agejax.models.weight_mapping import Published
-from agejax.pretrained.start_from import efficientnet_lite0_imagenet, start_from_pretrained
+from agejax.pretrained.start_from import efficientnet_lite0_imagenet
 from agejax.steps.model_factory import make_model
+from agejax.training.initial_weights import start_from_pretrained
 from agejax.training.loop import train
 from tests.runs import leaves
 

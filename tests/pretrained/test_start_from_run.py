@@ -9,8 +9,8 @@ from agejax.errors import UserError
 from agejax.losses.row_losses import ordinal
 from agejax.models.heads import Coral, OrdinalCNN
 from agejax.models.multitask import per_image
-from agejax.pretrained.start_from import start_from_pretrained
 from agejax.steps.model_factory import make_model
+from agejax.training.initial_weights import start_from_pretrained
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
