@@ -116,19 +116,12 @@ class Trained:
         graph, like = abstract_model(config)
         whole = _by_path(self.weights)
         kept = jax.tree_util.tree_map_with_path(lambda path, _: whole[path], dict(like))
-        kept_of = lambda part: {task: of for task, of in part.items() if task in config.tasks}
-        fitted = Calibration(
-            temperature=kept_of(self.calibration.temperature),
-            widening=kept_of(self.calibration.widening),
-            n=self.calibration.n,
-            offset=kept_of(self.calibration.offset),
-        )
         return dataclasses.replace(
             self,
             config=config,
             graph=graph,
             weights=Weights(params=kept["params"], stats=kept["stats"]),
-            calibration=fitted,
+            calibration=self.calibration.of_tasks(config.tasks),
         )
 
     def sha256(self) -> str:

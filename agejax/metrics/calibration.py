@@ -50,6 +50,16 @@ class Calibration:
         """The ages for which it has limits, ascending."""
         return tuple(sorted(map(int, self.challenge)))
 
+    def of_tasks(self, names: Collection[str]) -> "Calibration":
+        """The same calibration without the parameters of other tasks."""
+        kept = lambda part: {task: of for task, of in part.items() if task in names}
+        return dataclasses.replace(
+            self,
+            temperature=kept(self.temperature),
+            widening=kept(self.widening),
+            offset=kept(self.offset),
+        )
+
     @classmethod
     def from_json(cls, saved: Mapping[str, Any], classes: Mapping[str, int]) -> "Calibration":
         """Loads a calibration from JSON; older files have no offset and no challenge.

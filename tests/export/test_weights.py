@@ -14,6 +14,7 @@ from agejax.errors import UserError
 from agejax.exporters import artefact
 from agejax.exporters.function import Trained
 from agejax.exporters.weights import export_weights
+from agejax.metrics.challenge import fit_challenge
 from agejax.steps.model_factory import abstract_model
 from tests.commands import agejax_command
 
@@ -59,6 +60,15 @@ def test_a_third_task_is_left_out(run, tiny, tmp_path):
     whole = artefact.read_by_jax(three, CROPS)
     for name, ours in artefact.read_by_jax(Trained.load(tmp_path / "two"), CROPS).items():
         np.testing.assert_allclose(ours, whole[name], atol=1e-5)
+
+
+def test_challenge_ages_stay_where_tasks_are_left_out(run, tmp_path):
+    limits = fit_challenge(np.full((400, 101), 1 / 101), 18, 0.01)
+    trained = Trained.load(run)
+    fitted = dataclasses.replace(trained.calibration, challenge={"18": limits})
+    trained = dataclasses.replace(trained, calibration=fitted)
+    export_weights(trained.of_tasks(["age", "gender"]), tmp_path / "m")
+    assert read_checkpoint(tmp_path / "m").calibration.challenge == {"18": limits}
 
 
 def test_a_file_that_predicts_otherwise_is_not_kept(run, tmp_path, monkeypatch):
