@@ -9,6 +9,7 @@ installed, its regression score is among the rows, of the same predictions.
 
 import argparse
 import dataclasses
+import functools
 import json
 import resource
 import tempfile
@@ -38,6 +39,12 @@ PLANTS = {
     "genders swapped": ("gender", None),
 }
 RATE, FIRST = 0.2, 0.1
+
+
+def one_set(*parts):
+    """Sets of known persons as one."""
+    columns = (np.concatenate([getattr(part, of) for part in parts]) for of in ("path", "person"))
+    return joined(parts, *columns)
 
 
 def planted_in(faces, kind, years, seed):
@@ -121,7 +128,7 @@ def same_image(result, there, age):
 
 def test_errors(faces, features, test, test_features, changed, result, seed):
     """{how it was fitted: MAE on the test faces}, of the head of the audit, by the median."""
-    both = joined([faces, test])
+    both = one_set(faces, test)
     merged = Features(
         np.concatenate([features.trunk, test_features.trunk]),
         {t: np.concatenate([features.read[t], test_features.read[t]]) for t in features.read},
@@ -171,11 +178,8 @@ def main():
     parser.add_argument("--out", type=Path, default=None, help="a .json of all figures")
     args = parser.parse_args()
     keep_compiled()
-    opened = {
-        split: imdb_wiki(split, manual_dir=args.manual_dir, data_dir=args.data_dir)
-        for split in ("train", "validation", "test")
-    }
-    faces, test = joined([opened["train"], opened["validation"]]), opened["test"]
+    opened = functools.partial(imdb_wiki, manual_dir=args.manual_dir, data_dir=args.data_dir)
+    faces, test = one_set(opened("train"), opened("validation")), opened("test")
     model = read_checkpoint(args.checkpoint)
     with tempfile.TemporaryDirectory() as none, printed():
         cache = (args.cache or Path(none)) / "imdb.npz"

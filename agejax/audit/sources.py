@@ -3,16 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from ml_collections import ConfigDict
 
 from agejax import config as configs
 from agejax.data.faces import Faces
 from agejax.data.imdb_wiki import of_folder
-from agejax.data.joined import joined
+from agejax.data.joined import all_splits
 from agejax.data.own_faces import own_faces
-from agejax.errors import NoSuchSplit, UserError
-from tfds_imdb_wiki.rows import SPLITS
+from agejax.errors import UserError
 
 
 def open_source(
@@ -51,16 +49,4 @@ def _of_config(config: ConfigDict, split: str) -> Faces:
 
 
 def _splits(opened: Callable[[str], Faces], split: str) -> Faces:
-    if split != "all":
-        return opened(split)
-    found, missing = [], []
-    for name in SPLITS:
-        try:
-            found.append(opened(name))
-        except NoSuchSplit as error:
-            missing.append(error)
-    if not found:
-        raise missing[0]
-    people = [part.person for part in found if part.person is not None]
-    person = np.concatenate(people) if len(people) == len(found) else None
-    return joined(found, np.concatenate([part.path for part in found]), person)
+    return all_splits(opened) if split == "all" else opened(split)

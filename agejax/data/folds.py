@@ -3,20 +3,19 @@
 Faces of one person, and byte-identical images, are in one fold.
 """
 
-import dataclasses
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
 from agejax.data.faces import UNKNOWN, Faces
-from agejax.data.joined import joined
+from agejax.data.joined import all_splits
 from agejax.data.tables.splits import together
 from agejax.errors import NoSuchSplit, UserError
 from agejax.utils.notes import warn
+from tfds_imdb_wiki.rows import SPLITS
 
 COLUMN = "fold"  # of a table, which then says who is in which
-_SPLITS = ("train", "validation", "test")
 
 
 def folded(
@@ -42,9 +41,10 @@ def folded(
       NoSuchSplit: there is no such split.
       UserError: the column has another number of folds, or a fold does not exist or has no face.
     """
-    if split not in (*_SPLITS, "all"):
-        raise NoSuchSplit(f"there is no split {split!r} of folds; there are {', '.join(_SPLITS)}")
-    faces = _whole(opened)
+    if split not in (*SPLITS, "all"):
+        raise NoSuchSplit(f"there is no split {split!r} of folds; there are {', '.join(SPLITS)}")
+    faces = all_splits(opened)
+    faces = faces.where(np.argsort(faces.path, kind="stable"))
     fold = _column(faces, folds) if COLUMN in faces.attributes else _by_hash(faces, folds)
     names = set(np.unique(fold).tolist())
     tested, validated = ({*map(str, of)} for of in (test_folds, validation_folds))
@@ -57,24 +57,6 @@ def folded(
         _warn_of_leaks(faces, fold)
     chosen = {"train": trained, "validation": validated, "test": tested, "all": names}[split]
     return faces.where(np.isin(fold, sorted(chosen)))
-
-
-def _whole(opened: Callable[[str], Faces]) -> Faces:
-    """The faces of all splits, sorted by path."""
-    parts, missing = [], []
-    for split in _SPLITS:
-        try:
-            parts.append(opened(split))
-        except NoSuchSplit as error:
-            missing.append(error)
-    if not parts:
-        raise missing[0]
-    person = None
-    if all(part.person is not None for part in parts):
-        person = np.concatenate([part.person for part in parts if part.person is not None])
-    path = np.concatenate([part.path for part in parts])
-    faces = joined(parts, path, person).where(np.argsort(path, kind="stable"))
-    return dataclasses.replace(faces, about=parts[0].about)
 
 
 def _column(faces: Faces, folds: int) -> np.ndarray:

@@ -1,10 +1,36 @@
 """Joins parts of a data set, or whole data sets."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from agejax.data.faces import UNKNOWN, Faces
+from agejax.errors import NoSuchSplit
+from tfds_imdb_wiki.rows import SPLITS
+
+
+def all_splits(opened: Callable[[str], Faces]) -> Faces:
+    """The faces of all splits of a source, those of one split after the other.
+
+    Args:
+      opened: opens a split, or raises `NoSuchSplit`; such splits are left out.
+
+    Raises:
+      NoSuchSplit: there is none at all.
+    """
+    parts, missing = [], []
+    for split in SPLITS:
+        try:
+            parts.append(opened(split))
+        except NoSuchSplit as error:
+            missing.append(error)
+    if not parts:
+        raise missing[0]
+    people = [part.person for part in parts if part.person is not None]
+    person = np.concatenate(people) if len(people) == len(parts) else None
+    faces = joined(parts, np.concatenate([part.path for part in parts]), person)
+    return dataclasses.replace(faces, about=parts[0].about)
 
 
 def joined(parts: Sequence[Faces], path: np.ndarray, person: np.ndarray | None) -> Faces:
