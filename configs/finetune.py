@@ -5,8 +5,8 @@
 docs/own_faces.md describes the table, and `agejax check faces.csv` reports what is wrong with it.
 The 320 steps suit 1,000 to 15,000 faces; more steps lower the error further. On the IMDB faces:
 
-    python launch.py --config configs/finetune.py --config.data.manual_dir=DIR \
-        --config.data.source=agejax.data.imdb_wiki:imdb_wiki
+    python launch.py --config configs/finetune.py --config.data.path=None \
+        --config.data.source=agejax.data.imdb_wiki:imdb_wiki --config.data.manual_dir=DIR
 """
 
 from agejax import config as configs
