@@ -92,7 +92,8 @@ def plant(
 def _some(may: np.ndarray, wanted: int, rng: np.random.Generator) -> np.ndarray:
     those = np.flatnonzero(may)
     if not wanted or len(those) < wanted:
-        raise UserError(f"{len(those):,} labels can become wrong in this way, not {wanted:,}")
+        more = "" if wanted else "; name a higher rate"
+        raise UserError(f"{len(those):,} labels can become wrong in this way, not {wanted:,}{more}")
     return np.sort(rng.choice(those, wanted, replace=False))
 
 
