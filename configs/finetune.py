@@ -1,4 +1,4 @@
-"""The weights that come with agejax, fine-tuned on faces of your own: ten minutes on one core.
+"""The weights that come with agejax, fine-tuned on faces of your own: 8 minutes on one core.
 
     python launch.py --config configs/finetune.py --config.data.path=faces.csv
 
@@ -7,6 +7,9 @@ The 320 steps suit 1,000 to 15,000 faces; more steps lower the error further. On
 
     python launch.py --config configs/finetune.py --config.data.path=None \
         --config.data.source=agejax.data.imdb_wiki:imdb_wiki --config.data.manual_dir=DIR
+
+Test MAE 4.73 (95%: 4.45 to 4.99), gender 93.5%, one seed: as good as 55 minutes of plain
+fine-tuning from ImageNet in torch (docs/results.md).
 """
 
 from agejax import config as configs
