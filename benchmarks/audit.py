@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 
-from agejax.audit.audit import _inputs, audit
+from agejax.audit.audit import audit, standardised_inputs
 from agejax.audit.features import Features, features_of
 from agejax.audit.head import out_of_fold
 from agejax.audit.labels import labels_of
@@ -123,7 +123,8 @@ def same_image(result, there, age):
         if len(set(age[rows].tolist())) == 1 and len(bad) == 1 and len(fine):
             wrong = result.tasks["age"].wrong
             told.append(wrong[bad[0]] > wrong[fine].max())
-    return {"told apart": float(np.mean(told)), "groups": len(told)}
+    share = float(np.mean(told)) if told else float("nan")
+    return {"told apart": share, "groups": len(told)}
 
 
 def test_errors(faces, features, test, test_features, changed, result, seed):
@@ -135,7 +136,7 @@ def test_errors(faces, features, test, test_features, changed, result, seed):
         np.concatenate([features.small, test_features.small]),
         np.concatenate([features.readable, test_features.readable]),
     )
-    inputs, last = _inputs(merged), np.arange(len(both)) >= len(faces)
+    inputs, last = standardised_inputs(merged), np.arange(len(both)) >= len(faces)
 
     def mae(ages, keep, forgives):
         ages = np.concatenate([ages, np.zeros(len(test), np.int32)])

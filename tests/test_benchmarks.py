@@ -1,3 +1,5 @@
+import importlib
+import json
 import os
 import subprocess
 import sys
@@ -54,3 +56,16 @@ def test_the_mean_of_kept_predictions_is_another_side_to_compare(tmp_path):
         expected = (a[task].astype(np.float32) + b[task]) / 2
         np.testing.assert_allclose(mean[task], expected, rtol=1e-3)
     assert (mean["age_label"] == a["age_label"]).all()
+
+
+def test_the_bench_of_audits_runs_on_painted_faces(
+    archives, built, run, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    bench = importlib.import_module("audit")
+    args = ("--manual_dir", archives, "--data_dir", built, "--checkpoint", run, "--seeds", 1)
+    monkeypatch.setattr(sys, "argv", ["audit.py", *map(str, args), "--out", str(tmp_path / "o")])
+    bench.main()
+    [rows] = json.loads((tmp_path / "o").read_text())
+    assert {f"{name}: audit" for name in bench.PLANTS} <= rows.keys()
+    assert "won back" in capsys.readouterr().out

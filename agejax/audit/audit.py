@@ -104,10 +104,10 @@ def _predicted(
     if len(fold) < _FEWEST or len(set(fold.tolist())) < 2:
         note("few faces, or all connected by persons: read by the model itself, nothing is fitted")
         return {task: np.asarray(features.read[task], np.float64) for task in labels}
-    return out_of_fold(_inputs(features), labels, fold, seed)
+    return out_of_fold(standardised_inputs(features), labels, fold, seed)
 
 
-def _inputs(features: Features) -> np.ndarray:
+def standardised_inputs(features: Features) -> np.ndarray:
     """float [N, F], standardised: the model's predictions and, if there are enough faces, features.
 
     Predictions enter as numbers in which small differences of age count more for children.
