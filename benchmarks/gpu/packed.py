@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import zipfile
+import tarfile
 from pathlib import Path
 
 from figures import SMOKE
@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from agejax.data.own_faces import own_faces
 
-PACKED = Path(__file__).parents[2] / ".faces" / "faces.zip"
+PACKED = Path(__file__).parents[2] / ".faces" / "faces.tar.xz"
 
 
 def use_faces(config: ConfigDict, most: int = 3000) -> str:
@@ -33,8 +33,8 @@ def unpacked(work: Path) -> Path:
     if not folder.exists():
         temporary = work / "faces.part"
         shutil.rmtree(temporary, ignore_errors=True)
-        with zipfile.ZipFile(PACKED) as file:
-            file.extractall(temporary)
+        with tarfile.open(PACKED) as file:
+            file.extractall(temporary, filter="data")
         temporary.rename(folder)
     return folder
 

@@ -22,7 +22,7 @@ SMALLEST = ("tests/steps/test_deterministic.py",)
 
 
 def main():
-    figures, start = Figures("tests"), time.perf_counter()
+    figures, start = Figures("chosen_tests"), time.perf_counter()
     report = Path(os.environ["GPU_WORK"], "tests.xml")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}"]
