@@ -3,9 +3,9 @@
 #
 #     bash benchmarks/gpu.sh OUT [stage ...]
 #
-# OUT gets one JSON file per stage, `figures.txt` with a line per figure, and `log.txt`. The stages
-# are in benchmarks/gpu/; docs/gpu.md describes them, and what the machine needs. Wheels in `.whl/`
-# (WHEELS names another folder) are installed first, into a temporary folder, without a network.
+# OUT gets `figures.json`, `figures.txt` with a line per figure, and `log.txt`. The stages are in
+# benchmarks/gpu/; docs/gpu.md describes them, and what the machine needs. Wheels in `.whl/` (WHEELS
+# names another folder) are installed first, into a temporary folder, without a network.
 # AGEJAX_GPU=0 runs tiny sizes on any device.
 set -euo pipefail
 : "${1:?the folder for the figures is missing: bash benchmarks/gpu.sh OUT}"

@@ -65,7 +65,9 @@ def test_a_stage_in_its_smoke_mode(tmp_path):
     tests, ended = smoke(tmp_path, "chosen_tests")
     assert tests.startswith("tests: 2 passed, 0 skipped, 0 failed")
     assert ended.startswith("chosen_tests: ok")
-    assert json.loads((tmp_path / "chosen_tests.json").read_text())["tests"]["passed"] == 2
+    assert (
+        json.loads((tmp_path / "figures.json").read_text())["chosen_tests"]["tests"]["passed"] == 2
+    )
 
 
 @pytest.mark.battery
@@ -94,7 +96,8 @@ def test_a_stage_that_hangs_or_fails_costs_only_itself(bench, tmp_path, monkeypa
     until(lambda: not alive(child.read_text()))  # killed with its parent
     assert run.main(tmp_path, []) == 1
     ended = {
-        name: of["ended"] for name, of in json.loads((tmp_path / "run.json").read_text()).items()
+        name: of["ended"]
+        for name, of in json.loads((tmp_path / "figures.json").read_text())["run"].items()
     }
     assert ended == {"fails": "exit 3", "works": "ok"}
     assert (tmp_path / "log.txt").read_text() == "worked\n"

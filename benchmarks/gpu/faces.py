@@ -43,7 +43,8 @@ def run(figures, name, size, *, dtype, stages=(), seed=0):
     seconds = time.perf_counter() - start
     mae, gender = found["age"]["mae"]["median"], found["gender"]["accuracy"]
     start_from = "dlib's" if config.model.pretrained else "random"
-    figures.write(name, {"seconds": seconds, "faces": which, "start": start_from, "test": found})
+    test = {key: found[key] for key in ("split", "n", "step", "age", "gender")}
+    figures.write(name, {"seconds": seconds, "faces": which, "start": start_from, "test": test})
     figures.line(
         f"face_resnet, {config.data.size} px, {dtype}, from {start_from} weights, {which}: "
         f"{seconds:.0f} s, test MAE {mae:.2f}, gender {gender:.1%}"

@@ -15,19 +15,19 @@ def seconds_left() -> float:
 
 
 class Figures:
-    """The figures of a stage: `OUT/STAGE.json`, and lines of `OUT/figures.txt`."""
+    """The figures of a stage, in `OUT/figures.json` with those of others, and `OUT/figures.txt`."""
 
     def __init__(self, stage: str):
-        self._folder = Path(os.environ["GPU_OUT"])
-        self._file = self._folder / f"{stage}.json"
-        self._all: dict[str, Any] = {}
+        self._stage, self._folder = stage, Path(os.environ["GPU_OUT"])
 
     def write(self, name: str, value: Any) -> None:
-        """Adds a figure; the file is replaced as a whole."""
-        self._all[name] = value
-        temporary = self._file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self._all, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(self._file)
+        """Adds a figure; the file is replaced as a whole. Stages do not run at the same time."""
+        file = self._folder / "figures.json"
+        figures = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        figures.setdefault(self._stage, {})[name] = value
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(file)
 
     def line(self, text: str) -> None:
         """Adds a line of text, and prints it."""

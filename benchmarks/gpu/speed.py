@@ -16,7 +16,9 @@ from figures import SMOKE, Figures, seconds_left
 from networks import NETWORKS
 from turns import Peer, ratio, versions
 
-NAMES = ("small_cnn", "resnet50", "face_resnet", "vit_s16", "tutorial_cnn", "vgg16")
+NAMES = ("small_cnn", "face_resnet")
+if not SMOKE:
+    NAMES += ("resnet50", "vit_s16", "tutorial_cnn", "vgg16")
 ROUNDS = 1 if SMOKE else 5
 ROUND = 0.8  # seconds, about
 LEAST = 25  # seconds without which no network is started
