@@ -6,6 +6,7 @@ first asked for.
 """
 
 from importlib import import_module as _import_module
+from importlib.metadata import PackageNotFoundError as _PackageNotFoundError
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from agejax.api import report as report
     from agejax.api import train as train
 
-__version__ = _version("agejax")
+try:
+    __version__ = _version("agejax")
+except _PackageNotFoundError:  # a checkout on PYTHONPATH, where nothing can be installed
+    __version__ = "unknown"
 
 _FUNCTIONS = ("calibrate", "compare", "ensemble", "evaluate", "export", "load", "report", "train")
 _TYPES = ("Artefact", "BeforeAndAfter", "EachAndTogether", "Predictor")

@@ -37,6 +37,7 @@ NETWORKS = {
     "resnet18": Network("resnet:ResNet18", (112, 32), (224, 512)),
     "efficientnet_lite0": Network("efficientnet_lite:EfficientNetLite0", (112, 32), (224, 256)),
     "resnet50": Network("resnet:ResNet50", (112, 32), (224, 256)),
+    "face_resnet": Network("face_resnet:FaceResNet", (112, 64), (112, 512)),
     "vgg16": Network("vgg:VGG16", (112, 16), (224, 128)),
     "vit_s16": Network("vit:ViTS16", (112, 32), (224, 256)),
 }

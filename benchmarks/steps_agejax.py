@@ -1,4 +1,4 @@
-"""agejax's side of `steps.py` and `gpu.py`."""
+"""agejax's side of `steps.py` and `gpu/`."""
 
 import argparse
 
@@ -15,8 +15,8 @@ from agejax.steps.step import init_state
 from agejax.steps.step_factory import train_step_of
 
 
-def prepare(name, size, batch_size, dtype="float32", steps_per_call=1):
-    """The train step of a network, its initial state, and a batch of random pixels."""
+def settings(name, size, dtype="float32", steps_per_call=1):
+    """The config of a network's train step."""
     network = NETWORKS[name]
     config = configs.default()
     config.data.size = size
@@ -24,9 +24,15 @@ def prepare(name, size, batch_size, dtype="float32", steps_per_call=1):
     config.model.update(trunk=network.load(), head_width=network.head_width, dtype=dtype)
     with config.unlocked():
         config.model.args.update(network.args)
-    keep_freed_memory()
     config.augment.flip = False
     config.train.steps_per_call = steps_per_call
+    return config
+
+
+def prepare(name, size, batch_size, dtype="float32", steps_per_call=1):
+    """The train step of a network, its initial state, and a batch of random pixels."""
+    config = settings(name, size, dtype, steps_per_call)
+    keep_freed_memory()
     graph, weights = make_model(config)
     optimizer, train_step = train_step_of(config, graph)
     state = init_state(graph, weights, optimizer, ema=False)

@@ -1,5 +1,6 @@
-"""torch's side of `steps.py` and `gpu.py`: channels_last; on a GPU compiled, in bfloat16."""
+"""torch's side of `steps.py` and `gpu/`: channels_last; on a GPU compiled, in bfloat16."""
 
+import os
 import sys
 
 import torch
@@ -23,7 +24,8 @@ def main(name, size, batch_size):
 
     if device == "cuda":
         torch.backends.cudnn.benchmark = True
-        loss_of = torch.compile(loss_of, mode="max-autotune-no-cudagraphs")
+        # Its default mode unless another is asked for: to autotune takes minutes for each network
+        loss_of = torch.compile(loss_of, mode=os.environ.get("TORCH_MODE", "default"))
 
     def steps(n):
         for _ in range(n):

@@ -1,5 +1,6 @@
 """The networks of `agejax.models` in idiomatic torch: the peers of `steps.py`."""
 
+import torch
 from torch import nn
 
 
@@ -87,6 +88,54 @@ def efficientnet_lite0(size):
             channels = width
     layers += conv_norm(channels, 1280, 1, act=nn.ReLU6)
     return Heads(nn.Sequential(*layers, Mean(), nn.Dropout(0.2)), 1280)
+
+
+class FaceBlock(nn.Module):
+    """dlib's residual block: its shortcut has no weights."""
+
+    def __init__(self, i, o, down):
+        super().__init__()
+        self.down, self.more = down, o - i
+        self.first = Affine(i, o, 3, 2 if down else 1, 0 if down else 1)
+        self.second = Affine(o, o, 3, 1, 1)
+
+    def forward(self, x):
+        if self.down:  # if the map is smaller than the filters
+            x = padded(x, 3, 3)
+        y = self.second(self.first(x).relu())
+        if self.down:
+            x = nn.functional.avg_pool2d(x, 2)
+        h, w = (max(a, b) for a, b in zip(x.shape[2:], y.shape[2:], strict=True))
+        x = nn.functional.pad(padded(x, h, w), (0, 0, 0, 0, 0, self.more))
+        return (x + padded(y, h, w)).relu()
+
+
+class Affine(nn.Module):
+    """A convolution with a scale and a bias for each filter, the scale in its weights."""
+
+    def __init__(self, i, o, k, stride, padding):
+        super().__init__()
+        self.conv = nn.Conv2d(i, o, k, stride, padding)
+        self.scale = nn.Parameter(torch.ones(o, 1, 1, 1))
+
+    def forward(self, x):
+        weight = self.conv.weight * self.scale
+        at = {"stride": self.conv.stride, "padding": self.conv.padding}
+        return nn.functional.conv2d(x, weight, self.conv.bias, **at)
+
+
+def padded(x, h, w):
+    """Zeros at the right and below, up to at least `h` times `w`."""
+    return nn.functional.pad(x, (0, max(0, w - x.shape[3]), 0, max(0, h - x.shape[2])))
+
+
+def face_resnet(size):
+    layers, channels = [Affine(3, 32, 7, 2, 0), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)], 32
+    for stage, (width, depth) in enumerate(((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))):
+        for j in range(depth):
+            layers.append(FaceBlock(channels, width, down=stage > 0 and j == 0))
+            channels = width
+    return Heads(nn.Sequential(*layers, Mean(), nn.Dropout(0.2)), channels)
 
 
 def resnet50(size):

@@ -51,7 +51,11 @@ class Peer:
     @staticmethod
     def env() -> dict[str, str]:
         """The environment, with this repository's `agejax` on the path."""
-        return {**os.environ, "PYTHONPATH": str(_HERE.parent)}
+        before = os.environ.get("PYTHONPATH")  # dependencies may be there
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(_HERE.parent), before])),
+        }
 
     def __init__(
         self,
@@ -75,7 +79,16 @@ class Peer:
 
     def seconds(self, n: int) -> float:
         """The seconds that work of size `n` takes."""
-        print(n, file=self._process.stdin, flush=True)
+        self.ask(n)
+        return self.answer()
+
+    def ask(self, n: int) -> None:
+        """Starts work of size `n`; `answer` waits for it."""
+        with contextlib.suppress(BrokenPipeError):  # `answer` reports a process that has ended
+            print(n, file=self._process.stdin, flush=True)
+
+    def answer(self) -> float:
+        """The seconds that the work of the last `ask` took."""
         answer = self._answers.readline()
         if not answer:
             sys.exit(f"error: {' '.join(self._process.args[1:])} ended with {self._process.wait()}")
@@ -83,7 +96,8 @@ class Peer:
 
     def close(self) -> None:
         """Ends the child process."""
-        self._process.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.communicate()
         self._answers.close()
 
 

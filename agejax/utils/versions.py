@@ -1,7 +1,7 @@
 """What computed a figure: the versions of the libraries, and the device."""
 
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import jax
 
@@ -11,5 +11,12 @@ _LIBRARIES = ("agejax", "jax", "jaxlib", "flax", "optax", "numpy", "opencv-pytho
 def versions() -> dict[str, str]:
     """{library or "python" or "device": what it is}, of this process."""
     device = f"{jax.device_count()} x {jax.devices()[0].device_kind}, {platform.machine()}"
-    found = {name: version(name) for name in _LIBRARIES}
+    found = {name: _version(name) for name in _LIBRARIES}
     return found | {"python": platform.python_version(), "device": device}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # agejax from a checkout; OpenCV of another distribution's name
+        return "unknown"
