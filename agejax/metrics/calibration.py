@@ -108,8 +108,8 @@ def fit(
     """Fits a calibration to validation predictions.
 
     Labels that are ranges enter the temperature, through the likelihood of the range. The interval
-    is fitted to exact labels only; with fewer than 9 of them besides ranges, which cannot guarantee
-    coverage, it stays at the plain quantiles.
+    is fitted to exact labels alone where there are 9 or more, to all labels otherwise; what ranges
+    then assume is in `fit_widening`.
 
     Args:
       probabilities: {task: [N, classes]}, as predicted by the model.
@@ -129,10 +129,11 @@ def fit(
             continue
         n = max(n, len(p))
         temperature[task] = fit_temperature(p, label, last)
-        exact = label == last
-        if task in ordinal and (exact.all() or exact.sum() >= _FEWEST):
-            shown = tempered(p[exact], temperature[task], offset.get(task))
-            widening[task] = fit_widening(shown, label[exact])
+        if task in ordinal:
+            exact = label == last
+            used = exact if exact.sum() >= _FEWEST else np.ones_like(exact)
+            shown = tempered(p[used], temperature[task], offset.get(task))
+            widening[task] = fit_widening(shown, label[used], last[used])
     return Calibration(
         temperature, widening, n, {task: offset[task] for task in temperature if task in offset}
     )
@@ -205,7 +206,7 @@ def fit_temperature(p: np.ndarray, label: np.ndarray, last: np.ndarray | None = 
     return math.exp((low + high) / 2)
 
 
-def fit_widening(p: np.ndarray, age: np.ndarray) -> float:
+def fit_widening(p: np.ndarray, age: np.ndarray, last: np.ndarray | None = None) -> float:
     """The widening with which 90% of ages lie inside their interval: split-conformal prediction.
 
     Conformalised quantiles (Romano, Patterson, Candès, NeurIPS 2019) with the score relative to
@@ -214,14 +215,27 @@ def fit_widening(p: np.ndarray, age: np.ndarray) -> float:
     A new face of the same distribution is then inside with 90% probability; slightly less if these
     faces were also used to choose the checkpoint and the temperature.
 
+    A range counts as each of its ages in equal parts, since the label does not say which one it
+    is: the 90% then holds if ages are uniform within ranges, whatever the face. A model that places
+    ages within ranges better than by chance covers more.
+
     Args:
       p: [N, 101] probabilities. With N < 9 nothing can be guaranteed: the interval is 0 to 100.
       age: int [N] years.
+      last: int [N] years, the last age of each label, where labels are ranges.
     """
+    last = age if last is None else last
     low, high = (quantile_age(p, q) for q in _TAILS)
-    score = np.sort(np.maximum(low - age, age - high) / (high - low))
-    rank = math.ceil((len(score) + 1) * LEVEL)
-    return float(score[rank - 1]) if rank <= len(score) else _ALL_AGES
+    many = last - age + 1
+    face = np.repeat(np.arange(len(age)), many)
+    each = age[face] + np.arange(len(face)) - np.repeat(many.cumsum() - many, many)
+    score = np.maximum(low[face] - each, each - high[face]) / (high - low)[face]
+    order = np.argsort(score, kind="stable")
+    rank = math.ceil((len(age) + 1) * LEVEL)
+    if rank > len(age):
+        return _ALL_AGES
+    enough = np.searchsorted(np.cumsum(1 / many[face[order]]), rank - 1e-6)
+    return float(score[order[min(enough, len(order) - 1)]])
 
 
 def age_interval(p: Any, widening: float = 0.0) -> tuple[Any, Any, Any]:

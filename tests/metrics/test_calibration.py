@@ -83,6 +83,29 @@ def test_without_calibration_overconfidence_shows():
     assert inside(low, high, age).mean() < 0.7
 
 
+def test_ages_that_are_uniform_within_their_ranges_are_inside_nine_times_in_ten():
+    p, age = synthetic.faces(6000, sharpened=3.0)
+    first = age // 10 * 10
+    uniform = first + np.random.default_rng(0).integers(0, 10, len(age))
+    low, _, high = age_interval(p[3000:], fit_widening(p[:3000], first[:3000], first[:3000] + 9))
+    assert inside(low, high, uniform[3000:]).mean() == pytest.approx(0.9, abs=4 * 0.3 / 3000**0.5)
+    # Ages that the distributions place within the range, not by chance, are inside more often.
+    assert inside(low, high, age[3000:]).mean() > 0.92
+
+
+def test_exact_labels_decide_the_interval_where_there_are_enough():
+    p, age = synthetic.faces(300, sharpened=3.0)
+    last = np.where(np.arange(300) < 9, age, np.minimum(age + 9, 100))
+    known = {"age": np.ones(300, bool)}
+    mixed = fit({"age": p}, {"age": age}, known, upto={"age": last})
+    shown = tempered(p, mixed.temperature["age"])
+    assert mixed.widening["age"] == fit_widening(shown[:9], age[:9])
+    last[8] += 1
+    fewer = fit({"age": p}, {"age": age}, known, upto={"age": last})
+    shown = tempered(p, fewer.temperature["age"])
+    assert fewer.widening["age"] == fit_widening(shown, age, last)
+
+
 def test_few_faces_promise_nothing():
     p, age = synthetic.faces(8)
     low, _, high = age_interval(p, fit_widening(p, age))
