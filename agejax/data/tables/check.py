@@ -23,6 +23,7 @@ from agejax.data.tables.issues import Findings
 from agejax.data.tables.parsing import OWN, BadRow
 from agejax.data.tables.rows import Face, faces_of, root_of
 from agejax.data.tables.table import Table
+from agejax.errors import UserError
 
 SPLIT_NAMES = ("", "train", "validation", "test")
 MIN_SIDE = 16  # pixels, as in `tfds_imdb_wiki`
@@ -65,11 +66,13 @@ def check(
       progress: `tqdm`, or a function with the same arguments.
 
     Raises:
-      UserError: it is not a table.
+      UserError: it is not a table, or it has no rows.
     """
     table = Table(file)
     wrong, doubtful = Findings(), Findings()
     columns, values, rows = _read_table(table, wrong, progress)
+    if not rows:
+        raise UserError(f"{file}: there is no face in it")
     same = _repeated(columns["path"])
     for number in columns["number"][same]:
         wrong.row(int(number), "the path of a row above")

@@ -25,6 +25,13 @@ def test_a_good_table_is_counted_and_exits_with_0(agejax_, table):
     assert "2 ages are ranges" in out
 
 
+def test_a_table_without_rows_is_not_called_good(agejax_, table):
+    file = table("path,age,gender\n")
+    code, out, err = agejax_("check", file)
+    assert (code, out) == (2, "")
+    assert err.strip() == f"error: {file}: there is no face in it"
+
+
 def test_everything_wrong_is_told_with_its_rows(agejax_, table, folder):
     (folder / "cut.jpg").write_bytes((folder / "a.jpg").read_bytes()[:300])
     (folder / "text.jpg").write_text("no image")
