@@ -42,7 +42,7 @@ def run(
     manual_dir: str | None,
     data_dir: str | None,
 ) -> int:
-    """Writes the new run, and prints what changes for the faces that taught it.
+    """Writes the new run, and prints what changes for the faces that fitted_on it.
 
     Raises:
       UserError: there is no such run, checkpoint or split, or `out` is taken.
@@ -76,6 +76,6 @@ def run(
         print(line)
     for line in challenge_lines(figures[1]["calibration"]["challenge"]):
         print(line)
-    taught = figures[1]["calibration"]["n"]
-    print(f"{out} has the same weights, and what {taught:,} faces have taught")
+    fitted_on = figures[1]["calibration"]["n"]
+    print(f"{out} has the same weights, and a calibration fitted on {fitted_on:,} faces")
     return 0

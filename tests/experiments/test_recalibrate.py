@@ -118,7 +118,7 @@ def test_faces_of_ones_own_teach(calibrate, run, archives, tmp_path):
         csv.writer(file).writerows([("path", "age", "gender", "split"), *rows])
     code, said, _ = calibrate(run, "-o", tmp_path / "new", "--faces", table)
     assert code == 0
-    assert f"what {len(rows)} faces have taught" in said
+    assert f"a calibration fitted on {len(rows)} faces" in said
     new, old = (agejax.load(folder).calibration for folder in (tmp_path / "new", run))
     assert new.n == len(rows)
     assert new.widening["age"] != old.widening["age"]
