@@ -42,7 +42,7 @@ def run(
     manual_dir: str | None,
     data_dir: str | None,
 ) -> int:
-    """Writes the new run, and prints what changes for the faces that fitted_on it.
+    """Writes the new run, and prints what changes for these faces.
 
     Raises:
       UserError: there is no such run, checkpoint or split, or `out` is taken.
