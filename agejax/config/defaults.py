@@ -66,6 +66,8 @@ def _data() -> dict[str, Any]:
         "folds": 0,
         "test_folds": (0,),
         "validation_folds": (1,),
+        # Train on this many faces only, of persons chosen by the seed; 0: all
+        "train_faces": 0,
         "size": 64,  # pixels a side
         # How far crops extend beyond the face on each side, as a share of the face's side; faces
         # in photos are cropped the same way. None: as measured in training; IMDB-WIKI has 0.4
