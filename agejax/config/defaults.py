@@ -130,6 +130,8 @@ def _optim() -> dict[str, Any]:
         "trunk_rate": 1.0,  # the trunk's learning rate, as a share of the heads'
         "layer_decay": 1.0,  # a stage's learning rate, as a share of the next stage's
         "frozen_steps": 0,  # steps before the trunk is trained, too
+        # The trunk's first stages (its by_depth()) that are never trained: steps are cheaper
+        "frozen_stages": 0,
         "b1": 0.9,
         "b2": 0.999,
         "eps": 1e-8,
