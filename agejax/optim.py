@@ -33,6 +33,7 @@ def make_optimizer(
     layer_decay: float = 1.0,
     by_depth: Sequence[Sequence[str]] = (),
     frozen_steps: int = 0,
+    frozen_stages: int = 0,
     b1: float = 0.9,
     b2: float = 0.999,
     eps: float = 1e-8,
@@ -52,8 +53,10 @@ def make_optimizer(
         The first layers of a published network suit any task (ULMFiT: Howard and Ruder, ACL 2018;
         for images Bao et al., BEiT, ICLR 2022, who took 0.65 to 0.75 for each of 12 or 24 blocks).
       by_depth: the names of the trunk's parts, stage by stage, as its `by_depth()` gives them; used
-        by `layer_decay` only.
+        by `layer_decay` and `frozen_stages` only.
       frozen_steps: steps before the trunk starts to learn, so that untrained heads do not spoil it.
+      frozen_stages: the number of the trunk's first stages that are never trained; they have no
+        state here, and their gradients are ignored.
       b1: decay of the first moment.
       b2: decay of the second moment.
       eps: added to the square root of the second moment.
@@ -72,7 +75,10 @@ def make_optimizer(
         steps_of.append(optax.masked(optax.scale_by_schedule(share), _trunk))
     if layer_decay != 1.0:
         steps_of.append(_scale_by_depth(layer_decay, by_depth))
-    return optax.chain(*steps_of)
+    if not frozen_stages:
+        return optax.chain(*steps_of)
+    frozen = lambda params: frozen_by_depth(params, frozen_stages, by_depth)
+    return optax.partition({False: optax.chain(*steps_of), True: optax.set_to_zero()}, frozen)
 
 
 def shares_by_depth(params: Tree, decay: float, by_depth: Sequence[Sequence[str]]) -> Tree:
@@ -88,18 +94,32 @@ def shares_by_depth(params: Tree, decay: float, by_depth: Sequence[Sequence[str]
     """
 
     def share(path: tuple, _: Any) -> float:
-        first, *rest = (str(key.key) for key in path)
-        if first != "trunk":
-            return 1.0
-        name = ".".join(rest)
-        places = [
-            i for i, parts in enumerate(by_depth) for p in parts if f"{name}.".startswith(f"{p}.")
-        ]
-        if len(places) != 1:
-            raise ValueError(f"by_depth() has {name} {len(places)} times, not once")
-        return decay ** (len(by_depth) - places[0])
+        return decay ** (len(by_depth) - _stage(path, by_depth))
 
     return jax.tree_util.tree_map_with_path(share, params)
+
+
+def frozen_by_depth(params: Tree, stages: int, by_depth: Sequence[Sequence[str]]) -> Tree:
+    """Whether each array of a model is in one of the trunk's first `stages`.
+
+    Takes what `shares_by_depth` takes, and raises what it raises.
+    """
+    of = jax.tree_util.tree_map_with_path(lambda path, _: _stage(path, by_depth), params)
+    return jax.tree.map(lambda stage: stage < stages, of)
+
+
+def _stage(path: tuple, by_depth: Sequence[Sequence[str]]) -> int:
+    """The stage of an array; outside the trunk, one after the last."""
+    first, *rest = (str(key.key) for key in path)
+    if first != "trunk":
+        return len(by_depth)
+    name = ".".join(rest)
+    places = [
+        i for i, parts in enumerate(by_depth) for p in parts if f"{name}.".startswith(f"{p}.")
+    ]
+    if len(places) != 1:
+        raise ValueError(f"by_depth() has {name} {len(places)} times, not once")
+    return places[0]
 
 
 def _scale_by_depth(

@@ -18,6 +18,7 @@ def settings(values):
 
 SINGLE = {
     "efficientnet_lite0": ("train.stages=()", "model.pretrained=None"),
+    "exact_and_groups": ("model.pretrained=None",),
     "face_resnet": ("train.stages=()", "model.pretrained=None"),
     "fairface": ("train.stages=()", "model.pretrained=None"),
     "finetune": ("model.pretrained=None",),
@@ -64,6 +65,7 @@ def places(archives, built, tmp_path):
     mixed = [f"data.sets.imdb.{place[5:]}" for place in imdb]
     tables = {
         "mixture": [*mixed, f"data.sets.mine.path={table}"],
+        "exact_and_groups": [*mixed, f"data.sets.fairface.path={table}"],
         "own_faces": [f"data.path={table}"],
         "fairface": [f"data.path={table}"],
         "finetune": [f"data.path={table}"],

@@ -23,7 +23,7 @@ from agejax.utils.import_by_name import ALLOWED, is_name
 from agejax.utils.notes import note
 
 _OF_PIXELS = {"size", "margin", "workers", "cache_mib", "device_mib", "max_unreadable"}
-_OF_NO_PLACE = _OF_PIXELS | set(configs.FOLDS)  # what names nothing of this machine
+_OF_NO_PLACE = _OF_PIXELS | {"train_faces", *configs.FOLDS}  # names nothing of this machine
 _PATHS = ("manual_dir", "data_dir", "path", "root", "cache_dir")
 _HARMLESS = ("source", "weight", "name", "min_face_score")  # what is kept of a set of faces
 # Naming one of these, the user says which faces are meant.

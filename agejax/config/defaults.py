@@ -66,6 +66,8 @@ def _data() -> dict[str, Any]:
         "folds": 0,
         "test_folds": (0,),
         "validation_folds": (1,),
+        # Train on this many faces only, of persons chosen by the seed; 0: all
+        "train_faces": 0,
         "size": 64,  # pixels a side
         # How far crops extend beyond the face on each side, as a share of the face's side; faces
         # in photos are cropped the same way. None: as measured in training; IMDB-WIKI has 0.4
@@ -128,6 +130,8 @@ def _optim() -> dict[str, Any]:
         "trunk_rate": 1.0,  # the trunk's learning rate, as a share of the heads'
         "layer_decay": 1.0,  # a stage's learning rate, as a share of the next stage's
         "frozen_steps": 0,  # steps before the trunk is trained, too
+        # The trunk's first stages (its by_depth()) that are never trained: steps are cheaper
+        "frozen_stages": 0,
         "b1": 0.9,
         "b2": 0.999,
         "eps": 1e-8,

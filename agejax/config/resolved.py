@@ -49,7 +49,7 @@ def split_source_args(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any
             f"config.data.source is {source!r}; it must be a function of a split"
         ) from error
     given = config.data.to_dict()
-    for key in ("source", "device_mib", "margin", "allow_changed", *FOLDS, *LOADER):
+    for key in ("source", "device_mib", "margin", "allow_changed", "train_faces", *FOLDS, *LOADER):
         given.pop(key)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
         return given, {}

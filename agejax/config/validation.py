@@ -24,8 +24,9 @@ _LARGEST = 4096  # pixels a side
 _LARGEST_ARG, _LONGEST_ARG, _DEEPEST_ARG = 1 << 16, 1000, 10
 _NOT_NEGATIVE = (
     *("optim.learning_rate", "optim.warmup_steps", "optim.weight_decay", "optim.clip_norm"),
-    *("optim.trunk_rate", "optim.frozen_steps", "optim.eps"),
-    *("train.skip_nonfinite", "data.painted", "data.cache_mib", "augment.mixup"),
+    *("optim.trunk_rate", "optim.frozen_steps", "optim.frozen_stages", "optim.eps"),
+    *("train.skip_nonfinite", "data.painted", "data.cache_mib", "data.train_faces"),
+    "augment.mixup",
 )
 _RANGES = (
     *((key, lambda x: x >= 1, "at least 1") for key in _COUNTS),

@@ -34,6 +34,7 @@ from agejax.data.faces import Faces
 from agejax.data.folds import folded
 from agejax.data.mixture import mixture
 from agejax.data.stream import Loader, eval_batches
+from agejax.data.subset import of_some_persons
 from agejax.distributed.initialize import first_alone, is_first
 from agejax.distributed.mesh import (
     check_batch_size,
@@ -69,13 +70,22 @@ def open_split(config: ConfigDict, split: str) -> Faces:
     """
     check_split(split)
     opened = functools.partial(source_of(config), **source_args(config))
-    if config.data.folds and source_of(config) is mixture:
-        raise UserError("config.data.folds is for one set; each set of a mixture keeps its splits")
+    if source_of(config) is mixture:
+        _check_one_set(config)
     if config.data.folds:
         faces = folded(split, opened, **{key: config.data[key] for key in FOLDS})
     else:
         faces = opened(split)
+    if split == "train" and config.data.train_faces:
+        faces = of_some_persons(faces, config.data.train_faces, config.seed)
     return labelled(faces, tasks.read(config.tasks))
+
+
+def _check_one_set(config: ConfigDict) -> None:
+    if config.data.folds:
+        raise UserError("config.data.folds is for one set; each set of a mixture keeps its splits")
+    if config.data.train_faces:
+        raise UserError("config.data.train_faces is for one set; weights choose among several")
 
 
 def open_loader(

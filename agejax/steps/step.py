@@ -58,6 +58,7 @@ def make_train_step(
     steps_per_call: int = 1,
     skip_nonfinite: int = 0,
     layout: Layout | None = None,
+    frozen: Tree | None = None,
     compiler_options: dict[str, Any] | None = None,
 ) -> TrainStep:
     """A jitted step: (state, batch, pixels) -> (state, loss). The input state is donated.
@@ -88,6 +89,8 @@ def make_train_step(
       skip_nonfinite: how many consecutive refused batches are tolerated. After one more, the state
         stays unchanged, `step` included, until `refused` is lowered.
       layout: how the state is sharded over several devices.
+      frozen: whether each parameter, a bool for each, is a constant: its gradient is 0, and none is
+        computed through layers before which nothing is trained.
       compiler_options: for `jax.jit`.
     """
 
@@ -111,7 +114,10 @@ def make_train_step(
 
         def loss_fn(params: Tree, stats: Tree, part: Batch, key: jax.Array):
             augment_key, model_key, mix_key = jax.random.split(key, 3)
-            model = graph.merge(layout.gathered(params) if layout else params, stats, model_key)
+            params = layout.gathered(params) if layout else params
+            if frozen is not None:
+                params = jax.tree.map(_constant_where, params, frozen)
+            model = graph.merge(params, stats, model_key)
             image = augment(augment_key, part["image"] if pixels is None else pixels[part["image"]])
             image, kept = mix(mix_key, image) if mix else (image, None)
             logits = model(image, model_key)
@@ -191,6 +197,10 @@ def _average(old: Tree, new: Tree, decay: float, step: jax.Array) -> Tree:
         return a * d + b * (1 - d) if jnp.issubdtype(b.dtype, jnp.floating) else b
 
     return jax.tree.map(moved, old, new)
+
+
+def _constant_where(x: jax.Array, frozen: bool) -> jax.Array:
+    return jax.lax.stop_gradient(x) if frozen else x
 
 
 def _interleaved(x: jax.Array, parts: int) -> jax.Array:

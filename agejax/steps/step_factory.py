@@ -2,7 +2,7 @@
 
 import bisect
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,11 +16,11 @@ from agejax.distributed.sharding import Layout
 from agejax.errors import UserError
 from agejax.kernels.cpu import compiler_options, use_onednn
 from agejax.models.structure import Structure
-from agejax.optim import make_optimizer, shares_by_depth
+from agejax.optim import frozen_by_depth, make_optimizer, shares_by_depth
 from agejax.steps.augment import augment, mirrored, mixup
 from agejax.steps.model_factory import abstract_model
 from agejax.steps.step import PredictStep, TrainStep, make_predict_step, make_train_step
-from agejax.types import Weights
+from agejax.types import Tree, Weights
 
 
 def train_step_of(
@@ -41,7 +41,8 @@ def train_step_of(
     """
     use_onednn()
     learned = tasks.read(config.tasks)
-    optimizer = _optimizer_of(config)
+    by_depth = _by_depth(config)
+    optimizer = make_optimizer(steps=config.train.steps, by_depth=by_depth, **config.optim)
     changes = dict(config.augment)
     alpha = changes.pop("mixup")
     train_step = make_train_step(
@@ -59,6 +60,7 @@ def train_step_of(
         steps_per_call=config.train.steps_per_call,
         skip_nonfinite=config.train.skip_nonfinite,
         layout=layout,
+        frozen=_frozen(config, by_depth) if config.optim.frozen_stages else None,
         compiler_options=compiler_options(config.train.deterministic),
     )
     return optimizer, train_step
@@ -91,22 +93,38 @@ def train_steps_of(
     return steps[config.data.size][0], at
 
 
-def _optimizer_of(config: ConfigDict) -> optax.GradientTransformation:
-    settings: dict[str, Any] = dict(config.optim)
-    if config.optim.layer_decay != 1:
-        graph, weights = abstract_model(config)
-        trunk = graph.merge(**weights).trunk
-        if not hasattr(trunk, "by_depth"):
-            raise UserError(
-                f"config.optim.layer_decay needs to know the depth of the parts of "
-                f"{type(trunk).__name__}, which has no by_depth()"
-            )
-        settings["by_depth"] = trunk.by_depth()
-        try:
-            shares_by_depth(weights["params"], config.optim.layer_decay, settings["by_depth"])
-        except ValueError as error:
-            raise UserError(f"config.optim.layer_decay: {type(trunk).__name__}: {error}") from error
-    return make_optimizer(steps=config.train.steps, **settings)
+def _by_depth(config: ConfigDict) -> Sequence[Sequence[str]]:
+    """The names of the trunk's parts by stage; none where no setting needs them."""
+    needs = {
+        "layer_decay": config.optim.layer_decay != 1,
+        "frozen_stages": config.optim.frozen_stages,
+    }
+    keys = [f"config.optim.{key}" for key, needed in needs.items() if needed]
+    if not keys:
+        return ()
+    graph, weights = abstract_model(config)
+    trunk = graph.merge(**weights).trunk
+    name = type(trunk).__name__
+    if not hasattr(trunk, "by_depth"):
+        raise UserError(
+            f"{keys[0]} needs to know the depth of the parts of {name}, which has no by_depth()"
+        )
+    by_depth: Sequence[Sequence[str]] = trunk.by_depth()
+    try:
+        shares_by_depth(weights["params"], config.optim.layer_decay, by_depth)
+    except ValueError as error:
+        raise UserError(f"{keys[0]}: {name}: {error}") from error
+    if config.optim.frozen_stages > len(by_depth):
+        raise UserError(
+            f"config.optim.frozen_stages is {config.optim.frozen_stages}, but {name} has "
+            f"{len(by_depth)} stages"
+        )
+    return by_depth
+
+
+def _frozen(config: ConfigDict, by_depth: Sequence[Sequence[str]]) -> Tree:
+    params = abstract_model(config)[1]["params"]
+    return frozen_by_depth(params, config.optim.frozen_stages, by_depth)
 
 
 def _check_size(config: ConfigDict, size: int) -> None:
