@@ -70,6 +70,10 @@ def own(
             _take_data(config, instead)
     if "pretrained" in unsaid:
         config.model.pretrained = _NO_WEIGHTS
+    if "teacher" in unsaid:
+        config.distil.teacher = _NO_WEIGHTS
+    if "unlabelled" in unsaid:
+        config.distil.unlabelled = None
     if "writers" in unsaid:
         config.writers = ()
     return config
@@ -78,10 +82,10 @@ def own(
 def public(config: ConfigDict) -> ConfigDict:
     """A copy without anything that is of this machine or its user, to be given away."""
     config = config.copy_and_resolve_references()
-    start = config.model.pretrained
-    if start is not None and start not in ALLOWED["pretrained"]:
-        config.model.pretrained = _NO_WEIGHTS
-    config.eval.attributes, config.writers = None, ()
+    for holder, key in ((config.model, "pretrained"), (config.distil, "teacher")):
+        if holder[key] is not None and holder[key] not in ALLOWED["pretrained"]:
+            holder[key] = _NO_WEIGHTS
+    config.eval.attributes, config.writers, config.distil.unlabelled = None, (), None
     _withhold_data(config, ())
     return config
 
@@ -89,11 +93,13 @@ def public(config: ConfigDict) -> ConfigDict:
 def _parts(config: ConfigDict) -> dict[str, str]:
     """What a config names of this machine, a hash for each kind; nothing of a kind, none."""
     plain = json.loads(configs.to_json(config))
-    start = plain["model"]["pretrained"]
+    start, teacher = plain["model"]["pretrained"], plain["distil"]["teacher"]
     told = {
         "data": {key: of for key, of in plain["data"].items() if key not in _OF_NO_PLACE},
         "attributes": plain["eval"]["attributes"] and {"path": plain["eval"]["attributes"]},
         "pretrained": None if start is None or is_name(start) else {"path": start},
+        "teacher": None if teacher is None or is_name(teacher) else {"path": teacher},
+        "unlabelled": plain["distil"]["unlabelled"] and {"path": plain["distil"]["unlabelled"]},
         "writers": plain["writers"],
     }
     return {part: _hash(part, _whole(of)) for part, of in told.items() if of}

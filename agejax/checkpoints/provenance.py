@@ -36,7 +36,10 @@ _PACKAGES = (
 )
 _ENVIRONMENT = ("XLA_", "JAX_", "TF_CUDNN", "NVIDIA_TF32", "CUDA_VISIBLE", "LIBTPU")
 _OF_NO_MATTER = ("JAX_COMPILATION_CACHE", "JAX_ENABLE_COMPILATION_CACHE", "XLA_PYTHON_CLIENT")
-_OF_THE_TIME = ("started.", "command.", "step.", "git.", "evaluated.", "columns.")
+_OF_THE_TIME = (
+    *("started.", "command.", "step.", "git.", "evaluated.", "columns."),
+    *("teacher.path.", "teacher.step.", "teacher.licence."),
+)
 _RULE = 2  # of fingerprints; the first left out where labels that are ranges end
 
 
@@ -80,10 +83,12 @@ def note_session(
     weights: Weights,
     splits: Mapping[str, Faces],
     evaluated: Mapping[str, Faces] | None = None,
+    teacher: Mapping[str, Any] | None = None,
 ) -> None:
     """Adds an entry to `run.json`: training goes on from `step`, with `weights`.
 
-    `evaluated` is what it will be tested on, which has no part in the weights.
+    `evaluated` is what it will be tested on, which has no part in the weights; `teacher` says
+    whose distributions it learns.
     """
     evaluated = evaluated or {}
     entry = {
@@ -92,6 +97,7 @@ def note_session(
         "step": step,
         "weights": weights_sha256(weights),
         **surroundings(config, splits),
+        **({"teacher": dict(teacher)} if teacher else {}),
         "evaluated": data_of(evaluated),
         "columns": {
             split: columns_sha256(faces) for split, faces in {**evaluated, **splits}.items()
@@ -126,6 +132,7 @@ def _is_entry(entry: Any) -> bool:
     return (
         type(entry["step"]) is int
         and all(isinstance(entry.get(key, ""), str) for key in ("weights", "command"))
+        and isinstance(entry.get("teacher", {}), dict)
         and isinstance(data, dict)
         and all(isinstance(of, dict) for of in data.values())
         and all(isinstance(of.get("sha256", ""), str) for of in data.values())

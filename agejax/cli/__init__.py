@@ -9,6 +9,7 @@ from agejax.cli import (
     compare,
     crops,
     describe,
+    distil,
     ensemble,
     evaluate,
     export,
@@ -43,6 +44,7 @@ _COMMANDS = (
     verify,
     calibrate,
     ensemble,
+    distil,
     crops,
     check,
     import_,
@@ -58,6 +60,8 @@ def main() -> None:
     name, *args = sys.argv[1:] or [""]
     if name == "train":
         train.main(sys.argv[1:])
+    elif name == "distil":
+        distil.main(sys.argv[1:])
     elif name == "evaluate" and evaluate.names_config(args):
         train.main([*sys.argv[1:], "--config.mode=eval"])
     else:

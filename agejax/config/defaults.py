@@ -16,6 +16,8 @@ LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
 FOLDS = ("folds", "test_folds", "validation_folds")
 # Settings of `model` that define a network; each member of an ensemble has its own.
 NETWORK = ("trunk", "args", "normalise", "head_width")
+# Settings that name another model, by its path or by a function that returns that.
+MODELS = ("model.pretrained", "distil.teacher")
 # Sections whose keys are chosen by the experiment.
 OPEN = ("tasks.", "model.args.", "model.members.", "data.sets.")
 
@@ -43,6 +45,7 @@ def default() -> ConfigDict:
             "augment": _augment(),
             "optim": _optim(),
             "train": _train(),
+            "distil": _distil(),
             "eval": _eval(),
         }
     )
@@ -159,6 +162,22 @@ def _train() -> dict[str, Any]:
         "deterministic": False,  # on a GPU: bit-identical and slower; a CPU always is
         "sigterm_code": 143,  # exit codes after SIGTERM and SIGINT, once the run is saved;
         "sigint_code": 130,  # schedulers depend on them
+    }
+
+
+def _distil() -> dict[str, Any]:
+    return {
+        # Whose distributions are learned beside the labels: a run of agejax, such as an ensemble,
+        # one of its checkpoints, a file that `agejax export --to weights` wrote, or
+        # agejax.pretrained:faces; None: only labels are learned
+        "teacher": config_dict.placeholder(str),
+        "weight": 0.5,  # share of its distributions in the loss; labels have the rest
+        "temperature": 1.0,  # by which its distributions and the student's are softened
+        # Leave out the mirror image that the teacher averages if its own model.flip says so
+        "one_view": False,
+        # More training faces, of which only images are used: a folder of face crops, or a table
+        "unlabelled": config_dict.placeholder(str),
+        "unlabelled_weight": 1.0,  # how often they are drawn, relative to all others together
     }
 
 

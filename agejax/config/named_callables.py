@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from agejax.config.defaults import MODELS
 from agejax.utils.import_by_name import is_name, trusted
 from agejax.utils.moved_names import current_name
 from agejax.utils.plain_names import check_plain
@@ -65,10 +66,12 @@ def resolve_names(loaded: dict[str, Any], trust: Collection[str], where: str) ->
 
 def _check_kept_names(loaded: dict[str, Any], trust: Collection[str], where: str) -> None:
     """Checks the names that stay names, and replaces those of earlier versions."""
-    start = loaded.get("model", {}).get("pretrained")
-    if isinstance(start, str) and is_name(start):
-        loaded["model"]["pretrained"] = current_name(start)
-        trusted(start, "pretrained", trust, f"{where}: config.model.pretrained")
+    for named in MODELS:
+        section, _, key = named.partition(".")
+        model = loaded.get(section, {}).get(key)
+        if isinstance(model, str) and is_name(model):
+            loaded[section][key] = current_name(model)
+            trusted(model, "pretrained", trust, f"{where}: config.{named}")
     for writer in loaded.get("writers") or ():
         if not isinstance(writer, str):
             raise ValueError(f"writers is {writer!r}, and not the name of a callable")

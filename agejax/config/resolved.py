@@ -8,7 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from agejax.config import tasks
-from agejax.config.defaults import FOLDS, LOADER
+from agejax.config.defaults import FOLDS, LOADER, MODELS
 from agejax.config.keys import flat
 from agejax.errors import UserError
 from agejax.utils.import_by_name import is_name, resolve
@@ -99,6 +99,6 @@ def _named_in_open(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, "module:name") of the callables that a config leaves unresolved."""
     for key, value in flat(tree):
         if isinstance(value, str) and (
-            _OPEN_CALLABLE.fullmatch(key) or (key == "model.pretrained" and is_name(value))
+            _OPEN_CALLABLE.fullmatch(key) or (key in MODELS and is_name(value))
         ):
             yield key, value

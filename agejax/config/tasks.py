@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -175,11 +175,17 @@ def _check_loss(where: str, task: Task) -> None:
 
 
 def check_faces(
-    tasks: Mapping[str, Task], known: Mapping[str, np.ndarray], upto: Mapping[str, np.ndarray]
+    tasks: Mapping[str, Task],
+    known: Mapping[str, np.ndarray],
+    upto: Mapping[str, np.ndarray],
+    taught: Collection[str] = (),
 ) -> None:
-    """Raises a `UserError` for a task that cannot be trained on these labels, {task: [N]}."""
+    """Raises a `UserError` for a task that cannot be trained on these labels, {task: [N]}.
+
+    Those `taught` by another model need none.
+    """
     for name, task in tasks.items():
-        if task.weight and not known[name].any():
+        if task.weight and name not in taught and not known[name].any():
             raise UserError(
                 f"no training face has a known {name}; to train without it, set "
                 f"config.tasks.{name}.weight=0"

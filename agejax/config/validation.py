@@ -12,6 +12,7 @@ from agejax.config import get, tasks
 from agejax.data.crop_margin import LARGEST
 from agejax.errors import UserError
 from agejax.labels import AGES
+from agejax.losses.distillation import suits_temperature
 from agejax.models.ensemble import Ensemble
 from agejax.utils.plain_names import check_plain, check_split
 
@@ -41,6 +42,9 @@ _RANGES = (
     ("augment.crop_share", lambda x: 0 <= x <= 1, "in [0, 1]"),
     ("optim.layer_decay", lambda x: 0 < x <= 1, "in (0, 1]"),
     ("data.margin", lambda x: x is None or 0 <= x <= LARGEST, f"from 0 to {LARGEST:g}"),
+    ("distil.weight", lambda x: 0 < x <= 1, "above 0, and at most 1"),
+    ("distil.temperature", lambda x: x > 0, "above 0"),
+    ("distil.unlabelled_weight", lambda x: x > 0, "above 0"),
     ("train.fsdp_above", lambda x: x is None or x >= 0, "0 or above"),
     *((key, lambda x: 0 <= x < 1, "in [0, 1)") for key in ("train.ema", "optim.b1", "optim.b2")),
     *((key, lambda x: x >= 0, "0 or above") for key in _NOT_NEGATIVE),
@@ -119,11 +123,24 @@ def _check_numbers(config: ConfigDict) -> None:
 
 
 def check_trainable(config: ConfigDict) -> None:
-    """Raises a `UserError` for an ensemble, whose members are trained, each by itself."""
+    """Raises a `UserError` for what cannot be trained: an ensemble, or what nothing teaches."""
     if config.model.members:
         raise UserError(
             "an ensemble is not trained: train its members, then `agejax ensemble` them"
         )
+    if config.distil.teacher is None:
+        if config.distil.unlabelled is not None:
+            raise UserError(
+                f"config.distil.unlabelled is {config.distil.unlabelled}, but nothing teaches what "
+                f"these faces are; set config.distil.teacher"
+            )
+    elif config.distil.temperature != 1:
+        for name, task in tasks.read(config.tasks).items():
+            if not suits_temperature(task.head):
+                raise UserError(
+                    f"config.distil.temperature is {config.distil.temperature:g}, but the head of "
+                    f"{name}, {task.head.__name__}, is no softmax; it must be 1"
+                )
 
 
 def check_source(config: ConfigDict) -> None:

@@ -36,16 +36,16 @@ def mixture(split: str, *, sets: Mapping[str, Mapping[str, Any]]) -> Faces:
     if own:
         if name not in sets:
             raise UserError(f"there is no set {name!r}; there are {', '.join(sets)}")
-        return _joined({name: _open(name, sets[name], own)})
+        return joined_sets({name: _open(name, sets[name], own)})
     weights = {name: float(of.get("weight", 1.0)) for name, of in sorted(sets.items())}
     if not all(0 <= weight < np.inf for weight in weights.values()) or not any(weights.values()):
         raise UserError(f"config.data.sets: weights must be 0 or more, not all 0: {weights}")
     trained = {name: weight for name, weight in weights.items() if weight}
     if split in ("train", "validation"):
-        faces = _joined({name: _open(name, sets[name], split) for name in trained})
+        faces = joined_sets({name: _open(name, sets[name], split) for name in trained})
         alone = split == "validation" or len(trained) == 1
         return faces if alone else dataclasses.replace(faces, weights=trained)
-    return _joined(_those_that_have(split, sets))
+    return joined_sets(_those_that_have(split, sets))
 
 
 def _open(name: str, given: Mapping[str, Any], split: str) -> Faces:
@@ -72,8 +72,8 @@ def _those_that_have(split: str, sets: Mapping[str, Mapping[str, Any]]) -> dict[
     return found
 
 
-def _joined(parts: Mapping[str, Faces]) -> Faces:
-    """The faces of all parts, sorted by "NAME/PATH"."""
+def joined_sets(parts: Mapping[str, Faces]) -> Faces:
+    """The faces of all parts, sorted by "NAME/PATH", with an attribute "set" of their names."""
     parts = dict(sorted(parts.items(), key=lambda part: f"{part[0]}/"))
     path = np.concatenate([np.char.add(f"{name}/", part.path) for name, part in parts.items()])
     person = np.concatenate([_people(name, part) for name, part in parts.items()])

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -89,6 +89,34 @@ def open_table(file: Path, root: str | None) -> tuple[Faces, np.ndarray]:
     if not found:
         raise UserError(f"{file}: there is no face in it")
     return _as_faces([face for _, face in found], digests, folder, table.columns)
+
+
+def faces_of_files(folder: Path, paths: Sequence[str]) -> tuple[Faces, list[BadRow]]:
+    """Faces without labels.
+
+    Args:
+      folder: where the files are.
+      paths: of image files below it, sorted.
+
+    Returns:
+      The faces of those that begin as an image does, and why the others are left out.
+
+    Raises:
+      UserError: that is none of them.
+    """
+    rows = [(i, Face(path, None, None, "", "", {})) for i, path in enumerate(paths)]
+    bad, good, digests = [], [], []
+    for (_, row), digest in zip(rows, _digests(folder, rows, folder.name), strict=True):
+        if isinstance(digest, BadRow):
+            bad.append(digest)
+        elif not row.path.isprintable():  # it could not be written down
+            bad.append(BadRow("a name that cannot be printed", ascii(row.path)))
+        else:
+            good.append(row)
+            digests.append(digest)
+    if not good:
+        raise UserError(f"{folder}: none of its {len(bad):,} images can be used ({bad[0]})")
+    return _as_faces(good, digests, folder, [])[0], bad
 
 
 def image_of(folder: Path, path: str) -> bytes:

@@ -1,5 +1,6 @@
 """One full masked pass over a split: the same code in training and under `config.mode=eval`."""
 
+import contextlib
 import functools
 import io
 import json
@@ -35,6 +36,7 @@ from agejax.data.folds import folded
 from agejax.data.mixture import mixture
 from agejax.data.stream import Loader, eval_batches
 from agejax.data.subset import of_some_persons
+from agejax.data.unlabelled import unlabelled, with_unlabelled
 from agejax.distributed.initialize import first_alone, is_first
 from agejax.distributed.mesh import (
     check_batch_size,
@@ -44,7 +46,7 @@ from agejax.distributed.mesh import (
     put_batch,
     put_whole,
 )
-from agejax.errors import UserError
+from agejax.errors import NoSuchSplit, UserError
 from agejax.evaluation.summary import baseline, evaluation_figures, kinds_of, label_counts
 from agejax.evaluation.task_labels import groups_of, labelled
 from agejax.metrics.calibration import calibrated
@@ -65,9 +67,23 @@ from agejax.utils.versions import versions
 def open_split(config: ConfigDict, split: str) -> Faces:
     """The faces of a split, with labels for the config's tasks.
 
+    To those of "train" the faces of `config.distil.unlabelled` are added.
+
     Raises:
       UserError: there is no such split, or a task has no known label.
     """
+    faces = _labelled_split(config, split)
+    if split != "train" or config.distil.unlabelled is None:
+        return faces
+    apart = []
+    for other in ("validation", "test"):
+        with contextlib.suppress(NoSuchSplit):
+            apart.append(_labelled_split(config, other))
+    more = unlabelled(config.distil.unlabelled, (faces, *apart))
+    return with_unlabelled(faces, more, config.distil.unlabelled_weight)
+
+
+def _labelled_split(config: ConfigDict, split: str) -> Faces:
     check_split(split)
     opened = functools.partial(source_of(config), **source_args(config))
     if source_of(config) is mixture:

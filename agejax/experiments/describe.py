@@ -50,9 +50,10 @@ def describe(config: ConfigDict, *, measure: bool = True) -> Iterator[str]:
     train_step, state, batch = _train_step(config)
     whole = cost(train_step, state, batch, None)
     flops, moved = whole["flops"], whole["bytes accessed"]
+    alone = ", without its teacher's prediction" if config.distil.teacher else ""
     yield (
-        f"a training step of {batch_size} faces: {flops / 1e9:.2f} GFLOP, {moved / 1e9:.2f} GB "
-        f"accessed without fusion, {flops / moved:.1f} FLOP per byte"
+        f"a training step of {batch_size} faces{alone}: {flops / 1e9:.2f} GFLOP, "
+        f"{moved / 1e9:.2f} GB accessed without fusion, {flops / moved:.1f} FLOP per byte"
     )
     if measure:
         yield from _measured(config, train_step, flops)

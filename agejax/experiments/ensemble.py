@@ -185,6 +185,7 @@ def _of_all(config: ConfigDict, members: Sequence[_Member]) -> ConfigDict:
     config = config.copy_and_resolve_references()
     with config.unlocked():
         config.model.update(trunk=Ensemble, normalise=to_unit, head_width=0, pretrained=None)
+        config.distil.teacher = None
         config.model.args = {}
         config.model.members = {
             str(i): {part: member.config.model[part] for part in NETWORK}

@@ -18,6 +18,7 @@ from agejax.errors import UserError
 from agejax.evaluation.evaluate import open_split
 from agejax.steps.model_factory import abstract_model
 from agejax.training.loop import train
+from agejax.training.teacher import read_teacher
 
 
 def repeat(
@@ -58,7 +59,10 @@ def repeat(
     faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
     splits = {"train": faces, "validation": validation}
-    _say_what_differs(run, surroundings(config, splits), splits, say)
+    now = surroundings(config, splits)
+    if (teacher := read_teacher(config)) is not None:
+        now["teacher"] = teacher.about
+    _say_what_differs(run, now, splits, say)
     train(config, workdir, save_on_signal=save_on_signal)
     first = [sessions[0].get("weights") for of in (run, workdir) if (sessions := read_sessions(of))]
     if len(set(first)) > 1:

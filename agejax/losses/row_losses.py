@@ -177,6 +177,7 @@ def multitask_loss(
     losses: Mapping[str, RowLoss] | None = None,
     class_weights: Mapping[str, Any] | None = None,
     part: jax.Array | None = None,
+    shares: Mapping[str, float] | None = None,
 ) -> jax.Array:
     """The weighted average over tasks of the mean losses of their rows, a scalar.
 
@@ -191,8 +192,9 @@ def multitask_loss(
         over the training faces, not over a batch, whose sum is still divided by the number of
         labels: a batch with many rare ages counts more.
       part: float32 [B], factor of each row's loss; None for 1.
+      shares: {task: factor of its loss}, 1 by default: what labels count for beside a teacher.
     """
-    losses, class_weights = losses or {}, class_weights or {}
+    losses, class_weights, shares = losses or {}, class_weights or {}, shares or {}
     total = jnp.float32(0)
     for task, rows in counted(batch).items():
         rows = rows if part is None else rows * part
@@ -201,7 +203,8 @@ def multitask_loss(
         if task in class_weights:
             rows = rows * _weight(jnp.asarray(class_weights[task], jnp.float32), *given)
         of_rows = losses.get(task, cross_entropy)(logits[task], *given)
-        total += weights[task] * (of_rows * rows).sum() / jnp.maximum(counts[task], 1)
+        weight = weights[task] * shares.get(task, 1)
+        total += weight * (of_rows * rows).sum() / jnp.maximum(counts[task], 1)
     return total / sum(weights.values())
 
 

@@ -9,14 +9,17 @@ import jax.numpy as jnp
 import optax
 
 from agejax.distributed.sharding import Layout
+from agejax.losses.distillation import distillation_loss
 from agejax.losses.row_losses import RowLoss, counted, multitask_loss
 from agejax.metrics.masked_sums import metric_sums
 from agejax.models.layers import products
 from agejax.models.structure import Structure, stats_of
 from agejax.steps.nonfinite import finite, taken
+from agejax.steps.teaching import Teaching
 from agejax.types import Batch, TrainState, Tree, Weights
 
-TrainStep = Callable[[TrainState, Batch, jax.Array | None], tuple[TrainState, jax.Array]]
+# (state, batch, pixels, weights of a teacher)
+TrainStep = Callable[..., tuple[TrainState, jax.Array]]
 PredictStep = Callable[[Weights, Any], dict[str, jax.Array]]
 
 
@@ -57,6 +60,7 @@ def make_train_step(
     remat: bool = False,
     steps_per_call: int = 1,
     skip_nonfinite: int = 0,
+    teaching: Teaching | None = None,
     layout: Layout | None = None,
     frozen: Tree | None = None,
     compiler_options: dict[str, Any] | None = None,
@@ -67,6 +71,7 @@ def make_train_step(
     state and averages do not change.
 
     `pixels` are None, or uint8 [N, H, W, 3] of all faces; `batch["image"]` then holds row indices.
+    With `teaching`, a fourth argument has the teacher's weights.
 
     Args:
       graph: the model's structure.
@@ -88,6 +93,7 @@ def make_train_step(
         it returns one loss per step. Reduces dispatch overhead of small networks on accelerators.
       skip_nonfinite: how many consecutive refused batches are tolerated. After one more, the state
         stays unchanged, `step` included, until `refused` is lowered.
+      teaching: None, or how a teacher's distributions of the same views enter the loss.
       layout: how the state is sharded over several devices.
       frozen: whether each parameter, a bool for each, is a constant: its gradient is 0, and none is
         computed through layers before which nothing is trained.
@@ -102,35 +108,59 @@ def make_train_step(
             counts=counts,
             losses=losses,
             class_weights=class_weights,
+            shares=teaching.label_shares if teaching else None,
         )
         if kept is None:
             return loss(batch)
         before = jax.tree.map(lambda x: jnp.roll(x, 1, axis=0), batch | {"image": ()})
         return loss(batch, part=kept) + loss(before, part=1 - kept)
 
-    def train_step(state: TrainState, batch: Batch, pixels: jax.Array | None = None):
+    def train_step(
+        state: TrainState,
+        batch: Batch,
+        pixels: jax.Array | None = None,
+        teacher: Weights | None = None,
+    ):
+        def pixels_of(part: Batch) -> jax.Array:
+            return part["image"] if pixels is None else pixels[part["image"]]
+
         key = jax.random.fold_in(jax.random.key(seed), state["step"])
         counts = {task: rows.sum() for task, rows in counted(batch).items()}
+        faces = batch["mask"].astype(jnp.float32).sum() if teaching else 0.0
 
-        def loss_fn(params: Tree, stats: Tree, part: Batch, key: jax.Array):
+        def loss_fn(params: Tree, stats: Tree, part: Batch, key: jax.Array, targets: Tree):
             augment_key, model_key, mix_key = jax.random.split(key, 3)
             params = layout.gathered(params) if layout else params
             if frozen is not None:
                 params = jax.tree.map(_constant_where, params, frozen)
             model = graph.merge(params, stats, model_key)
-            image = augment(augment_key, part["image"] if pixels is None else pixels[part["image"]])
+            image = augment(augment_key, pixels_of(part))
             image, kept = mix(mix_key, image) if mix else (image, None)
             logits = model(image, model_key)
             loss = loss_of(logits, part, counts, kept)
+            if teaching:
+                loss += teaching.weight * distillation_loss(
+                    model.heads,
+                    logits,
+                    targets,
+                    part["mask"].astype(jnp.float32),
+                    faces,
+                    task_weights,
+                    teaching.temperature,
+                )
             probabilities = model.probabilities(jax.lax.stop_gradient(logits))
             sums = metric_sums(probabilities, part["labels"], counted(part), upto=part.get("upto"))
             return loss, (stats_of(model), {"loss": loss, "refused": jnp.int32(0), "tasks": sums})
 
         def one_part(carry, part_and_key):
             stats, grads, sums = carry
+            # Outside of what is differentiated, or nothing of it would be dropped early.
+            targets = _targets(teaching, teacher, pixels_of, *part_and_key)
             kept = jax.checkpoint(loss_fn, policy=products) if remat else loss_fn
             gradient = jax.value_and_grad(kept, has_aux=True)
-            (_, (stats, part_sums)), part_grads = gradient(state["params"], stats, *part_and_key)
+            (_, (stats, part_sums)), part_grads = gradient(
+                state["params"], stats, *part_and_key, targets
+            )
             return (stats, _add(grads, part_grads), _add(sums, part_sums)), None
 
         zeros = jax.tree.map(jnp.zeros_like, (state["params"], state["window"]))
@@ -160,8 +190,13 @@ def make_train_step(
         after = taken(state, after, good, skip_nonfinite)
         return (layout.kept(after) if layout else after), loss
 
-    def train_steps(state: TrainState, batches: Batch, pixels: jax.Array | None = None):
-        return jax.lax.scan(lambda s, b: train_step(s, b, pixels), state, batches)
+    def train_steps(
+        state: TrainState,
+        batches: Batch,
+        pixels: jax.Array | None = None,
+        teacher: Weights | None = None,
+    ):
+        return jax.lax.scan(lambda s, b: train_step(s, b, pixels, teacher), state, batches)
 
     step = train_step if steps_per_call == 1 else train_steps
     return jax.jit(step, donate_argnums=0, compiler_options=compiler_options)
@@ -181,6 +216,20 @@ def make_predict_step(
         return model.probabilities(model(image))
 
     return jax.jit(predict_step, compiler_options=compiler_options)
+
+
+def _targets(
+    teaching: Teaching | None,
+    teacher: Weights | None,
+    pixels_of: Callable[[Batch], jax.Array],
+    part: Batch,
+    key: jax.Array,
+) -> dict[str, jax.Array]:
+    """{task: the teacher's probabilities [B, classes]} for the views that a part is trained on."""
+    if teaching is None or teacher is None:
+        return {}
+    augment_key, _, mix_key = jax.random.split(key, 3)
+    return teaching.targets(teacher, augment_key, mix_key, pixels_of(part))
 
 
 def _average(old: Tree, new: Tree, decay: float, step: jax.Array) -> Tree:

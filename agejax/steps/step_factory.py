@@ -20,6 +20,7 @@ from agejax.optim import frozen_by_depth, make_optimizer, shares_by_depth
 from agejax.steps.augment import augment, mirrored, mixup
 from agejax.steps.model_factory import abstract_model
 from agejax.steps.step import PredictStep, TrainStep, make_predict_step, make_train_step
+from agejax.steps.teaching import Teaching
 from agejax.types import Tree, Weights
 
 
@@ -29,6 +30,7 @@ def train_step_of(
     class_weights: Mapping[str, Any] | None = None,
     size: int | None = None,
     layout: Layout | None = None,
+    teaching: Teaching | None = None,
 ) -> tuple[optax.GradientTransformation, TrainStep]:
     """The optimiser and the train step of a config.
 
@@ -38,6 +40,7 @@ def train_step_of(
       class_weights: as in `make_train_step`.
       size: side in pixels to which faces are resampled; None for `config.data.size`.
       layout: as in `make_train_step`.
+      teaching: as in `make_train_step`; without it a teacher that the config names is left out.
     """
     use_onednn()
     learned = tasks.read(config.tasks)
@@ -59,6 +62,7 @@ def train_step_of(
         remat=config.train.remat,
         steps_per_call=config.train.steps_per_call,
         skip_nonfinite=config.train.skip_nonfinite,
+        teaching=teaching,
         layout=layout,
         frozen=_frozen(config, by_depth) if config.optim.frozen_stages else None,
         compiler_options=compiler_options(config.train.deterministic),
@@ -71,6 +75,7 @@ def train_steps_of(
     graph: Structure,
     class_weights: Mapping[str, Any] | None = None,
     layout: Layout | None = None,
+    teaching: Teaching | None = None,
 ) -> tuple[optax.GradientTransformation, Callable[[int], TrainStep]]:
     """The optimiser, and a function from n, starting at 1, to the train step of the n-th step.
 
@@ -84,7 +89,10 @@ def train_steps_of(
     stages = configs.stages(config)
     for _, size in stages[:-1]:
         _check_size(config, size)
-    steps = {size: train_step_of(config, graph, class_weights, size, layout) for _, size in stages}
+    steps = {
+        size: train_step_of(config, graph, class_weights, size, layout, teaching)
+        for _, size in stages
+    }
     starts = [start for start, _ in stages]
 
     def at(step: int) -> TrainStep:

@@ -8,10 +8,26 @@ from agejax.checkpoints.run_dir import read_checkpoint
 from agejax.checkpoints.weights_file import is_weights_file
 from agejax.config import modules_of, tasks
 from agejax.errors import UserError
+from agejax.models.structure import Structure
 from agejax.models.weight_mapping import Report, carry_over, load_pretrained
 from agejax.pretrained.readers import read_weights
+from agejax.steps.model_factory import make_model
 from agejax.types import Weights
 from agejax.utils.import_by_name import is_name, name_of, resolve
+from agejax.utils.notes import note
+
+
+def first_model(config: ConfigDict, *, fresh: bool) -> tuple[Structure, Weights]:
+    """The model before the first step; a run that is resumed needs no others to start from.
+
+    Raises:
+      UserError: as `start_from_pretrained`, or the trunk does not suit its arguments.
+    """
+    graph, weights = make_model(config)
+    if fresh and config.model.pretrained:
+        weights, report = start_from_pretrained(config, weights)
+        note(str(report))
+    return graph, weights
 
 
 def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights, Report]:

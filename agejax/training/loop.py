@@ -40,16 +40,16 @@ from agejax.evaluation.summary import selection_error, validation_figures
 from agejax.kernels.cpu import keep_freed_memory
 from agejax.metrics.calibration import Calibration
 from agejax.models.structure import Structure
-from agejax.steps.model_factory import make_model
 from agejax.steps.step import TrainStep, init_state
 from agejax.steps.step_factory import predict_step_of, train_steps_of
-from agejax.training.initial_weights import start_from_pretrained
+from agejax.training.initial_weights import first_model
 from agejax.training.loggers.writers import MetricsLog, open_log
 from agejax.training.nonfinite_log import Refusals
 from agejax.training.prefetch import feed, pixels_on_device
 from agejax.training.profile import Trace
 from agejax.training.progress import Progress
 from agejax.training.signals import Stop, stop_by_signal
+from agejax.training.teacher import Teacher, check_same_teacher, read_teacher
 from agejax.types import TrainState, Weights, weights_of
 from agejax.utils.atomic_write import write_text
 from agejax.utils.forks import check_not_forked
@@ -104,7 +104,9 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     _check_same_run(config, checkpoints)
     remember(config)
     saved = checkpoints.latest()
-    graph, weights = _first_model(config, fresh=saved is None)
+    graph, weights = first_model(config, fresh=saved is None)
+    teacher = read_teacher(config) if (saved or 0) < config.train.steps else None
+    check_same_teacher(workdir, saved or 0, teacher)
     with first_alone("data"):
         faces = open_split(config, "train")
     validation = open_split(config, "validation").without(faces)
@@ -115,7 +117,7 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     if saved is not None:
         allow = config.data.allow_changed
         check_same_data(workdir, saved, {**splits, **evaluated}, allow=allow)
-    state, step_at, validate = _make_steps(config, mesh, faces, validation, graph, weights)
+    state, step_at, validate = _make_steps(config, mesh, faces, validation, graph, weights, teacher)
     del weights  # or the first ones would be held as long as training runs
     if saved is not None:
         state = checkpoints.state(saved, like=state)
@@ -126,7 +128,10 @@ def _train(config: ConfigDict, workdir: Path, notes: Path, stop: Stop) -> None:
     if done < settings.steps:
         if is_first():  # which alone writes what stands beside the arrays
             checkpoints.margin = _crop_margin(config, checkpoints, saved, faces)
-        note_session(notes, config, done, fetch(weights_of(state)), splits, evaluated)
+        if teacher is not None:
+            teacher.compare_margin(checkpoints.margin)
+        about = teacher.about if teacher else None
+        note_session(notes, config, done, fetch(weights_of(state)), splits, evaluated, about)
     log = open_log(config, notes, after=done)
     progress = Progress(
         log,
@@ -219,15 +224,6 @@ def _check_same_run(config: ConfigDict, checkpoints: Checkpoints) -> None:
         )
 
 
-def _first_model(config: ConfigDict, *, fresh: bool) -> tuple[Structure, Weights]:
-    """The model before the first step; a run that is resumed needs no others to start from."""
-    graph, weights = make_model(config)
-    if fresh and config.model.pretrained:
-        weights, report = start_from_pretrained(config, weights)
-        note(str(report))
-    return graph, weights
-
-
 def _make_steps(
     config: ConfigDict,
     mesh: Mesh,
@@ -235,15 +231,20 @@ def _make_steps(
     validation: Faces,
     graph: Structure,
     weights: Weights,
+    teacher: Teacher | None,
 ) -> tuple[TrainState, Callable[[int], TrainStep], Callable[[TrainState], _Validation]]:
     """The first state, the train step of each step, and the validation of a state."""
     learnt = tasks.read(config.tasks)
-    tasks.check_faces(learnt, faces.known, faces.upto)
+    # A finished run is not taught again.
+    taught = teacher.teaching.label_shares if teacher else config.distil.teacher and learnt
+    tasks.check_faces(learnt, faces.known, faces.upto, taught or ())
     labels = (faces.labels, faces.known, faces.upto)
     weights_of_classes = tasks.class_weights(learnt, *labels)
     offset = tasks.logit_offsets(learnt, *labels)
     layout = layout_of(mesh, config.train.fsdp_above)
-    optimizer, step_at = train_steps_of(config, graph, weights_of_classes, layout)
+    teaching = teacher.teaching if teacher else None
+    optimizer, step_at = train_steps_of(config, graph, weights_of_classes, layout, teaching)
+    step_at = teacher.into(step_at, mesh) if teacher else step_at
     predict_step = predict_step_of(config, graph)
     loader = open_loader(config, validation)
 

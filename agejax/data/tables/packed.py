@@ -52,6 +52,11 @@ def pack(faces: Faces, splits: np.ndarray, folder: Path) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def is_packed(folder: Path) -> bool:
+    """Whether a folder has the files that `pack` writes."""
+    return (folder / _IMAGES).is_file() and (folder / _COLUMNS).is_file()
+
+
 def open_packed(folder: Path) -> tuple[Faces, np.ndarray]:
     """The faces that `pack` wrote, and the split of each, str [N].
 
