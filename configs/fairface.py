@@ -5,17 +5,13 @@ r"""The weights that come with agejax: age and gender of FairFace's faces, from 
     python launch.py --config configs/fairface.py --config.data.path=faces.csv
 
 DIR holds FairFace's two label files beside the folders of its faces (those of 0.25 of padding, 224
-pixels). Its validation faces are the test split; a tenth of its training faces validates. The
-weights in the package were made from a copy with 40,000 training faces, in two hours of one core;
-the last step was chosen on validation, by gender and by the likelihood of the age groups. Ages are
+pixels). Its validation faces are the test split; a tenth of its training faces validates. Ages are
 groups there, so the density of ages is a smooth one (`SplineSoftmax`); rare ages count more. The
 race is a third task in training, which keeps the features from losing any, and is left out of the
-weights:
+weights.
 
-    agejax export runs/fairface --to weights --checkpoint latest --tasks age,gender \
-        --licence 'CC BY 4.0' --out FILE
-
-docs/model_card.md has the figures of the weights.
+The weights in the package were made from a copy with 40,000 training faces: by this config, in two
+hours of one core, and then by configs/fairface_150.py. docs/model_card.md has their figures.
 """
 
 from agejax import config as configs

@@ -20,7 +20,7 @@ SINGLE = {
     "efficientnet_lite0": ("train.stages=()", "model.pretrained=None"),
     "exact_and_groups": ("model.pretrained=None",),
     "face_resnet": ("train.stages=()", "model.pretrained=None"),
-    "fairface": ("train.stages=()", "model.pretrained=None"),
+    "fairface_150": ("model.pretrained=None",),
     "finetune": ("model.pretrained=None",),
     "mixture": NARROW,
     "own_faces": NARROW,
@@ -36,7 +36,8 @@ RUN_OF_SWEEP = {
     "sweep_rate": ("--run=learning_rate=0.001/seed0", *settings(("data.painted=0", *NARROW))),
 }
 # own_faces in folds of a table: tests/data/test_folds.py, tests/experiments/test_fold_table.py
-NOT_TRAINED = {"benchmark"}
+# fairface_150 is made of fairface
+NOT_TRAINED = {"benchmark", "fairface"}
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def places(archives, built, tmp_path):
         "mixture": [*mixed, f"data.sets.mine.path={table}"],
         "exact_and_groups": [*mixed, f"data.sets.fairface.path={table}"],
         "own_faces": [f"data.path={table}"],
-        "fairface": [f"data.path={table}"],
+        "fairface_150": [f"data.path={table}"],
         "finetune": [f"data.path={table}"],
     }
     return dict.fromkeys([*SINGLE, *RUN_OF_SWEEP], imdb) | tables
