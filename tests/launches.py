@@ -7,6 +7,7 @@ starts one and answers with its number, and `{"poll": PID}` answers with its exi
 shrunk one has the small networks of tests/export/networks.py.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -81,12 +82,18 @@ class Launcher:
 
 
 def main() -> None:
-    import absl.flags  # noqa: F401
-    import ml_collections.config_flags  # noqa: F401
+    import PIL.Image
 
+    # What a launch imports, and what it leaves until it needs it
+    import agejax.cli.launch
+    import agejax.data.mixture
+    import agejax.data.tables.table
     import agejax.experiments.sweep
     import agejax.reports.contact_sheet
-    import agejax.training.loop  # noqa: F401
+    import tfds_imdb_wiki.build  # noqa: F401
+
+    PIL.Image.preinit()
+    gc.freeze()  # no child walks through all of this
 
     for line in sys.stdin:
         asked = json.loads(line)

@@ -14,6 +14,7 @@ writes is left in `WORKDIR.writes`.
 """
 
 import ctypes
+import gc
 import json
 import os
 import sys
@@ -25,10 +26,12 @@ from tests.exits import exit_code
 
 def main() -> None:
     warnings.simplefilter("ignore")  # JAX warns of forks; here it has not started yet
-    import agejax.training.loop  # noqa: F401
+    import agejax.training.loop
+    import tfds_imdb_wiki.build  # noqa: F401
     from agejax import config as configs
 
     config = configs.from_json(Path(sys.argv[1]).read_text(), sys.argv[1])
+    gc.freeze()  # no child walks through what is imported
     for line in sys.stdin:
         if (pid := os.fork()) == 0:
             child(config, **json.loads(line))
