@@ -37,7 +37,12 @@ SHARED = ROOT.parent / "shared" / "data"
 
 
 def made_once(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Path:
-    """The folder `name` that all workers of this session share; the first to ask makes it."""
+    """The folder `name` that all workers of this session share; the first to ask makes it.
+
+    A session that a test starts can be handed such a folder: AGEJAX_MADE_NAME names it.
+    """
+    if made := os.environ.get(f"AGEJAX_MADE_{name}"):
+        return Path(made)
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
@@ -179,9 +184,11 @@ def launch(launcher, archives, built):
 
 
 def pytest_collection_modifyitems(items):
-    """Files of few and long tests come first, or one worker would end with them alone."""
-    first = ("battery", "distributed", "experiments", "training", "four_devices")
-    items.sort(key=lambda item: item.path.parent.name not in first)
+    """Files of long tests come first and those of short ones last, so that both workers end at once."""
+    first = ("battery", "distributed", "experiments", "training", "four_devices", "tests")
+    last = ("config", "data", "evaluation", "losses", "metrics", "utils")
+    place = lambda folder: (folder in last) - (folder in first)
+    items.sort(key=lambda item: place(item.path.parent.name))
 
 
 def pytest_sessionfinish(session):
