@@ -184,7 +184,7 @@ def launch(launcher, archives, built):
 
 
 def pytest_collection_modifyitems(items):
-    """Files of long tests come first and those of short ones last, so that both workers end at once."""
+    """Files of long tests come first, those of short ones last: both workers end at about once."""
     first = ("battery", "distributed", "experiments", "training", "four_devices", "tests")
     last = ("config", "data", "evaluation", "losses", "metrics", "utils")
     place = lambda folder: (folder in last) - (folder in first)

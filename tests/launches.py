@@ -8,7 +8,6 @@ code, or null. A shrunk one has the small networks of tests/export/networks.py; 
 named, it is `python -m MODULE ARGS`.
 """
 
-import gc
 import json
 import os
 import runpy
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.exits import exit_code
+from tests.preload import preload
 
 ROOT = Path(__file__).parent.parent
 
@@ -83,19 +83,7 @@ class Launcher:
 
 
 def main() -> None:
-    import PIL.Image
-
-    # What a launch imports, and what it leaves until it needs it
-    import agejax.cli.launch
-    import agejax.data.mixture
-    import agejax.data.tables.table
-    import agejax.experiments.sweep
-    import agejax.reports.contact_sheet
-    import tfds_imdb_wiki.build  # noqa: F401
-
-    PIL.Image.preinit()
-    gc.freeze()  # no child walks through all of this
-
+    preload()
     for line in sys.stdin:
         asked = json.loads(line)
         if "poll" in asked:

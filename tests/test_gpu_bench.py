@@ -128,6 +128,7 @@ def test_packed_faces_keep_labels_persons_and_splits(bench, built, tmp_path, mon
     from agejax.data.imdb_wiki import of_folder
 
     pack, packed = bench("pack"), bench("packed")
+    monkeypatch.setattr(pack, "_dlib", lambda: b"")  # to compress its weights takes seconds
     file = tmp_path / "faces.tar.xz"
     folder = built / "imdb_wiki" / "imdb" / "2.0.0"
     pack.pack(folder, file, size=24, most=1 << 20)

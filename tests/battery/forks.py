@@ -14,7 +14,6 @@ writes is left in `WORKDIR.writes`.
 """
 
 import ctypes
-import gc
 import json
 import os
 import sys
@@ -22,16 +21,15 @@ import warnings
 from pathlib import Path
 
 from tests.exits import exit_code
+from tests.preload import preload
 
 
 def main() -> None:
     warnings.simplefilter("ignore")  # JAX warns of forks; here it has not started yet
-    import agejax.training.loop
-    import tfds_imdb_wiki.build  # noqa: F401
     from agejax import config as configs
 
     config = configs.from_json(Path(sys.argv[1]).read_text(), sys.argv[1])
-    gc.freeze()  # no child walks through what is imported
+    preload()
     for line in sys.stdin:
         if (pid := os.fork()) == 0:
             child(config, **json.loads(line))
