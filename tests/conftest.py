@@ -6,6 +6,7 @@ devices is in tests/four_devices.
 
 import contextlib
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -189,6 +190,11 @@ def pytest_collection_modifyitems(items):
     last = ("config", "data", "evaluation", "losses", "metrics", "utils")
     place = lambda folder: (folder in last) - (folder in first)
     items.sort(key=lambda item: place(item.path.parent.name))
+
+
+def pytest_collection_finish():
+    """What was imported stays: no collection of garbage need walk through it."""
+    gc.freeze()
 
 
 def pytest_sessionfinish(session):
