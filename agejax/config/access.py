@@ -61,8 +61,12 @@ def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
             if isinstance(old, ConfigDict) and isinstance(value, Mapping) and name[-4:] != "args":
                 update(config, {f"{key}.{inner}": v for inner, v in value.items()})
                 continue
+            value = resolved(value) if callable(old) else value
+            if name in holder and not isinstance(value, Mapping | ConfigDict):
+                holder[name] = value
+                continue
             with config.unlocked():  # open sections take new keys
-                holder[name] = resolved(value) if callable(old) else value
+                holder[name] = value
         except (TypeError, AttributeError, KeyError) as error:
             raise UserError(f"config.{key} cannot be {value!r}: {error}") from error
 
