@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
-_COMPILED = tempfile.TemporaryDirectory()  # what one test compiles serves all other processes too
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    # What one test compiles serves all other processes too.
+    _COMPILED = tempfile.TemporaryDirectory()
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 _STATE = tempfile.TemporaryDirectory()  # not the notes of whoever runs the tests
