@@ -6,6 +6,7 @@ devices is in tests/four_devices.
 
 import contextlib
 import fcntl
+import gc
 import os
 import shutil
 import signal
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
-_COMPILED = tempfile.TemporaryDirectory()  # what one test compiles serves all other processes too
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _COMPILED.name)
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    # What one test compiles serves all other processes too.
+    _COMPILED = tempfile.TemporaryDirectory()
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 _STATE = tempfile.TemporaryDirectory()  # not the notes of whoever runs the tests
@@ -37,7 +40,12 @@ SHARED = ROOT.parent / "shared" / "data"
 
 
 def made_once(tmp_path_factory, name: str, make: Callable[[Path], object]) -> Path:
-    """The folder `name` that all workers of this session share; the first to ask makes it."""
+    """The folder `name` that all workers of this session share; the first to ask makes it.
+
+    A session that a test starts can be handed such a folder: AGEJAX_MADE_NAME names it.
+    """
+    if made := os.environ.get(f"AGEJAX_MADE_{name}"):
+        return Path(made)
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
@@ -179,9 +187,16 @@ def launch(launcher, archives, built):
 
 
 def pytest_collection_modifyitems(items):
-    """Files of few and long tests come first, or one worker would end with them alone."""
-    first = ("battery", "distributed", "experiments", "training", "four_devices")
-    items.sort(key=lambda item: item.path.parent.name not in first)
+    """Files of long tests come first, those of short ones last: both workers end at about once."""
+    first = ("battery", "distributed", "experiments", "training", "four_devices", "tests")
+    last = ("config", "data", "evaluation", "losses", "metrics", "utils")
+    place = lambda folder: (folder in last) - (folder in first)
+    items.sort(key=lambda item: place(item.path.parent.name))
+
+
+def pytest_collection_finish():
+    """What was imported stays: no collection of garbage need walk through it."""
+    gc.freeze()
 
 
 def pytest_sessionfinish(session):

@@ -2,9 +2,10 @@
 
     python -m tests.launches
 
-It reads JSON lines. `{"argv": [...], "env": {...}, "out": FILE, "err": FILE, "shrunk": false}`
-starts one and answers with its number, and `{"poll": PID}` answers with its exit code, or null. A
-shrunk one has the small networks of tests/export/networks.py.
+It reads JSON lines. `{"argv": [...], "env": {...}, "out": FILE, "err": FILE, "shrunk": false,
+"module": null}` starts one and answers with its number, and `{"poll": PID}` answers with its exit
+code, or null. A shrunk one has the small networks of tests/export/networks.py; where a module is
+named, it is `python -m MODULE ARGS`.
 """
 
 import json
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.exits import exit_code
+from tests.preload import preload
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,14 +28,14 @@ ROOT = Path(__file__).parent.parent
 class Launched:
     """What of `subprocess.Popen` tests need."""
 
-    def __init__(self, ask, folder: Path, argv, shrunk: bool):
+    def __init__(self, ask, folder: Path, argv, **how):
         self._ask, self.returncode = ask, None
         self._files = folder / "out", folder / "err"
         for file in self._files:
             file.touch()
         out, err = map(str, self._files)
         asked = {"argv": argv, "env": dict(os.environ), "out": out, "err": err}
-        self.pid = ask(asked | {"shrunk": shrunk})
+        self.pid = ask(asked | how)
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -48,7 +50,7 @@ class Launched:
                 self.send_signal(9)
                 raise subprocess.TimeoutExpired("launch.py", timeout)
             time.sleep(0.02)
-        out, err = (file.read_text() for file in self._files)
+        out, err = (file.read_text(errors="replace") for file in self._files)
         return out, err
 
     def send_signal(self, number: int) -> None:
@@ -68,11 +70,11 @@ class Launcher:
         print(json.dumps(what), file=self._server.stdin, flush=True)
         return json.loads(self._server.stdout.readline())
 
-    def start(self, *argv: str, shrunk: bool = False) -> Launched:
+    def start(self, *argv: str, shrunk: bool = False, module: str | None = None) -> Launched:
         self._started += 1
         here = self._folder / f"start{self._started}"
         here.mkdir()
-        return Launched(self.ask, here, argv, shrunk)
+        return Launched(self.ask, here, argv, shrunk=shrunk, module=module)
 
     def close(self) -> None:
         self._server.stdin.close()
@@ -81,13 +83,7 @@ class Launcher:
 
 
 def main() -> None:
-    import absl.flags  # noqa: F401
-    import ml_collections.config_flags  # noqa: F401
-
-    import agejax.experiments.sweep
-    import agejax.reports.contact_sheet
-    import agejax.training.loop  # noqa: F401
-
+    preload()
     for line in sys.stdin:
         asked = json.loads(line)
         if "poll" in asked:
@@ -102,8 +98,8 @@ def main() -> None:
             child(**asked)
 
 
-def child(argv, env, out, err, shrunk) -> None:
-    """Is `launch.py`, and leaves with its exit code."""
+def child(argv, env, out, err, shrunk, module) -> None:
+    """Is `launch.py` or the module, and leaves with its exit code."""
     for stream, file in ((sys.stdin, os.devnull), (sys.stdout, out), (sys.stderr, err)):
         os.dup2(os.open(file, os.O_RDWR), stream.fileno())
     os.environ.clear()
@@ -112,9 +108,10 @@ def child(argv, env, out, err, shrunk) -> None:
         from tests.export.networks import shrink
 
         shrink(pytest.MonkeyPatch())
-    sys.argv, sys.path[0] = ["launch.py", *argv], str(ROOT)
-    sys.orig_argv = [sys.executable, *sys.argv]
-    os._exit(exit_code(lambda: runpy.run_path("launch.py", run_name="__main__")))
+    sys.argv, sys.path[0] = [module or "launch.py", *argv], str(ROOT)
+    sys.orig_argv = [sys.executable, *["-m"] * bool(module), *sys.argv]
+    run = runpy.run_module if module else runpy.run_path
+    os._exit(exit_code(lambda: run(sys.argv[0], run_name="__main__")))
 
 
 if __name__ == "__main__":

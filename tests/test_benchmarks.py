@@ -3,9 +3,11 @@ import json
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
+from agejax.audit import head
 from tests.conftest import ROOT
 
 
@@ -43,11 +45,20 @@ def test_the_mean_of_kept_predictions_is_another_side_to_compare(tmp_path):
     assert (mean["age_label"] == a["age_label"]).all()
 
 
+def short_fits(monkeypatch):
+    """Networks of an audit are fitted in few steps, by a program of their own."""
+    fitted = head._fitted.__wrapped__
+    monkeypatch.setattr(head, "_FEWEST_STEPS", 10)
+    monkeypatch.setattr(head, "_EPOCHS", 1)
+    monkeypatch.setattr(head, "_fitted", jax.jit(lambda *args: fitted(*args)))
+
+
 def test_the_bench_of_audits_runs_on_painted_faces(
     archives, built, run, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     bench = importlib.import_module("audit")
+    short_fits(monkeypatch)
     args = ("--manual_dir", archives, "--data_dir", built, "--checkpoint", run, "--seeds", 1)
     monkeypatch.setattr(sys, "argv", ["audit.py", *map(str, args), "--out", str(tmp_path / "o")])
     bench.main()

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 
 FOLDERS = [str(ROOT / "benchmarks" / "gpu"), str(ROOT / "benchmarks")]
-NAMES = ("run", "figures", "packed", "pack")
+NAMES = ("run", "figures", "packed", "pack", "chosen_tests")
 
 
 @pytest.fixture
@@ -48,31 +48,50 @@ def until(true):
     pytest.fail("it took more than 5 s")
 
 
-def smoke(out, *stages):
-    """Runs stages as a user does; the lines of figures."""
-    done = subprocess.run(
+def shell(out, *stages):
+    """Runs stages as a user does."""
+    return subprocess.run(
         ["bash", "benchmarks/gpu.sh", str(out), *stages],
         cwd=ROOT,
         env={**os.environ, "PYTHON": sys.executable, "AGEJAX_GPU": "0", "WHEELS": str(out)},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return (out / "figures.txt").read_text().splitlines()
 
 
-def test_a_stage_in_its_smoke_mode(tmp_path):
-    tests, ended = smoke(tmp_path, "chosen_tests")
-    assert tests.startswith("tests: 2 passed, 0 skipped, 0 failed")
-    assert ended.startswith("chosen_tests: ok")
-    assert (
-        json.loads((tmp_path / "figures.json").read_text())["chosen_tests"]["tests"]["passed"] == 2
+def test_a_stage_that_is_none_is_one_line(tmp_path):
+    done = shell(tmp_path, "speeed")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: there is no stage speeed; have determinism, chosen_tests")
+
+
+def test_the_chosen_tests_are_counted(bench, tmp_path, monkeypatch):
+    stage = bench("chosen_tests")
+    three = tmp_path / "test_three.py"
+    three.write_text(
+        "import pytest\n"
+        "def test_passes(): pass\n"
+        "def test_fails(): assert 0, 'broken'\n"
+        "def test_skips(): pytest.skip()\n"
     )
+    (tmp_path / "work").mkdir()
+    monkeypatch.setattr(stage, "SMALLEST", (str(three),))
+    with pytest.raises(SystemExit) as ended:
+        stage.main()
+    assert ended.value.code == 1
+    counted = json.loads((tmp_path / "figures.json").read_text())["chosen_tests"]["tests"]
+    assert (counted["passed"], counted["skipped"], len(counted["failed"])) == (1, 1, 1)
+    line, failed = (tmp_path / "figures.txt").read_text().splitlines()
+    assert line.startswith("tests: 1 passed, 1 skipped, 1 failed")
+    assert "test_fails: " in failed
+    assert "broken" in failed
 
 
 @pytest.mark.battery
 def test_all_stages_in_their_smoke_mode(tmp_path, bench):
-    lines = smoke(tmp_path)
+    done = shell(tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "figures.txt").read_text().splitlines()
     for stage in bench("run").STAGES:
         assert any(line.startswith(f"{stage}: ok") for line in lines), lines
     assert "two runs are bit-identical" in lines[0]
@@ -109,6 +128,7 @@ def test_packed_faces_keep_labels_persons_and_splits(bench, built, tmp_path, mon
     from agejax.data.imdb_wiki import of_folder
 
     pack, packed = bench("pack"), bench("packed")
+    monkeypatch.setattr(pack, "_dlib", lambda: b"")  # to compress its weights takes seconds
     file = tmp_path / "faces.tar.xz"
     folder = built / "imdb_wiki" / "imdb" / "2.0.0"
     pack.pack(folder, file, size=24, most=1 << 20)

@@ -2,11 +2,9 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import jax
-import jax.numpy as jnp
-
 from agejax.checkpoints.checkpoint import Checkpoints
 from agejax.metrics.calibration import Calibration
+from agejax.steps.step import copied
 from agejax.types import TrainState
 
 
@@ -34,7 +32,7 @@ class Saving:
         """
         self.wait()
         self._last = self._thread.submit(
-            self._checkpoints.save, _copied(state), config, validation_mae, calibration
+            self._checkpoints.save, copied(state), config, validation_mae, calibration
         )
 
     def check(self) -> None:
@@ -59,9 +57,3 @@ class Saving:
     def close(self) -> None:
         """Ends the thread, after its save."""
         self._thread.shutdown()
-
-
-@jax.jit
-def _copied(state: TrainState) -> TrainState:
-    """The same in other buffers: the next step takes the state's own."""
-    return jax.tree.map(jnp.copy, state)

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,10 +17,12 @@ from agejax.utils.user_values import meant
 
 def check_key(config: ConfigDict, key: str) -> None:
     """Raises a `UserError` that suggests the nearest key where `config` has no `key`."""
+    if key.startswith(OPEN) or _is_leaf(config, key):  # as most are
+        return
     keys = list(flat(config.to_dict()))
     sections = {k.rpartition(".")[0] for k, _ in keys}
     known = sorted({k for k, _ in keys} | sections - {""})
-    if key in known or key.startswith(OPEN):
+    if key in known:
         return
     last_words = {k.rpartition(".")[2]: k for k in known}
     word = key.rpartition(".")[2]
@@ -27,6 +30,15 @@ def check_key(config: ConfigDict, key: str) -> None:
     near = near or [last_words[w] for w in difflib.get_close_matches(word, last_words, n=1)]
     hint = f"did you mean config.{near[0]}?" if near else "see agejax/config/defaults.py"
     raise UserError(f"there is no config.{key}; {hint}")
+
+
+def _is_leaf(config: ConfigDict, key: str) -> bool:
+    value: Any = config
+    for name in key.split("."):
+        if not isinstance(value, ConfigDict) or name not in value:
+            return False
+        value = value[name]
+    return not isinstance(value, Mapping | ConfigDict)
 
 
 def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
@@ -49,8 +61,12 @@ def update(config: ConfigDict, values: Mapping[str, Any]) -> None:
             if isinstance(old, ConfigDict) and isinstance(value, Mapping) and name[-4:] != "args":
                 update(config, {f"{key}.{inner}": v for inner, v in value.items()})
                 continue
+            value = resolved(value) if callable(old) else value
+            if name in holder and not isinstance(value, Mapping | ConfigDict):
+                holder[name] = value
+                continue
             with config.unlocked():  # open sections take new keys
-                holder[name] = resolved(value) if callable(old) else value
+                holder[name] = value
         except (TypeError, AttributeError, KeyError) as error:
             raise UserError(f"config.{key} cannot be {value!r}: {error}") from error
 
@@ -75,5 +91,6 @@ def may_be_none(key: str) -> bool:
     return meant(key, "None", _defaults().get(key, ...)) is None
 
 
-def _defaults() -> dict[str, Any]:
+@functools.cache
+def _defaults() -> Mapping[str, Any]:
     return dict(flat(default().to_dict()))

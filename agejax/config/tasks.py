@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any
 
 import jax
@@ -159,12 +159,11 @@ def _check_loss(where: str, task: Task) -> None:
         suited = " or ".join(x.__name__ for x in heads)
         raise UserError(f"{where}: the loss {loss} suits a head {suited}, not {head}")
 
-    def rows() -> jax.Array:
-        made = task.head(1, task.classes, dtype=jnp.float32, rngs=nnx.Rngs(0))
-        return task.row_loss(made(jnp.zeros((3, 1))), jnp.zeros(3, jnp.int32))
-
+    args = tuple(task.loss_args.items())
+    simple = all(isinstance(value, int | float | str) for _, value in args)
+    tried = _tried if simple and isinstance(task.loss, Hashable) else _tried.__wrapped__
     try:
-        shape = jax.eval_shape(rows).shape  # tried on nothing: it costs milliseconds
+        shape = tried(task.head, task.classes, task.loss, args)
     except (TypeError, ValueError, IndexError, AttributeError) as error:
         line = str(error).partition("\n")[0]
         raise UserError(
@@ -172,6 +171,20 @@ def _check_loss(where: str, task: Task) -> None:
         ) from error
     if shape != (3,):
         raise UserError(f"{where}: the loss {loss} gives {shape} for 3 faces, not one for each")
+
+
+@functools.lru_cache(maxsize=64)
+def _tried(
+    head: Callable[..., Any], classes: int, loss: RowLoss, args: tuple[tuple[str, Any], ...]
+) -> tuple[int, ...]:
+    """The shape of a loss of 3 faces, tried on nothing: it costs milliseconds, once."""
+    task = Task(classes, head=head, loss=loss, loss_args=dict(args))
+
+    def rows() -> jax.Array:
+        made = task.head(1, task.classes, dtype=jnp.float32, rngs=nnx.Rngs(0))
+        return task.row_loss(made(jnp.zeros((3, 1))), jnp.zeros(3, jnp.int32))
+
+    return jax.eval_shape(rows).shape
 
 
 def check_faces(

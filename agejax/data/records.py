@@ -26,8 +26,6 @@ class Records:
         Raises:
           UserError: one is damaged, or they hold a different number.
         """
-        self._shards = shards
-        self._remedy = remedy
         self._readers = [_open(shard, remedy) for shard in shards]
         self._starts = np.cumsum([0, *(reader.num_records() for reader in self._readers)])
 

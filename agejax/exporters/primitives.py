@@ -41,8 +41,7 @@ def translate(graph: Graph, eqn: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
         return [elementwise(graph, eqn, inputs)]
     shapes = [var.aval.shape for var in (*eqn.invars, *eqn.outvars)]
     if all(x.known for x in inputs) and all(isinstance(n, int) for s in shapes for n in s):
-        full = [graph.full(x, var.aval.shape) for x, var in zip(inputs, eqn.invars, strict=True)]
-        return _evaluated(eqn, [x.value for x in full])
+        return _evaluated(eqn, [x.value for x in _full(graph, eqn, inputs)])
     if name not in _RULES:
         raise Untranslated(f"the primitive {name}")
     results = _RULES[name](graph, eqn, inputs)
@@ -96,9 +95,7 @@ def _reshape(graph, eqn, inputs):
 
 
 def _transpose(graph, eqn, inputs):
-    order = eqn.params["permutation"]
-    shape = tuple(inputs[0].shape[i] for i in order)
-    return graph.node("Transpose", inputs, shape, perm=list(order))
+    return _transposed(graph, inputs[0], eqn.params["permutation"])
 
 
 def _reduce(graph, eqn, inputs):
@@ -110,8 +107,7 @@ def _argmax(graph, eqn, inputs):
     [axis] = eqn.params["axes"]
     op = {"argmax": "ArgMax", "argmin": "ArgMin"}[eqn.primitive.name]
     found = graph.node(op, _full(graph, eqn, inputs), _shape(eqn), axis=axis, keepdims=0)
-    kind = kind_of(eqn.params["index_dtype"])
-    return graph.node("Cast", [found], _shape(eqn), to=kind)
+    return graph.node("Cast", [found], _shape(eqn), to=kind_of(eqn.params["index_dtype"]))
 
 
 def _cumsum(graph, eqn, inputs):

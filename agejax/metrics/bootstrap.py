@@ -34,8 +34,9 @@ def ratio_draws(
     totals = []
     for _ in range(_RESAMPLES // _AT_A_TIME):
         draws = rng.integers(people, size=(_AT_A_TIME, people))
-        counts = np.stack([np.bincount(draw, minlength=people) for draw in draws])
-        totals.append(counts.astype(np.float64) @ sums)
+        apart = draws + people * np.arange(_AT_A_TIME)[:, None]  # each draw's own numbers
+        counts = np.bincount(apart.ravel(), minlength=_AT_A_TIME * people)
+        totals.append(counts.reshape(_AT_A_TIME, people).astype(np.float64) @ sums)
     above, below = np.split(np.concatenate(totals), 2, axis=1)
     drawn = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
     drawn[:, (sums[:, ratios:] > 0).sum(0) < 2] = np.nan

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from agejax.distributed.sharding import Layout
@@ -28,18 +29,19 @@ def init_state(
 ) -> TrainState:
     """The state before the first step."""
     tasks = graph.merge(**weights).heads
-    flat = {task: jnp.zeros((1, head.classes)) for task, head in tasks.items()}
-    nothing = dict.fromkeys(flat, jnp.zeros(1, jnp.int32))
+    # On NumPy arrays: on JAX's, each operation would be a program to compile before the first step.
+    flat = {task: np.zeros((1, head.classes), np.float32) for task, head in tasks.items()}
+    nothing = dict.fromkeys(flat, np.zeros(1, np.int32))
     return TrainState(
         step=jnp.int32(0),
         params=weights["params"],
         stats=weights["stats"],
         opt=optimizer.init(weights["params"]),
-        ema=jax.tree.map(jnp.copy, dict(weights)) if ema else {},
+        ema=copied(dict(weights)) if ema else {},
         window={
             "loss": jnp.float32(0),
             "refused": jnp.int32(0),
-            "tasks": metric_sums(flat, nothing, nothing),
+            "tasks": jax.tree.map(jnp.float32, metric_sums(flat, nothing, nothing)),
         },
         refused=jnp.int32(0),
     )
@@ -230,6 +232,12 @@ def _targets(
         return {}
     augment_key, _, mix_key = jax.random.split(key, 3)
     return teaching.targets(teacher, augment_key, mix_key, pixels_of(part))
+
+
+@jax.jit
+def copied(tree: Tree) -> Tree:
+    """The same in other buffers: a step takes those of its state."""
+    return jax.tree.map(jnp.copy, tree)
 
 
 def _average(old: Tree, new: Tree, decay: float, step: jax.Array) -> Tree:

@@ -21,14 +21,15 @@ import warnings
 from pathlib import Path
 
 from tests.exits import exit_code
+from tests.preload import preload
 
 
 def main() -> None:
     warnings.simplefilter("ignore")  # JAX warns of forks; here it has not started yet
-    import agejax.training.loop  # noqa: F401
     from agejax import config as configs
 
     config = configs.from_json(Path(sys.argv[1]).read_text(), sys.argv[1])
+    preload()
     for line in sys.stdin:
         if (pid := os.fork()) == 0:
             child(config, **json.loads(line))

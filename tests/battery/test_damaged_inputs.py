@@ -4,13 +4,11 @@ tests/inference/test_fuzz.py has those of prediction and of the service.
 """
 
 import collections
-import subprocess
-import sys
+import math
 
 import pytest
 
 from tests.battery.counts import counts, tell
-from tests.conftest import ROOT
 
 KINDS = {
     "mat": ("mutated .mat", ()),
@@ -27,20 +25,20 @@ GOOD = {"read", "done", "refused", "quarantined", "contained"}
 
 @pytest.mark.parametrize("n", counts(5000, smoke=4))
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_is_read_or_told_in_a_line(tmp_path, request, kind, n):
+def test_each_is_read_or_told_in_a_line(launcher, tmp_path, request, kind, n):
     name, needs = KINDS[kind]
     args = [str(request.getfixturevalue(fixture)) for fixture in needs]
-    survive(kind, name, n, [str(tmp_path), *args])
+    survive(launcher, kind, name, n, [str(tmp_path), *args])
 
 
-def survive(kind, name, n, args):
+def survive(launcher, kind, name, n, args):
     """Has a process read `n` inputs of a kind, and tells what came of them."""
-    command = [sys.executable, "-m", "tests.battery.fuzz", kind, str(n), *args]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace")
-    *lines, last = done.stdout.splitlines() or [""]
-    assert done.returncode == 0, f"at case {last}: {done.returncode}; {done.stderr[-4000:]}"
+    process = launcher.start(kind, str(n), *args, module="tests.battery.fuzz")
+    out, err = process.communicate(timeout=math.inf)  # it ends itself where a case hangs
+    *lines, last = out.splitlines() or [""]
+    assert process.returncode == 0, f"at case {last}: {process.returncode}; {err[-4000:]}"
     outcomes = collections.Counter(line.partition(" ")[2] for line in lines)
-    assert set(outcomes) <= GOOD, f"{outcomes}; {done.stderr[-6000:]}"
+    assert set(outcomes) <= GOOD, f"{outcomes}; {err[-6000:]}"
     assert outcomes.total() == n
     told = ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes.most_common())
     peak = last.removeprefix("peak ")

@@ -17,12 +17,12 @@ import time
 import warnings
 
 from tests.exits import exit_code
+from tests.preload import preload
 
 
 def main() -> None:
     warnings.simplefilter("ignore")  # JAX warns of forks; here it has not started yet
-    from agejax.cli import launch  # noqa: F401
-
+    preload()
     for line in sys.stdin:
         asked = json.loads(line)
         if "wait" in asked:

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
-def four_devices(tmp_path_factory):
+def four_devices(tmp_path_factory, archives, built):
     """Exit code and output of the tests of tests/four_devices, and the folder of their files."""
     folder = tmp_path_factory.mktemp("four") / "devices"
     command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider"]
@@ -22,6 +22,8 @@ def four_devices(tmp_path_factory):
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # what is computed is looked at, not how fast
+        "AGEJAX_MADE_archives": str(archives),
+        "AGEJAX_MADE_built": str(built),
     }
     pipe, both = subprocess.PIPE, subprocess.STDOUT
     done = subprocess.run(command, cwd=ROOT, env=env, stdout=pipe, stderr=both, text=True)

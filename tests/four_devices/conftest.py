@@ -6,5 +6,5 @@ XLA_FLAGS=--xla_force_host_platform_device_count=4 pytest tests/four_devices
 
 import os
 
-if "device_count=4" not in os.environ.get("XLA_FLAGS", ""):
+if "device_count=" not in os.environ.get("XLA_FLAGS", ""):
     collect_ignore_glob = ["test_*.py"]

@@ -14,7 +14,7 @@ from tests import synthetic
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-LOGITS = jax.random.normal(jax.random.key(0), (4, 101)) * 2
+LOGITS = jnp.asarray(2 * np.random.default_rng(0).normal(size=(4, 101)), jnp.float32)
 FIRST, LAST = jnp.array([0, 20, 25, 70]), jnp.array([100, 29, 25, 100])
 
 
