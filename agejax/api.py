@@ -133,6 +133,7 @@ def calibrate(
     threshold: int | Sequence[int] | None = None,
     pass_under: float = PASS_UNDER,
     confidence: float = CONFIDENCE,
+    by: str | Sequence[str] = (),
     data: Mapping[str, AnyPath] | None = None,
     progress: bool = False,
 ) -> BeforeAndAfter:
@@ -150,6 +151,8 @@ def calibrate(
         few under it pass; it is in `after["calibration"]["challenge"]`.
       pass_under: the share of them that may pass.
       confidence: with which that is promised.
+      by: "age" and "gender", or one of them: the intervals are fitted in each group of faces that
+        are predicted alike.
       data: {"data.manual_dir" or "data.data_dir": folder}, where the run's data lies now.
       progress: prints notes and shows a progress bar.
 
@@ -172,6 +175,7 @@ def calibrate(
             places=_places(data),
             settings=settings,
             challenge=None if asked is None else Asked(asked, pass_under, confidence),
+            by=[by] if isinstance(by, str) else by,
         )
     return BeforeAndAfter(_path(out), cast(Figures, before), cast(Figures, after))
 

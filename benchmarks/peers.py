@@ -31,6 +31,7 @@ from peers_read import OURS, Side, answers
 from turns import ratio, take_turns, versions
 
 from agejax import pretrained
+from agejax.checkpoints.weights_file import contents_hash
 
 HERE = "agejax"
 AGAIN = "agejax, face found again"
@@ -197,6 +198,8 @@ def main() -> None:
         result[crops.name] = shown(crops, asked(sides, ways, crops, args.cache))
     if args.rounds:
         result["speed"] = speeds(sides, ways, sets[0], args.timed, args.rounds)
+    if args.model is None:
+        result["weights"] = contents_hash(pretrained.faces())
     if args.json:
         args.json.write_text(json.dumps(result, indent=1))
 

@@ -1,22 +1,26 @@
-"""What a face's roll and its size in a photo cost: readings beside those of the crop itself.
+"""What a face's roll and its size in a photo cost, beside those of an upright, large face.
 
-    python benchmarks/photos.py RUN --faces faces.csv [--margin 0.0] [--most 100]
+    python benchmarks/photos.py --manual_dir DIR [--most 500] [--json runs/photos.json]
+    python benchmarks/photos.py RUN --faces faces.csv [--margin 0.0] [--before]
 
 Each crop is pasted into a synthetic photo at its own size, turned by a known angle, and level in
 known sizes. The photo is read as `agejax predict` reads photos: the detector finds the face, which
-is cut with the run's margin. "before" is the same without O-Net's landmarks: the crop is placed by
-the detector's box and not turned, and photos without faces are not searched again. Columns: the
-share of photos in which exactly one face is found; the mean absolute difference in years to the
-reading of the crop itself, over the faces found on both sides; the mean error against the label (0
-inside a group such as 20-29).
+is cut with the run's margin. Columns: the share of photos in which exactly one face is found, and
+in which several are; the mean error against the label (0 inside a group such as 20-29), over the
+photos with one face; and how much larger it is than that of the same faces upright (of sizes: at
+150 pixels), paired, with its 95% interval over persons. `--before`: the same without O-Net's
+landmarks: the crop is placed by the detector's box and not turned, and photos without faces are not
+searched again.
 
-faces.csv has the columns path (relative to it) and age (a number, or a group such as 3-9), and may
-have split, of which test is read.
+Without RUN the weights that come with agejax are read. The faces are the test split of `imdb`, or
+those of faces.csv, which has the columns path (relative to it) and age (a number, or a group such
+as 3-9), and may have split, of which test is read.
 """
 
 import argparse
 import csv
 import dataclasses
+import json
 import math
 import re
 from pathlib import Path
@@ -25,14 +29,19 @@ import cv2
 import numpy as np
 
 import agejax
-from agejax.data.decode import canonical, decode, photo
+from agejax import pretrained
+from agejax.checkpoints.weights_file import contents_hash
+from agejax.data.decode import canonical, photo
 from agejax.data.face_detection import Detector
+from agejax.data.imdb_wiki import imdb_wiki
 from agejax.inference.face_crop import crop
+from agejax.metrics.bootstrap import ratio_intervals
 
 ROLLS = (-45, -30, -15, 0, 15, 30, 45)
-SIZES = (24, 32, 48, 64, 96, 128, 200)
+SIZES = (24, 32, 48, 64, 96, 150)
 SHAPE = 640, 480  # width and height of the photos
-USUAL = 160  # pixels of the face where it is the roll that varies
+USUAL = 150  # pixels of the face where it is the roll that varies
+TABLES = {"roll": (ROLLS, 0), "size": (SIZES, USUAL)}  # values, and the one to compare with
 
 
 class Before(Detector):
@@ -71,75 +80,131 @@ def off(age, label):
     return max(ages[0] - age, age - high, 0.0)
 
 
-def faces_of(file, most):
-    """[(crop's JPEG, label)] of test rows, evenly spaced."""
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """A crop's JPEG, its age or group, and who it is."""
+
+    jpeg: bytes
+    label: str
+    person: str
+
+
+def faces_of_table(file):
+    """The test rows of a table."""
     with open(file, newline="") as rows:
         rows = [row for row in csv.DictReader(rows) if row.get("split") in (None, "test")]
-    picked = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))
-    return [((file.parent / rows[i]["path"]).read_bytes(), rows[i]["age"]) for i in picked]
+    return [Face((file.parent / row["path"]).read_bytes(), row["age"], row["path"]) for row in rows]
 
 
-class Comparison:
-    """Reads crops in photos, with and without levelling."""
+def faces_of_imdb(manual_dir, data_dir, most):
+    """The test split of `imdb`, at most so many, evenly spaced."""
+    faces = imdb_wiki("test", manual_dir=manual_dir, data_dir=data_dir)
+    rows = evenly(len(faces), most)
+    jpegs = faces.read(faces.rows[rows])
+    labels = (faces.labels["age"][rows].astype(str), faces.person[rows])
+    return [Face(jpeg, *of) for jpeg, *of in zip(jpegs, *labels, strict=True)]
 
-    def __init__(self, run, faces, margin):
-        self.model = agejax.load(run, margin=margin)
-        self.labels = [label for _, label in faces]
-        self.pixels = [photo(jpeg, 512) for jpeg, _ in faces]
-        crops = [decode(canonical(jpeg), self.model.size) for jpeg, _ in faces]
-        self.own = self.ages(crops)
-        self.detectors = Before(), Detector()
 
-    def ages(self, crops):
-        return np.array([face.age for face in self.model.predict(np.stack(crops))])
+def evenly(n, most):
+    """Indices of at most so many of n, evenly spaced."""
+    return np.unique(np.linspace(0, n - 1, min(most, n)).astype(int))
 
-    def cut(self, roll, face_size):
-        """For each side, {face: crop}."""
-        side, sides = round(face_size * (1 + 2 * self.model.margin)), ({}, {})
+
+class Photos:
+    """Reads crops in photos."""
+
+    def __init__(self, run, faces, margin, detector):
+        self.model, self.detector = agejax.load(run, margin=margin), detector
+        self.labels = [face.label for face in faces]
+        self.person = np.array([face.person for face in faces])
+        self.pixels = [photo(canonical(face.jpeg), 512) for face in faces]
+
+    def errors(self, roll, size):
+        """float [N], years, NaN where not exactly one face is found; int [N], how many are."""
+        side, crops, found = round(size * (1 + 2 * self.model.margin)), {}, []
         for i, pixels in enumerate(self.pixels):
             image = pasted(pixels, roll, side, np.random.default_rng(i))
-            for crops, detector in zip(sides, self.detectors, strict=True):
-                boxes = detector.find(image)
-                if len(boxes) == 1:
-                    crops[i] = crop(image, boxes[0], self.model.margin, self.model.size)
-        return sides
+            boxes = self.detector.find(image)
+            found.append(len(boxes))
+            if len(boxes) == 1:
+                crops[i] = crop(image, boxes[0], self.model.margin, self.model.size)
+        errors = np.full(len(self.pixels), np.nan)
+        if crops:
+            read = self.model.predict(np.stack([*crops.values()]))
+            errors[[*crops]] = [
+                off(face.age, self.labels[i]) for i, face in zip(crops, read, strict=True)
+            ]
+        return errors, np.array(found)
 
-    def row(self, title, roll, face_size):
-        """A row of a table."""
-        sides = self.cut(roll, face_size)
-        both = sorted(sides[0].keys() & sides[1].keys())
-        found, apart, errors = [], [], []
-        for crops in sides:
-            found.append(f"{len(crops) / len(self.pixels):.0%}")
-            if not both:
-                apart.append("-")
-                errors.append("-")
-                continue
-            ages = self.ages([crops[i] for i in both])
-            apart.append(f"{np.abs(ages - self.own[both]).mean():.2f}")
-            labels = [self.labels[i] for i in both]
-            errors.append(f"{np.mean([off(*pair) for pair in zip(ages, labels, strict=True)]):.2f}")
-        cells = (title, len(both), *(f"{a} / {b}" for a, b in (found, apart, errors)))
-        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+    def table(self, name):
+        """The rows of a table, each a dict."""
+        values, reference = TABLES[name]
+        at = lambda value: (value, USUAL) if name == "roll" else (0, value)
+        of = {value: self.errors(*at(value)) for value in values}
+        return [self.row(value, *of[value], of[reference][0]) for value in values]
+
+    def row(self, value, errors, found, reference):
+        """A row: shares of photos, years."""
+        both = ~np.isnan(errors) & ~np.isnan(reference)
+        more = (errors - reference)[both]
+        ends = [np.nan, np.nan]
+        if len(more) > 1:
+            [ends] = ratio_intervals(more[:, None], np.ones((len(more), 1)), self.person[both])
+        finite = lambda x: None if np.isnan(x) else float(x)
+        return {
+            "value": value,
+            "found": float((found == 1).mean()),
+            "several": float((found > 1).mean()),
+            "error": finite(np.nanmean(errors)) if both.any() else None,
+            "more": finite(more.mean()) if both.any() else None,
+            "more_interval": None if np.isnan(ends).any() else [float(end) for end in ends],
+        }
+
+
+def shown(name, rows):
+    """Prints a table."""
+    unit, compared = {"roll": ("°", "upright"), "size": (" px", f"{USUAL} px")}[name]
+    print(f"\n| {name} | one face found | several | error, years | more than {compared} (95%) |")
+    print("|---" * 5 + "|")
+    for row in rows:
+        years = "-" if row["error"] is None else f"{row['error']:.2f}"
+        more = "-" if row["more"] is None else f"{row['more']:+.2f}"
+        if ends := row["more_interval"]:
+            more += f" ({ends[0]:+.2f} to {ends[1]:+.2f})"
+        shares = f"{row['found']:.1%} | {row['several']:.1%}"
+        print(f"| {row['value']}{unit} | {shares} | {years} | {more} |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--faces", type=Path, required=True)
-    parser.add_argument("--most", type=int, default=100, help="faces (100)")
+    parser.add_argument("run", nargs="?", type=Path)
+    parser.add_argument("--faces", type=Path, help="a table, in place of imdb")
+    parser.add_argument("--manual_dir", help="folder of imdb_crop.tar")
+    parser.add_argument("--data_dir", help="folder of built data")
+    parser.add_argument("--most", type=int, default=500, help="faces (500)")
     parser.add_argument("--margin", type=float, help="in place of the run's")
+    parser.add_argument("--before", action="store_true", help="without landmarks, too")
+    parser.add_argument("--json", type=Path, help="file for all figures")
     args = parser.parse_args()
-    faces = faces_of(args.faces, args.most)
-    comparison = Comparison(args.run, faces, args.margin)
-    errors = [off(age, label) for age, (_, label) in zip(comparison.own, faces, strict=True)]
-    print(f"{len(faces)} faces; error of the crops themselves: {np.mean(errors):.2f} years")
-    head = "n | found, before / after | difference to the crop's reading | error |"
-    for name, column in (("roll", ROLLS), ("face size", SIZES)):
-        print(f"\n| {name} | {head}\n|---|---|---|---|---|")
-        for value in column:
-            roll, size = (value, USUAL) if name == "roll" else (0, value)
-            comparison.row(f"{value}{'°' if name == 'roll' else ' px'}", roll, size)
+    if args.faces:
+        faces = faces_of_table(args.faces)
+        faces = [faces[i] for i in evenly(len(faces), args.most)]
+    else:
+        faces = faces_of_imdb(args.manual_dir, args.data_dir, args.most)
+    result = {"faces": len(faces), "set": args.faces.stem if args.faces else "imdb, test"}
+    if args.run is None:
+        result["weights"] = contents_hash(pretrained.faces())
+    for title, detector in (("before", Before()), ("after", Detector())):
+        if title == "before" and not args.before:
+            continue
+        photos = Photos(args.run, faces, args.margin, detector)
+        print(f"\n{title}: {len(faces)} faces")
+        for name in TABLES:
+            rows = photos.table(name)
+            shown(name, rows)
+            (result if title == "after" else result.setdefault(title, {}))[name] = rows
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`agejax calibrate`: a run's probabilities and intervals, fitted anew."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ def add(commands: Any) -> None:
     command.add_argument("--pass-under", type=float, metavar="SHARE", help=text)
     text = "with which that is promised (0.95)"
     command.add_argument("--confidence", type=float, metavar="SHARE", help=text)
+    text = "fit the intervals in each group of faces that are predicted alike: age, gender, or both"
+    command.add_argument("--by", type=options.names, metavar="TASK,...", help=text)
     options.add_teachers(command)
     options.add_places(command)
     command.set_defaults(run=run)
@@ -36,6 +39,7 @@ def run(
     threshold: list[int] | None,
     pass_under: float | None,
     confidence: float | None,
+    by: Sequence[str] | None,
     faces: str | None,
     split: str,
     checkpoint: str,
@@ -50,8 +54,12 @@ def run(
     for option, share in (("--pass-under", pass_under), ("--confidence", confidence)):
         if share is not None and threshold is None:
             raise UserError(f"{option} goes with --threshold")
+    if by == ():
+        raise UserError("--by names age, gender, or both")
     from agejax.experiments.challenge import CONFIDENCE, PASS_UNDER, Asked, challenge_lines
     from agejax.experiments.recalibrate import change_lines, recalibrate
+    from agejax.metrics.calibration import LEVEL
+    from agejax.metrics.interval_groups import group_lines
     from agejax.training.compilation_cache import keep_compiled
 
     keep_compiled()
@@ -71,11 +79,15 @@ def run(
         places=options.places(manual_dir, data_dir),
         settings=settings,
         challenge=asked,
+        by=by or (),
     )
     for line in change_lines(*figures):
         print(line)
-    for line in challenge_lines(figures[1]["calibration"]["challenge"]):
+    fitted = figures[1]["calibration"]
+    for line in (
+        *group_lines(fitted["by_group"], LEVEL),
+        *challenge_lines(fitted["challenge"]),
+    ):
         print(line)
-    fitted_on = figures[1]["calibration"]["n"]
-    print(f"{out} has the same weights, and a calibration fitted on {fitted_on:,} faces")
+    print(f"{out} has the same weights, and a calibration fitted on {fitted['n']:,} faces")
     return 0

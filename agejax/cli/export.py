@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from agejax.cli import options
 from agejax.errors import UserError
 
 
@@ -24,14 +25,10 @@ def add(commands: Any) -> None:
     text = "for weights: of the stored arrays (float16)"
     command.add_argument("--dtype", choices=("float16", "float32"), help=text)
     text = "the tasks to keep, such as age,gender (all)"
-    command.add_argument("--tasks", type=_names, default=(), metavar="TASK,...", help=text)
+    command.add_argument("--tasks", type=options.names, default=(), metavar="TASK,...", help=text)
     text = "of the training data, to be recorded where the run does not know it"
     command.add_argument("--licence", metavar="TEXT", help=text)
     command.set_defaults(run=run)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def run(

@@ -36,6 +36,11 @@ def text_path(text: str) -> str:
     return expanded(text)
 
 
+def names(text: str) -> tuple[str, ...]:
+    """The type of an option that is names with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def setting(text: str) -> tuple[str, Any]:
     """The key and the value of a setting that is given as KEY=VALUE.
 

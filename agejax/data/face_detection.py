@@ -28,7 +28,7 @@ _TILTED = 8.0  # degrees of roll from which on the box is that of the face turne
 _PLAUSIBLE = 0.6, 1.5  # the square by the landmarks, relative to the box's longer side
 _TURNS = -45.0, 45.0  # degrees by which a photo without faces is turned to be searched again
 _TURNED_SCALE = 0.5  # of the copies; a photo without faces then takes about 2.5 times as long
-_TURNED_SURE = 0.97  # O-Net's threshold for faces that only a turned photo shows
+_TURNED_SURE = 0.985  # O-Net's threshold for faces that only a turned photo shows
 
 
 @dataclasses.dataclass(frozen=True)

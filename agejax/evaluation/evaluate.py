@@ -177,8 +177,10 @@ def evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
        "gender": {"n", "accuracy", "nll", "ece"},
        "baseline": {"age_mae", "gender_accuracy", "age_median", "age_cumulative"},
        "uncalibrated": {"age", "gender"}, from the model's own probabilities,
-       "calibration": {"temperature", "widening", "n", "offset"}, applied to everything else,
-       "groups": {"decade" | "gender" | COLUMN: {GROUP: {"n", "mae", "bias", "cs5", "coverage",
+       "calibration": {"temperature", "widening", "n", "offset", "by_group"}, applied to everything
+         else,
+       "groups": {"decade" | "gender" | COLUMN | "predicted age*gender" (if intervals are
+         calibrated by groups, these): {GROUP: {"n", "mae", "bias", "cs5", "coverage",
          "gender_accuracy"}}},
        "equality": {KIND: {"cells", "p", "worst", "groups"}}, as in agejax.metrics.equality,
        "balanced": {"sex_and_age", "years", "many", "medium", "few"}, as in

@@ -10,10 +10,11 @@ from agejax.labels import median_age
 from agejax.metrics import calibration as calibrations
 from agejax.metrics import curves
 from agejax.metrics.balanced import balanced_figures
-from agejax.metrics.calibration import Calibration, age_interval
+from agejax.metrics.calibration import Calibration
 from agejax.metrics.crossed import crossed
 from agejax.metrics.equality import equality
 from agejax.metrics.groups import UNKNOWN, Measure, by_group, decades, genders, worst_to_mean
+from agejax.metrics.intervals import interval_of, predicted_groups
 from agejax.metrics.masked_sums import compute, metric_sums, off
 from agejax.metrics.reliability import expected_calibration_error, inside, risk_when_set_aside
 from agejax.metrics.thresholds import threshold_figures
@@ -117,7 +118,9 @@ def evaluation_figures(
     kinds = kinds_of(faces, attributes)
     crossing = crossed(cross, kinds) if cross else {}
     everybody = {"all": np.full(len(faces), "all")}
-    groups = by_group(measures, everybody | kinds | crossing, people)
+    # Beside true groups, those by which intervals are calibrated: they promise coverage in each.
+    every_kind = everybody | kinds | crossing | predicted_groups(p, calibration)
+    groups = by_group(measures, every_kind, people)
     whole = groups.pop("all")["all"]
     figures: dict[str, Any] = score(p, faces)
     uncalibrated = score(raw, faces)
@@ -201,7 +204,7 @@ def _measures(p: Probabilities, calibration: Calibration, faces: Faces) -> dict[
     """The values averaged over groups: years and shares for ages, the accuracy of other tasks."""
     age, known = faces.labels["age"], faces.known["age"]
     last = faces.upto.get("age", age)
-    low, median, high = age_interval(p["age"], calibration.widening.get("age", 0.0))
+    low, median, high = interval_of(p, calibration)
     error = off(median, age, last)
     values = {
         "mae": np.abs(error),
@@ -226,7 +229,7 @@ def _curves(
         rows = faces.known[task]
         exact, label, who = p[task][rows].astype(np.float64), faces.labels[task][rows], people[rows]
         if task == "age":
-            low, median, high = age_interval(exact, calibration.widening.get("age", 0.0))
+            low, median, high = (end[rows] for end in interval_of(p, calibration))
             error, uncertainty = off(median, *_known_range(faces, task)), high - low
             found[task]["by_age"] = curves.error_by_age(error, label, who)
             found[task]["by_year"] = curves.error_by_year(error, label, who)
@@ -265,7 +268,7 @@ def _reliability(
         return {}
     if task != "age":
         return {"ece": expected_calibration_error(p_task, label)}
-    low, _, high = age_interval(p_task, calibration.widening.get("age", 0.0))
+    low, _, high = (end[faces.known[task]] for end in interval_of(p, calibration))
     error = np.abs(off(median_age(p_task.astype(np.float64)), label, last))
     exact = label == last
     return {

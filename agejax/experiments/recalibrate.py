@@ -26,7 +26,9 @@ from agejax.experiments.derived_run import (
     check_split,
     write_run,
 )
-from agejax.metrics.calibration import Calibration, calibrated
+from agejax.metrics import interval_groups
+from agejax.metrics.calibration import LEVEL, Calibration, calibrated
+from agejax.metrics.intervals import fit_by_group
 from agejax.steps.model_factory import abstract_model
 from agejax.utils.notes import note
 
@@ -41,6 +43,7 @@ def recalibrate(
     places: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     challenge: Asked | None = None,
+    by: Sequence[str] = (),
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Writes a run with the same weights and a newly fitted calibration.
 
@@ -58,6 +61,8 @@ def recalibrate(
         and `tasks.TASK.logit_adjustment`.
       challenge: the challenge ages to fit; the run's own are not kept, as they are of its old
         calibration.
+      by: "age" and "gender", or one of them: the intervals are fitted in each group of faces that
+        are predicted alike; the run's own groups are not kept either.
 
     Returns:
       The result of `evaluation_figures` on those faces with the old calibration, and with the new.
@@ -74,6 +79,7 @@ def recalibrate(
             )
     if challenge is not None:
         challenge.check()
+    by = checked_groups(by)
     check_split(faces, split)
     check_out(out)
     check(of_the_run(workdir, settings))
@@ -106,6 +112,10 @@ def recalibrate(
     to = Checkpoints(out)  # fails early if it cannot be written
     raw, readable = reader_of(config, weights)(calibration_set)
     figures, fitted = _fitted(old, offset, raw, calibration_set.where(readable))
+    if by:
+        fitted = _fitted_by_group(fitted, raw, calibration_set.where(readable), by)
+    elif old.by_group:
+        note("the intervals by group are of the old calibration and not kept; see --by")
     if challenge is not None:
         p = calibrated(raw, fitted)["age"]
         limits = fit_challenges(challenge, p, calibration_set.where(readable))
@@ -134,6 +144,37 @@ def _fitted(
     temperature = {**old.temperature, **fitted.temperature}
     widening = {**old.widening, **fitted.widening}
     return figures, Calibration(temperature, widening, fitted.n, offset)
+
+
+def checked_groups(by: Sequence[str]) -> tuple[str, ...]:
+    """The names of predicted tasks, in the order of groups' names.
+
+    Raises:
+      UserError: a name is not one of these.
+    """
+    names = tuple(name for name in interval_groups.BY if name in by)
+    if unknown := [name for name in by if name not in names]:
+        raise UserError(
+            f"--by {unknown[0]!r:.60}: a group must be known when a face is predicted, so that it "
+            f"can be by age and gender, as predicted; `agejax evaluate` prints the coverage by "
+            f"true age, gender and each attribute"
+        )
+    return names
+
+
+def _fitted_by_group(
+    fitted: Calibration, raw: dict[str, np.ndarray], faces: Faces, by: Sequence[str]
+) -> Calibration:
+    """The calibration with widenings of predicted groups, from the faces of exact age."""
+    age = faces.labels["age"]
+    exact = faces.known["age"] & (age == faces.upto.get("age", age))
+    needed = interval_groups.fewest(LEVEL)
+    if exact.sum() < needed or "age" not in fitted.widening:
+        raise UserError(
+            f"--by: {exact.sum()} faces have an exact age; a {LEVEL:.0%} interval takes {needed}"
+        )
+    p = {task: of[exact] for task, of in calibrated(raw, fitted).items()}
+    return dataclasses.replace(fitted, by_group=fit_by_group(p, age[exact], by))
 
 
 def change_lines(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

@@ -15,7 +15,8 @@ from agejax.config import validation
 from agejax.data.crop_margin import CropMargin, of_config
 from agejax.errors import UserError
 from agejax.kernels import dispatch
-from agejax.metrics.calibration import Calibration, age_interval, calibrated
+from agejax.metrics.calibration import Calibration, calibrated
+from agejax.metrics.intervals import interval_of
 from agejax.models.structure import Structure
 from agejax.steps.model_factory import abstract_model
 from agejax.steps.step_factory import predict_step_of
@@ -127,7 +128,7 @@ class Trained:
     def sha256(self) -> str:
         """A hash of its weights and calibration, the same on every machine."""
         fitted = dataclasses.asdict(self.calibration)
-        for part in ("offset", "challenge"):  # older checkpoints have none
+        for part in ("offset", "challenge", "by_group"):  # older checkpoints have none
             if not fitted[part]:
                 del fitted[part]
         digest = hashlib.sha256(repr(fitted).encode())
@@ -145,7 +146,7 @@ def readings_of(trained: Trained) -> Callable[[Weights, jax.Array], Readings]:
     """A pure function (weights, uint8 [B, size, size, 3]) -> readings, to be traced for export.
 
     It is composed of the functions that evaluation and prediction call: `predict_step_of`, with the
-    mirror image if configured, `calibrated` and `age_interval`. Convolutions are those of
+    mirror image if configured, `calibrated` and `interval_of`. Convolutions are those of
     `jax.lax`, not the CPU kernels of `agejax.kernels`.
 
     The readings are float32: `age_probabilities` [B, 101]; `age`, `age_low` and `age_high` [B], in
@@ -174,6 +175,5 @@ def read(p: Mapping[str, Any], calibration: Calibration) -> Readings:
     """The readings of calibrated {task: [B, classes]}, NumPy or JAX arrays."""
     found: Readings = {f"{task}_probabilities": rows for task, rows in p.items()}
     if "age" in p:
-        widening = calibration.widening.get("age", 0.0)
-        found["age_low"], found["age"], found["age_high"] = age_interval(p["age"], widening)
+        found["age_low"], found["age"], found["age_high"] = interval_of(p, calibration)
     return found

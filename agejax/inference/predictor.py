@@ -20,7 +20,8 @@ from agejax.inference.image_loading import Opened, Opener
 from agejax.inference.prediction import Prediction, Reading
 from agejax.inference.sources import images_of
 from agejax.labels import DECODINGS, GENDERS
-from agejax.metrics.calibration import Calibration, age_interval, calibrated
+from agejax.metrics.calibration import Calibration, calibrated
+from agejax.metrics.intervals import interval_of
 from agejax.metrics.thresholds import at_least
 from agejax.models.structure import Structure
 from agejax.steps.step_factory import predict_step_of
@@ -124,7 +125,7 @@ class Predictor:
           boxes: the N positions in their photos, stored in the predictions.
         """
         p = self.probabilities(images)
-        low, median, high = age_interval(p["age"], self.calibration.widening.get("age", 0.0))
+        low, median, high = interval_of(p, self.calibration)
         ages = DECODINGS[self.decoding](p["age"].astype(np.float64))
         ages = median if self.decoding == "median" else ages
         reached = {t: at_least(p["age"], t) for t in self.thresholds}

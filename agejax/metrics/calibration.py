@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from agejax.labels import quantile_age
+from agejax.metrics import interval_groups
 from agejax.metrics.challenge import check_saved
 
 LEVEL = 0.9  # of the age interval
 _TAILS = (1 - LEVEL) / 2, (1 + LEVEL) / 2
 _COLDEST, _HOTTEST = 0.2, 5.0
-_FEWEST = 9  # the fewest labels to which a 90% interval can be fitted
+_FEWEST = interval_groups.fewest(LEVEL)  # labels to which an interval can be fitted
 _TINY = 1e-30  # lower bound of probabilities, as in the metrics' NLL
 _LEAST, _MOST = 1e-3, 1e3  # accepted values of temperatures and of nats
 _ALL_AGES = 1000.0  # a widening that reaches 0 and 100 from any quantiles
@@ -37,6 +38,8 @@ class Calibration:
       n: number of validation faces it was fitted on.
       offset: {task: [classes] nats}, added to the logits after temperature scaling.
       challenge: {threshold: limits}, in years; see `agejax.metrics.challenge.fit_challenge`.
+      by_group: {"age": widenings of predicted groups}, which replace `widening` where they exist;
+        see `agejax.metrics.interval_groups.fit_groups`.
     """
 
     temperature: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -44,6 +47,7 @@ class Calibration:
     n: int = 0
     offset: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
     challenge: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    by_group: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def thresholds(self) -> tuple[int, ...]:
@@ -51,7 +55,7 @@ class Calibration:
         return tuple(sorted(map(int, self.challenge)))
 
     def of_tasks(self, names: Collection[str]) -> "Calibration":
-        """The same calibration without the parameters of other tasks."""
+        """The same calibration without the parameters of other tasks; age and gender stay."""
         kept = lambda part: {task: of for task, of in part.items() if task in names}
         return dataclasses.replace(
             self,
@@ -62,7 +66,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any], classes: Mapping[str, int]) -> "Calibration":
-        """Loads a calibration from JSON; older files have no offset and no challenge.
+        """Loads a calibration from JSON; older files lack some of its parts.
 
         Args:
           saved: the output of `dataclasses.asdict`.
@@ -94,6 +98,10 @@ class Calibration:
             if not many or not all(_is_number(x) and abs(x) <= _MOST for x in nats):
                 raise ValueError(f"the offset of {task!r:.40} is not a number for each class")
         check_saved(found.challenge)
+        interval_groups.check_saved(found.by_group, found.widening, LEVEL)
+        by_gender = any("gender" in of["by"] for of in found.by_group.values())
+        if by_gender and classes.get("gender") != 2:
+            raise ValueError("its groups are by gender, which is no task of two classes here")
         return found
 
 
@@ -229,26 +237,35 @@ def fit_widening(p: np.ndarray, age: np.ndarray, last: np.ndarray | None = None)
     many = last - age + 1
     face = np.repeat(np.arange(len(age)), many)
     each = age[face] + np.arange(len(face)) - np.repeat(many.cumsum() - many, many)
-    score = np.maximum(low[face] - each, each - high[face]) / (high - low)[face]
+    score = _score(low[face], high[face], each)
     order = np.argsort(score, kind="stable")
-    rank = math.ceil((len(age) + 1) * LEVEL)
+    rank = interval_groups.rank(len(age), LEVEL)
     if rank > len(age):
         return _ALL_AGES
     enough = np.searchsorted(np.cumsum(1 / many[face[order]]), rank - 1e-6)
     return float(score[order[min(enough, len(order) - 1)]])
 
 
-def age_interval(p: Any, widening: float = 0.0) -> tuple[Any, Any, Any]:
+def needed_widening(p: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """float [N]: the smallest widening with which each age is inside its interval."""
+    return _score(*(quantile_age(p, q) for q in _TAILS), age)
+
+
+def age_interval(p: Any, widening: Any = 0.0) -> tuple[Any, Any, Any]:
     """[..., 101] probabilities -> low, median and high, each [...] years in 0..100.
 
-    low <= median <= high, whatever the widening. float64 for NumPy arrays; JAX arrays keep their
-    dtype.
+    low <= median <= high, whatever the widening, one for all or [...]. float64 for NumPy arrays;
+    JAX arrays keep their dtype.
     """
     p = _wide(p)
     xp = p.__array_namespace__()
     low, median, high = (quantile_age(p, q) for q in (_TAILS[0], 0.5, _TAILS[1]))
     move = widening * (high - low)
     return xp.clip(low - move, 0, median), median, xp.clip(high + move, median, p.shape[-1] - 1)
+
+
+def _score(low: np.ndarray, high: np.ndarray, age: np.ndarray) -> np.ndarray:
+    return np.maximum(low - age, age - high) / (high - low)
 
 
 def _is_number(x: Any) -> bool:

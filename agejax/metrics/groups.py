@@ -1,5 +1,6 @@
 """Metrics of groups of faces: decades of age, genders and other attributes."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from agejax.metrics.bootstrap import ratio_intervals
 
 UNKNOWN = "unknown"
 FEW = 30  # with fewer faces, a group's mean is mostly noise
+
+_AGES = re.compile(r"([0-9]+)(?:-[^*]*|\+)?(?:\*|$)")  # such as 20-29, 70+*F
 
 Measure = tuple[np.ndarray, np.ndarray]  # float [N] values, bool [N] whether each counts
 Groups = dict[str, dict[str, dict[str, Any]]]
@@ -77,5 +80,5 @@ def worst_to_mean(groups: Mapping[str, Mapping[str, Any]], mean: float, name: st
 
 def group_order(group: str) -> tuple[bool, int, str]:
     """The key by which groups are sorted: ages by their number, names, then "unknown"."""
-    start = group.split("-")[0].rstrip("+")
-    return group == UNKNOWN, int(start) if start.isdecimal() else 0, group
+    start = _AGES.match(group)
+    return group == UNKNOWN, int(start[1]) if start else 0, group

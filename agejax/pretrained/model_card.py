@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agejax.pretrained.card_sections import sections
+
 _SHOWN = {
     "mae": "age error",
     "bias": "bias",
@@ -85,6 +87,7 @@ def _page(card: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "## Figures")
     for name, of in card["figures"].items():
         yield from _table(name, of)
+    yield from sections(card)
     yield from ("", "## How to make them again", "")
     yield from (f"    {line}" for line in card["made_by"])
 

@@ -18,7 +18,8 @@ from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate
 from agejax.evaluation.predictions import evaluated_checkpoint
 from agejax.labels import median_age
-from agejax.metrics.calibration import age_interval
+from agejax.metrics.calibration import Calibration
+from agejax.metrics.intervals import interval_of
 from agejax.metrics.masked_sums import off
 from agejax.utils.notes import warn
 from agejax.utils.plain_names import check_split
@@ -51,8 +52,17 @@ class Evaluation:
     @property
     def ages(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Low, median and high age of each face, float64 [N] years."""
-        widening = self.figures["calibration"]["widening"].get("age", 0.0)
-        return age_interval(self.arrays["age_probabilities"], widening)
+        saved = self.figures["calibration"]
+        fitted = Calibration(widening=saved["widening"], by_group=saved.get("by_group", {}))
+        suffix = "_probabilities"
+        return interval_of(
+            {
+                name.removesuffix(suffix): p
+                for name, p in self.arrays.items()
+                if name.endswith(suffix)
+            },
+            fitted,
+        )
 
     @property
     def last_age(self) -> np.ndarray:

@@ -10,7 +10,7 @@ const MOST = 400; // maximum number of windows for R-Net
 
 const TILTED = 8; // degrees of roll from which on the box is that of the face turned upright
 const PLAUSIBLE = [0.6, 1.5]; // the square by the landmarks, relative to the box's longer side
-const TURNS = [-45, 45], TURNED_SCALE = 0.5, TURNED_SURE = 0.97; // the search where no face is found
+const TURNS = [-45, 45], TURNED_SCALE = 0.5, TURNED_SURE = 0.985; // the search where no face is found
 
 // Where a level face has its landmarks, as in agejax/data/face_alignment.py.
 const PLACES = [[0.335, 0.321], [0.701, 0.321], [0.519, 0.538], [0.363, 0.716], [0.675, 0.716]];
