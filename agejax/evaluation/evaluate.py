@@ -29,6 +29,7 @@ from agejax.config import (
 )
 from agejax.config.validation import check
 from agejax.data.attributes import read_attributes
+from agejax.data.audited import weighed
 from agejax.data.bad_records import say_unreadable
 from agejax.data.faces import Faces
 from agejax.data.folds import folded
@@ -65,7 +66,7 @@ def open_split(config: ConfigDict, split: str) -> Faces:
     """The faces of a split, with labels for the config's tasks.
 
     Raises:
-      UserError: there is no such split, or a task has no known label.
+      UserError: there is no such split, a task has no known label, or the audit is of other faces.
     """
     check_split(split)
     opened = functools.partial(source_of(config), **source_args(config))
@@ -75,7 +76,11 @@ def open_split(config: ConfigDict, split: str) -> Faces:
         faces = folded(split, opened, **{key: config.data[key] for key in FOLDS})
     else:
         faces = opened(split)
-    return labelled(faces, tasks.read(config.tasks))
+    faces = labelled(faces, tasks.read(config.tasks))
+    if split == "train" and config.data.audit is not None:
+        data = config.data
+        faces = weighed(faces, Path(data.audit), data.audit_above, data.max_unreadable)
+    return faces
 
 
 def open_loader(

@@ -10,6 +10,7 @@ import optax
 
 from agejax.distributed.sharding import Layout
 from agejax.losses.row_losses import RowLoss, counted, multitask_loss
+from agejax.losses.selection import share_at
 from agejax.metrics.masked_sums import metric_sums
 from agejax.models.layers import products
 from agejax.models.structure import Structure, stats_of
@@ -49,6 +50,7 @@ def make_train_step(
     task_weights: Mapping[str, float],
     losses: Mapping[str, RowLoss] | None = None,
     class_weights: Mapping[str, Any] | None = None,
+    drop: Mapping[str, tuple[float, int]] | None = None,
     seed: int,
     augment: Callable[[jax.Array, jax.Array], jax.Array] = lambda key, image: image,
     mix: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]] | None = None,
@@ -73,6 +75,8 @@ def make_train_step(
       task_weights: each task's weight in the loss.
       losses: {task: (logits, label [B]) -> [B]}; the cross-entropy by default.
       class_weights: {task: [classes]}, factor of the loss of each row, by its class.
+      drop: {task: (share, steps)}: the share of a batch's labels of the largest losses that is left
+        out, and the steps over which it rises from 0. With `accumulate`, of each of its parts.
       seed: with the step, determines all randomness.
       augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255, of any size.
       mix: None, or (key, output of `augment`) -> the images, each mixed with the one before it, and
@@ -91,7 +95,9 @@ def make_train_step(
       compiler_options: for `jax.jit`.
     """
 
-    def loss_of(logits: Tree, batch: Batch, counts: Tree, kept: jax.Array | None) -> jax.Array:
+    def loss_of(
+        logits: Tree, batch: Batch, counts: Tree, kept: jax.Array | None, step: jax.Array
+    ) -> jax.Array:
         loss = functools.partial(
             multitask_loss,
             logits,
@@ -99,6 +105,7 @@ def make_train_step(
             counts=counts,
             losses=losses,
             class_weights=class_weights,
+            drop={task: share_at(step, *of) for task, of in (drop or {}).items()},
         )
         if kept is None:
             return loss(batch)
@@ -115,7 +122,7 @@ def make_train_step(
             image = augment(augment_key, part["image"] if pixels is None else pixels[part["image"]])
             image, kept = mix(mix_key, image) if mix else (image, None)
             logits = model(image, model_key)
-            loss = loss_of(logits, part, counts, kept)
+            loss = loss_of(logits, part, counts, kept, state["step"])
             probabilities = model.probabilities(jax.lax.stop_gradient(logits))
             sums = metric_sums(probabilities, part["labels"], counted(part), upto=part.get("upto"))
             return loss, (stats_of(model), {"loss": loss, "refused": jnp.int32(0), "tasks": sums})

@@ -2,7 +2,7 @@
 
 import bisect
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -29,6 +29,7 @@ def train_step_of(
     class_weights: Mapping[str, Any] | None = None,
     size: int | None = None,
     layout: Layout | None = None,
+    shares: Mapping[str, Sequence[float]] | None = None,
 ) -> tuple[optax.GradientTransformation, TrainStep]:
     """The optimiser and the train step of a config.
 
@@ -38,6 +39,7 @@ def train_step_of(
       class_weights: as in `make_train_step`.
       size: side in pixels to which faces are resampled; None for `config.data.size`.
       layout: as in `make_train_step`.
+      shares: {task: how common each class is}, for losses that ask; see `Task.row_loss_by`.
     """
     use_onednn()
     learned = tasks.read(config.tasks)
@@ -48,8 +50,9 @@ def train_step_of(
         graph,
         optimizer,
         task_weights={name: task.weight for name, task in learned.items()},
-        losses={name: task.row_loss for name, task in learned.items()},
+        losses={name: of.row_loss_by((shares or {}).get(name)) for name, of in learned.items()},
         class_weights=class_weights,
+        drop={name: (of.drop, of.drop_steps) for name, of in learned.items() if of.drop},
         seed=config.seed,
         augment=functools.partial(augment, size=size, **changes),
         mix=functools.partial(mixup, alpha=alpha) if alpha else None,
@@ -69,6 +72,7 @@ def train_steps_of(
     graph: Structure,
     class_weights: Mapping[str, Any] | None = None,
     layout: Layout | None = None,
+    shares: Mapping[str, Sequence[float]] | None = None,
 ) -> tuple[optax.GradientTransformation, Callable[[int], TrainStep]]:
     """The optimiser, and a function from n, starting at 1, to the train step of the n-th step.
 
@@ -82,7 +86,8 @@ def train_steps_of(
     stages = configs.stages(config)
     for _, size in stages[:-1]:
         _check_size(config, size)
-    steps = {size: train_step_of(config, graph, class_weights, size, layout) for _, size in stages}
+    given = functools.partial(train_step_of, config, graph, class_weights)
+    steps = {size: given(size, layout, shares) for _, size in stages}
     starts = [start for start, _ in stages]
 
     def at(step: int) -> TrainStep:

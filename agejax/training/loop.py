@@ -243,7 +243,8 @@ def _make_steps(
     weights_of_classes = tasks.class_weights(learnt, *labels)
     offset = tasks.logit_offsets(learnt, *labels)
     layout = layout_of(mesh, config.train.fsdp_above)
-    optimizer, step_at = train_steps_of(config, graph, weights_of_classes, layout)
+    shares = tasks.label_shares(learnt, *labels)
+    optimizer, step_at = train_steps_of(config, graph, weights_of_classes, layout, shares)
     predict_step = predict_step_of(config, graph)
     loader = open_loader(config, validation)
 
