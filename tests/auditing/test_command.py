@@ -101,9 +101,9 @@ def test_what_cannot_be_audited_is_one_line(table, audit_, args, said):
 
 def test_ticks_are_saved_by_the_page(browser, tmp_path):
     """The page needs no server, and what it saves is read as it is."""
-    from agejax.audit.good import ticked
-    from agejax.audit.sheet import write_sheet
-    from tests.audit.conftest import small_audit
+    from agejax.auditing.good import ticked
+    from agejax.auditing.sheet import write_sheet
+    from tests.auditing.conftest import small_audit
 
     file = tmp_path / "sheet.html"
     write_sheet(small_audit(['=1+1,"<b>.jpg', "b.jpg", "ü/c.jpg"]), file)
