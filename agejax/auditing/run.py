@@ -25,6 +25,7 @@ def audited(
     root: str | None,
     out: Path | None,
     seed: int,
+    trust: Collection[str] = (),
 ) -> Audit:
     """Audits the labels of a source; see `agejax.auditing.sources.open_source`.
 
@@ -36,11 +37,12 @@ def audited(
       root: the base folder of a table's relative paths; None for the table's own.
       out: a table that will be written; the features are kept beside it.
       seed: of the small networks.
+      trust: modules whose code the configs of folds may name.
 
     Raises:
       UserError: there is no such data or checkpoint, or no label is known.
     """
-    data, predicted = open_source(source, config, root, split)
+    data, predicted = open_source(source, config, root, split, trust)
     cache = out and out.with_name(f"{out.stem}.features.npz")
     return audit(data, features_of(read_checkpoint(checkpoint), data, cache), seed, predicted)
 

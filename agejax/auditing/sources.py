@@ -1,6 +1,6 @@
 """The faces whose labels are audited: of a table, a data set, a config, or folds of a training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -19,6 +19,7 @@ def open_source(
     config: ConfigDict | None = None,
     root: str | None = None,
     split: str = "all",
+    trust: Collection[str] = (),
 ) -> tuple[Faces, Predicted | None]:
     """All faces of a source, or those of one split; and what a training's folds predict for them.
 
@@ -29,6 +30,7 @@ def open_source(
       config: a config; None where `source` is given.
       root: the base folder of a table's relative paths; None for the table's own.
       split: "all", or the name of one.
+      trust: as of `agejax.auditing.trained_folds.of_folds`.
 
     Raises:
       UserError: both or neither is given, there is no such data, or it has no such split; or the
@@ -42,7 +44,7 @@ def open_source(
     if is_folder_of_folds(source):
         if split != "all":
             raise UserError(f"{source}: folds are audited as a whole; leave --split out")
-        return of_folds(source)
+        return of_folds(source, trust)
     if any(source.glob("columns-*.npz")):
         return _splits(lambda name: of_folder(source, name), split), None
     return own_faces(split, path=str(source), root=root), None

@@ -1,6 +1,6 @@
 """Out-of-fold predictions of whole networks: of the folds that `agejax train --folds` trained."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,15 +41,19 @@ def is_folder_of_folds(source: Path) -> bool:
     return source.is_dir() and any((run / "config.json").is_file() for run in entries(source))
 
 
-def of_folds(folder: Path) -> tuple[Faces, Predicted]:
+def of_folds(folder: Path, trust: Collection[str] = ()) -> tuple[Faces, Predicted]:
     """All faces of a cross-validation, and what its folds predict for them when they are tested.
+
+    Args:
+      folder: of the folds.
+      trust: modules whose code their configs may name; see `agejax.utils.import_by_name.trusted`.
 
     Raises:
       UserError: a fold is missing or not finished, they are of different trainings, or the data is
         not what they were trained on.
     """
     runs = folds_in(folder)
-    read_configs = {name: of_the_run(path, {}) for name, path in runs.items()}
+    read_configs = {name: of_the_run(path, {}, trust) for name, path in runs.items()}
     config = _one_training(folder, read_configs)
     parts = [_evaluation(path) for path in runs.values()]
     faces = open_split(config, "all")

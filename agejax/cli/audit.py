@@ -1,5 +1,6 @@
 """`agejax audit`: labels that are probably wrong."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,15 @@ def run(
     keep_freed_memory()
     # The table is what stdout is for where no file is named.
     with redirect_stdout(sys.stdout if out else sys.stderr):
-        named = None
-        if config is not None and folds is None:
-            named = configs.from_file(config)
-        elif config is not None and folds is not None:
+        named = None if config is None else configs.from_file(config)
+        trust: Collection[str] = () if named is None else configs.modules_of(named)
+        if config is not None and folds is not None:
             source, code = _trained(config, folds, workdir, jobs)
             if code:
                 return code
+            named = None
         result = auditing.audited(
-            source, named, split, checkpoint=checkpoint, root=root, out=out, seed=seed
+            source, named, split, checkpoint=checkpoint, root=root, out=out, seed=seed, trust=trust
         )
     if out is None:
         write_table(result, out)

@@ -64,6 +64,10 @@ def test_from_a_table_to_the_page_and_the_good_rows(table, audit_, tmp_path):
     assert "http://" not in page
     assert "https://" not in page
 
+    code, table_alone, aside = audit_(table)
+    assert (code, table_alone) == (0, out.read_text())
+    assert "cannot be decoded" in aside
+
     again = audit_(table, "-o", tmp_path / "audit.csv")[1]
     assert "features of" not in again  # all are there already
     ticks = tmp_path / "ticks.csv"
