@@ -145,9 +145,5 @@ def _trained(config: Path, folds: int, workdir: Path | None, jobs: int) -> tuple
     folder = workdir or Path("runs", config.stem)
     runs = sweeps.in_folds(config, settings, {}, folds)
     command = [*COMMAND, f"--config={config}", f"--folds={folds}", f"--workdir={folder}"]
-    before = jax.config.jax_platforms
-    jax.config.update("jax_platforms", "cpu")  # an accelerator is for the runs, and then for this
-    try:
-        return folder, run_sweep(runs, folder, command, jobs)
-    finally:
-        jax.config.update("jax_platforms", before)
+    jax.config.update("jax_platforms", "cpu")  # in this process: an accelerator is for the runs
+    return folder, run_sweep(runs, folder, command, jobs)
