@@ -1,8 +1,8 @@
 """agejax: age and gender from a face crop, in JAX.
 
-The public functions are `train`, `evaluate`, `load`, `compare`, `calibrate`, `ensemble`, `report`
-and `export`; docs/api.md has an example of each. They are imported, and JAX with them, when one is
-first asked for.
+The public functions are `train`, `evaluate`, `load`, `compare`, `calibrate`, `ensemble`, `report`,
+`export` and `audit`; docs/api.md has an example of each. They are imported, and JAX with them, when
+one is first asked for.
 """
 
 from importlib import import_module as _import_module
@@ -15,9 +15,11 @@ from agejax.errors import UserError as UserError
 
 if TYPE_CHECKING:
     from agejax.api import Artefact as Artefact
+    from agejax.api import Audited as Audited
     from agejax.api import BeforeAndAfter as BeforeAndAfter
     from agejax.api import EachAndTogether as EachAndTogether
     from agejax.api import Predictor as Predictor
+    from agejax.api import audit as audit
     from agejax.api import calibrate as calibrate
     from agejax.api import compare as compare
     from agejax.api import ensemble as ensemble
@@ -32,8 +34,11 @@ try:
 except _PackageNotFoundError:  # a checkout on PYTHONPATH, where nothing can be installed
     __version__ = "unknown"
 
-_FUNCTIONS = ("calibrate", "compare", "ensemble", "evaluate", "export", "load", "report", "train")
-_TYPES = ("Artefact", "BeforeAndAfter", "EachAndTogether", "Predictor")
+_FUNCTIONS = (
+    *("audit", "calibrate", "compare", "ensemble", "evaluate", "export", "load", "report"),
+    "train",
+)
+_TYPES = ("Artefact", "Audited", "BeforeAndAfter", "EachAndTogether", "Predictor")
 
 
 def __getattr__(name: str) -> object:

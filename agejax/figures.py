@@ -8,7 +8,7 @@ Figures of tasks of your own stand beside those of age and gender, under the tas
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 Interval = list[float]  # low and high end of a 95% bootstrap interval
 Curve = Mapping[str, Sequence[float | None]]
@@ -200,6 +200,51 @@ class EachAndTogether:
     out: Path
     each: Sequence[Figures]
     together: Figures
+
+
+class AuditedLabel(TypedDict):
+    """A label of an audit.
+
+    Attributes:
+      path: of the image.
+      task: "age" or "gender".
+      label: as it is given, such as "31", "20-29" or "female".
+      read: what the face is read as: years, or "female" or "male".
+      low: of ages, the 5% quantile in years.
+      high: of ages, the 95% quantile.
+      p_wrong: the probability that the label is wrong.
+      reason: what speaks against it; "" if nothing does.
+    """
+
+    path: str
+    task: str
+    label: str
+    read: float | str
+    low: NotRequired[float]
+    high: NotRequired[float]
+    p_wrong: float
+    reason: str
+
+
+class AuditedTask(TypedDict):
+    """Of the labels of a task: how many are known, the share estimated as wrong, those flagged."""
+
+    n: int
+    wrong: float
+    flagged: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Audited:
+    """What `audit` returns.
+
+    Attributes:
+      tasks: {"age" | "gender": figures}.
+      labels: a line for each known label, the likeliest to be wrong first.
+    """
+
+    tasks: Mapping[str, AuditedTask]
+    labels: Sequence[AuditedLabel]
 
 
 @dataclasses.dataclass(frozen=True)

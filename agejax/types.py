@@ -17,6 +17,7 @@ class Batch(TypedDict):
       mask: bool [B]: False where the row is padding.
       upto: int32 [B] for each task whose labels may be ranges of classes: the last class of the
         range; `labels` holds the first.
+      weights: float32 [B] for each task, in training: the weight of each label in the loss.
     """
 
     image: Any
@@ -24,6 +25,7 @@ class Batch(TypedDict):
     known: dict[str, Any]
     mask: Any
     upto: NotRequired[dict[str, Any]]
+    weights: NotRequired[dict[str, Any]]
 
 
 class TrainState(TypedDict):

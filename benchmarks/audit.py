@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import rankdata
 
-from agejax.audit.audit import audit, standardised_inputs
-from agejax.audit.features import Features, features_of
-from agejax.audit.head import out_of_fold
-from agejax.audit.labels import labels_of
-from agejax.audit.suspicion import groups
+from agejax.auditing.audit import audit, standardised_inputs
+from agejax.auditing.features import Features, features_of
+from agejax.auditing.head import out_of_fold
+from agejax.auditing.labels import labels_of
+from agejax.auditing.suspicion import groups
 from agejax.checkpoints.run_dir import read_checkpoint
 from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.joined import joined
@@ -47,11 +47,11 @@ def one_set(*parts):
     return joined(parts, *columns)
 
 
-def planted_in(faces, kind, years, seed):
+def planted_in(faces, kind, years, seed, rate=RATE):
     """Faces with wrong labels, and bool [N], whose label is wrong."""
     task = "gender" if kind == "gender" else "age"
     label = faces.labels[task].astype(np.int64)
-    wrong = plant(kind, label, faces.known[task], RATE, seed, years)
+    wrong = plant(kind, label, faces.known[task], rate, seed, years)
     label[wrong.rows] = wrong.label
     there = np.zeros(len(faces), bool)
     there[wrong.rows] = True

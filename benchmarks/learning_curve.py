@@ -31,7 +31,7 @@ from ml_collections import ConfigDict
 from agejax import config as configs
 from agejax import pretrained
 from agejax.data.faces import Faces
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from agejax.evaluation.predictions import losses, predictions_file, read_predictions
 from agejax.metrics.bootstrap import ratio_intervals
 from agejax.models.efficientnet_lite import EfficientNetLite0

@@ -6,8 +6,8 @@ import sys
 import jax
 import numpy as np
 import pytest
-
 from agejax.audit import head
+
 from tests.conftest import ROOT
 
 
@@ -65,3 +65,29 @@ def test_the_bench_of_audits_runs_on_painted_faces(
     [rows] = json.loads((tmp_path / "o").read_text())
     assert {f"{name}: audit" for name in bench.PLANTS} <= rows.keys()
     assert "won back" in capsys.readouterr().out
+
+
+def test_the_table_of_ways_marks_what_differs_from_the_plain_loss(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    bench = importlib.import_module("noise")
+    rng = np.random.default_rng(0)
+    errors = lambda mean: {
+        bench.PLAIN: rng.gamma(4, mean / 4, 400),
+        "better": rng.gamma(4, mean / 8, 400),
+        "the same": rng.gamma(4, mean / 4, 400),
+    }
+    person = np.arange(400) // 2
+    figures = {
+        str(rate): {
+            "estimated": [0.1, 0.2],
+            "ways": bench.summary([errors(5.0), errors(5.0)], person),
+        }
+        for rate in (0.0, 0.2)
+    }
+    head, _, plain, better, same, estimated = bench.table(figures)
+    assert head == "| trained with | 0% wrong | 20% wrong |"
+    assert (plain.count("*"), better.count("*"), same.count("*")) == (0, 2, 0)
+    assert "10.0% to 20.0%" in estimated
+    of = figures["0.2"]["ways"]["better"]
+    assert of["interval"][0] < of["mae"] < of["interval"][1]
+    assert of["difference"] == pytest.approx(of["mae"] - figures["0.2"]["ways"][bench.PLAIN]["mae"])

@@ -30,7 +30,7 @@ ORDER = (
     ("experiments",),
     ("inference",),
     ("reports",),
-    ("audit",),
+    ("auditing",),
     ("exporters",),
     ("api",),
     ("serve",),

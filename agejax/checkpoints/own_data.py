@@ -23,8 +23,9 @@ from agejax.utils.import_by_name import ALLOWED, is_name
 from agejax.utils.notes import note
 
 _OF_PIXELS = {"size", "margin", "workers", "cache_mib", "device_mib", "max_unreadable"}
-_OF_NO_PLACE = _OF_PIXELS | {"train_faces", *configs.FOLDS}  # names nothing of this machine
-_PATHS = ("manual_dir", "data_dir", "path", "root", "cache_dir")
+# What names nothing of this machine.
+_OF_NO_PLACE = _OF_PIXELS | {*configs.FOLDS, "audit_above", "train_faces"}
+_PATHS = ("manual_dir", "data_dir", "path", "root", "cache_dir", "audit")
 _HARMLESS = ("source", "weight", "name", "min_face_score")  # what is kept of a set of faces
 # Naming one of these, the user says which faces are meant.
 _NAMING = ("data.source", "data.manual_dir", "data.data_dir", "data.path", "data.sets")
@@ -95,7 +96,7 @@ def _parts(config: ConfigDict) -> dict[str, str]:
     plain = json.loads(configs.to_json(config))
     start, teacher = plain["model"]["pretrained"], plain["distil"]["teacher"]
     told = {
-        "data": {key: of for key, of in plain["data"].items() if key not in _OF_NO_PLACE},
+        "data": {key: of for key, of in plain["data"].items() if _names_a_place(key, of)},
         "attributes": plain["eval"]["attributes"] and {"path": plain["eval"]["attributes"]},
         "pretrained": None if start is None or is_name(start) else {"path": start},
         "teacher": None if teacher is None or is_name(teacher) else {"path": teacher},
@@ -103,6 +104,11 @@ def _parts(config: ConfigDict) -> dict[str, str]:
         "writers": plain["writers"],
     }
     return {part: _hash(part, _whole(of)) for part, of in told.items() if of}
+
+
+def _names_a_place(key: str, value: Any) -> bool:
+    """Of a setting of `data`; one that is newer than notes of it counts only where it is set."""
+    return key not in _OF_NO_PLACE and not (key == "audit" and value is None)
 
 
 def _whole(value: Any, key: str = "") -> Any:
@@ -146,7 +152,7 @@ def _is_own_run(run: Path) -> bool:
 
 def _withhold_data(config: ConfigDict, changes: Collection[str]) -> None:
     usual = configs.default().data
-    for key in (*_PATHS, "painted"):
+    for key in (*_PATHS, *configs.AUDIT, "painted"):
         config.data[key] = usual[key]
     named = {name for key in changes if (name := _set_of(key))}
     with config.unlocked():

@@ -40,7 +40,7 @@ _OF_THE_TIME = (
     *("started.", "command.", "step.", "git.", "evaluated.", "columns."),
     *("teacher.path.", "teacher.step.", "teacher.licence."),
 )
-_RULE = 2  # of fingerprints; the first left out where labels that are ranges end
+_RULE = 2  # of fingerprints; the first left out ends of ranges, and weights of labels
 
 
 def surroundings(config: ConfigDict, splits: Mapping[str, Faces]) -> dict[str, Any]:
@@ -154,17 +154,17 @@ def data_of(splits: Mapping[str, Faces], rules: Mapping[str, int] | None = None)
     """
     found = {}
     for split, faces in splits.items():
-        rule = (rules or {}).get(split, _RULE if _ranges(faces) else 1)
+        rule = (rules or {}).get(split, _RULE if _newer(faces) else 1)
         found[split] = {"faces": len(faces), "sha256": fingerprint(faces, rule)}
         found[split] |= {"rule": rule} if rule > 1 else {}
     return found
 
 
 def fingerprint(faces: Faces, rule: int = _RULE) -> str:
-    """SHA-256 of faces: their names, labels, persons and images, in their order.
+    """SHA-256 of faces: their names, labels, persons, images and weights, in their order.
 
-    `rule` 1 leaves out where labels that are ranges end, as entries of before did; without such
-    labels both give the same.
+    `rule` 1 leaves out where labels that are ranges end, as entries of before did, and weights;
+    without such labels and weights both give the same.
     """
     digest = hashlib.sha256()
     for name, column in sorted(_columns(faces, rule).items()):
@@ -185,12 +185,13 @@ def _columns(faces: Faces, rule: int) -> dict[str, np.ndarray]:
     columns |= {} if faces.person is None else {"person": faces.person}
     columns |= {f"label {task}": labels for task, labels in faces.labels.items()}
     columns |= {f"known {task}": known for task, known in faces.known.items()}
-    return columns | (_ranges(faces) if rule > 1 else {})
+    return columns | (_newer(faces) if rule > 1 else {})
 
 
-def _ranges(faces: Faces) -> dict[str, np.ndarray]:
-    """The last classes of those tasks some of whose labels are ranges."""
-    return {
+def _newer(faces: Faces) -> dict[str, np.ndarray]:
+    """The weights of labels, and the last classes of tasks some of whose labels are ranges."""
+    weights = {f"weight {task}": of for task, of in faces.label_weights.items()}
+    return weights | {
         f"upto {task}": last
         for task, last in faces.upto.items()
         if task in faces.labels and (last != faces.labels[task]).any()

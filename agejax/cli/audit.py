@@ -1,5 +1,6 @@
 """`agejax audit`: labels that are probably wrong."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from agejax.errors import UserError
 
 _EPILOG = """\
 Each face is read by a small network on the features of a trained model, fitted to the other faces:
-no person and no image is in both. p_wrong is the probability that a label is wrong (an age: by five
+no person and no image is in both. With --folds, it is read by a network that was trained without
+it. p_wrong is the probability that a label is wrong (an age: by five
 years or more). Nothing is left out unless --good asks for it. docs/audit.md says what it can find
 and what it cannot."""
 
@@ -17,9 +19,14 @@ def add(commands: Any) -> None:
     """Declares the command."""
     text = "find the labels that are probably wrong in a table of faces or a data set"
     command = commands.add_parser("audit", help=text, epilog=_EPILOG)
-    text = "a table, a folder that `agejax pack` wrote, or a built data set"
+    text = "a table, a folder that `agejax pack` wrote, a built data set, or a folder of folds"
     command.add_argument("source", type=Path, nargs="?", help=text)
     command.add_argument("--config", type=Path, help="a config file, in place of the table")
+    text = "train the config in this many folds, or go on with it, and audit what they predict"
+    command.add_argument("--folds", type=int, metavar="K", help=text)
+    text = "the folder of the folds (runs/NAME, after the config)"
+    command.add_argument("--workdir", type=Path, help=text)
+    command.add_argument("--jobs", type=int, default=1, help="folds trained at once (1)")
     command.add_argument("--split", default="all", help="whose labels (all)")
     text = "a run, such as runs/small, or a file of weights (those that come with agejax)"
     command.add_argument("--checkpoint", type=Path, help=text)
@@ -43,6 +50,9 @@ def add(commands: Any) -> None:
 def run(
     source: Path | None,
     config: Path | None,
+    folds: int | None,
+    workdir: Path | None,
+    jobs: int,
     split: str,
     checkpoint: Path | None,
     root: str | None,
@@ -60,37 +70,41 @@ def run(
       UserError: there is no such data or checkpoint, or options do not go together.
     """
     import sys
+    from contextlib import redirect_stdout
 
-    from agejax.audit import good as goods
-    from agejax.audit.audit import audit
-    from agejax.audit.features import features_of
-    from agejax.audit.sources import is_table, open_source
-    from agejax.audit.summary import summary
-    from agejax.checkpoints.run_dir import read_checkpoint
+    from agejax import config as configs
+    from agejax.auditing import run as auditing
+    from agejax.auditing.good import ticked
+    from agejax.auditing.summary import summary
+    from agejax.auditing.table import write_table
     from agejax.kernels.cpu import keep_freed_memory
     from agejax.training.compilation_cache import keep_compiled
 
     _check(good, ticks, above, faces, seed)
-    if good:
-        if source is None or not is_table(source):
-            raise UserError("--good writes a table again, so that the faces have to be a table")
-        goods.check_out(source, good)
-    if out and source and out.exists() and source.exists() and out.samefile(source):
-        raise UserError(f"-o {out}: this is the table itself; name another file")
-    wrong = goods.ticked(ticks) if ticks else None
+    _check_folds(source, config, folds, workdir, split)
+    auditing.check_places(source, out, good)
+    wrong = ticked(ticks) if ticks else None
     keep_compiled()
     keep_freed_memory()
-    data = open_source(source, config, root, split)
-    features = features_of(read_checkpoint(checkpoint), data, _cache(out))
-    result = audit(data, features, seed)
-    _write(result, out, sheet, faces)
-    aside = sys.stderr if out is None else sys.stdout
-    for line in summary(result, above):
-        print(line, file=aside)
-    if good and source:
-        wrong = goods.flagged(result, above) if wrong is None else wrong
-        kept, left_out = goods.write_good(source, root, wrong, good)
-        print(f"{good}: {kept:,} rows, {left_out:,} labels left out", file=aside)
+    # The table is what stdout is for where no file is named.
+    with redirect_stdout(sys.stdout if out else sys.stderr):
+        named = None if config is None else configs.from_file(config)
+        trust: Collection[str] = () if named is None else configs.modules_of(named)
+        if config is not None and folds is not None:
+            source, code = _trained(config, folds, workdir, jobs)
+            if code:
+                return code
+            named = None
+        result = auditing.audited(
+            source, named, split, checkpoint=checkpoint, root=root, out=out, seed=seed, trust=trust
+        )
+    if out is None:
+        write_table(result, out)
+    with redirect_stdout(sys.stdout if out else sys.stderr):
+        auditing.write(result, out, sheet, faces)
+        print(*summary(result, above), sep="\n")
+        if good and source:
+            auditing.write_good(result, source, root, good, above, wrong)
     return 0
 
 
@@ -103,19 +117,33 @@ def _check(good: Path | None, ticks: Path | None, above: float, faces: int, seed
         raise UserError("--faces must be 1 or more, and --seed 0 or more")
 
 
-def _cache(out: Path | None) -> Path | None:
-    return out and out.with_name(f"{out.stem}.features.npz")
+def _check_folds(
+    source: Path | None, config: Path | None, folds: int | None, workdir: Path | None, split: str
+) -> None:
+    if folds is None:
+        if workdir is not None:
+            raise UserError("--workdir is for the folds that --folds trains")
+        return
+    if config is None or source is not None:
+        raise UserError("--folds trains what a config describes: --config FILE --folds 5")
+    if split != "all":
+        raise UserError("folds are audited as a whole; leave --split out")
 
 
-def _write(result: Any, out: Path | None, sheet: Path | None, faces: int) -> None:
-    import sys
+def _trained(config: Path, folds: int, workdir: Path | None, jobs: int) -> tuple[Path, int]:
+    """The folder of the folds of a config, trained as far as they are not, and the exit code."""
+    import jax
 
-    from agejax.audit.sheet import write_sheet
-    from agejax.audit.table import write_table
+    from agejax import config as configs
+    from agejax.cli.launch import COMMAND
+    from agejax.config import sweeps
+    from agejax.experiments.sweep import run_sweep
 
-    write_table(result, out)
-    if out:
-        print(f"{out}: {sum(of.labels.known.sum() for of in result.tasks.values()):,} labels")
-    if sheet:
-        n = write_sheet(result, sheet, faces)
-        print(f"{sheet}: {n:,} labels to look through", file=sys.stdout if out else sys.stderr)
+    settings = configs.settled(configs.from_file(config))
+    if sweeps.read(config, settings, {}):
+        raise UserError(f"{config} is a sweep, of many runs; name one of them by its own config")
+    folder = workdir or Path("runs", config.stem)
+    runs = sweeps.in_folds(config, settings, {}, folds)
+    command = [*COMMAND, f"--config={config}", f"--folds={folds}", f"--workdir={folder}"]
+    jax.config.update("jax_platforms", "cpu")  # in this process: an accelerator is for the runs
+    return folder, run_sweep(runs, folder, command, jobs)

@@ -43,7 +43,7 @@ from agejax.utils.paths import expanded
 _PATHS = ("config", "workdir")
 _OPTIONAL = ("workdir", "run", "folds", "coordinator", "processes", "process")
 # What does a run of a sweep. A script in the current folder must not stand for a module, hence -P.
-_COMMAND = (sys.executable, "-P", "-m", "agejax", "train")
+COMMAND = (sys.executable, "-P", "-m", "agejax", "train")
 
 
 def make_flags() -> flags.FlagValues:
@@ -103,7 +103,7 @@ def _main(argv: list[str]) -> int:
                 )
             # In this process: an accelerator is for the runs.
             jax.config.update("jax_platforms", "cpu")
-            code = run_sweep(runs, workdir, [*_COMMAND, *argv[1:]], options.jobs)
+            code = run_sweep(runs, workdir, [*COMMAND, *argv[1:]], options.jobs)
             print_folds(runs, workdir)
             return code
         end_with_parent()

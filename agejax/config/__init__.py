@@ -2,7 +2,7 @@
 
 from agejax.config.access import check_key, may_be_none, settled, update
 from agejax.config.comparison import changes, differences
-from agejax.config.defaults import FOLDS, LOADER, NETWORK, default
+from agejax.config.defaults import AUDIT, FOLDS, LOADER, NETWORK, default
 from agejax.config.keys import flat, get
 from agejax.config.python_file import check_whole, from_file
 from agejax.config.resolved import (
@@ -17,6 +17,7 @@ from agejax.config.resolved import (
 from agejax.config.serialization import from_json, to_json
 
 __all__ = [
+    "AUDIT",
     "FOLDS",
     "LOADER",
     "NETWORK",

@@ -14,6 +14,8 @@ from agejax.optim import cosine
 LOADER = ("size", "workers", "cache_mib", "cache_dir", "max_unreadable")
 # Settings of `data` that replace the splits of a source by folds.
 FOLDS = ("folds", "test_folds", "validation_folds")
+# Settings of `data` that say which training labels count.
+AUDIT = ("audit", "audit_above")
 # Settings of `model` that define a network; each member of an ensemble has its own.
 NETWORK = ("trunk", "args", "normalise", "head_width")
 # Settings that name another model, by its path or by a function that returns that.
@@ -71,6 +73,10 @@ def _data() -> dict[str, Any]:
         "validation_folds": (1,),
         # Train on this many faces only, of persons chosen by the seed; 0: all
         "train_faces": 0,
+        # What `agejax audit` wrote of the training faces: a label weighs 1 - p_wrong in the loss;
+        # or, with audit_above, it is left out if its p_wrong is larger, and the others weigh 1
+        "audit": config_dict.placeholder(str),
+        "audit_above": config_dict.placeholder(float),
         "size": 64,  # pixels a side
         # How far crops extend beyond the face on each side, as a share of the face's side; faces
         # in photos are cropped the same way. None: as measured in training; IMDB-WIKI has 0.4

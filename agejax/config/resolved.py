@@ -8,7 +8,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from agejax.config import tasks
-from agejax.config.defaults import FOLDS, LOADER, MODELS
+from agejax.config.defaults import AUDIT, FOLDS, LOADER, MODELS
 from agejax.config.keys import flat
 from agejax.errors import UserError
 from agejax.utils.import_by_name import is_name, resolve
@@ -49,7 +49,8 @@ def split_source_args(config: ConfigDict) -> tuple[dict[str, Any], dict[str, Any
             f"config.data.source is {source!r}; it must be a function of a split"
         ) from error
     given = config.data.to_dict()
-    for key in ("source", "device_mib", "margin", "allow_changed", "train_faces", *FOLDS, *LOADER):
+    others = ("source", "device_mib", "margin", "allow_changed", "train_faces")
+    for key in (*others, *AUDIT, *FOLDS, *LOADER):
         given.pop(key)
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
         return given, {}

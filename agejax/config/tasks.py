@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import inspect
 import math
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,7 +15,6 @@ from ml_collections import FieldReference
 
 from agejax.errors import UserError
 from agejax.labels import GENDER_NAMES
-from agejax.losses.balance import logit_offset
 from agejax.losses.row_losses import RowLoss, cross_entropy, with_ranges
 from agejax.models.heads import Softmax
 from agejax.utils.import_by_name import resolve
@@ -28,7 +28,8 @@ class Task:
       classes: how many there are; labels are 0 to classes - 1.
       weight: in the loss, relative to the other tasks'.
       head: an nnx.Module class, of agejax.models.heads.
-      loss: (logits [B, ...], label [B], **loss_args) -> [B], of agejax.losses.row_losses.
+      loss: (logits [B, ...], label [B], **loss_args) -> [B], of agejax.losses.row_losses, or of
+        agejax.losses.robust where labels are wrong.
       loss_args: its settings.
       balance: None, or (counts [classes], **balance_args) -> weights [classes], of
         agejax.losses.balance.
@@ -37,6 +38,9 @@ class Task:
         all, 1 as if all were equally frequent; see agejax.losses.balance.logit_offset.
       names: of the classes, in their order; a column of a table of faces holds these. With them
         `classes` can be left out. Without: female and male of gender, else 0, 1, 2, ...
+      drop: the share of a batch's known labels, those of the largest losses, that is left out; see
+        agejax.losses.selection. 0: none.
+      drop_steps: over which it rises from 0.
     """
 
     classes: int
@@ -48,13 +52,29 @@ class Task:
     balance_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     logit_adjustment: float = 0.0
     names: tuple[str, ...] = ()
+    drop: float = 0.0
+    drop_steps: int = 0
 
     @property
     def row_loss(self) -> RowLoss:
         """(logits, label) -> [B], its settings given; also (logits, first, last), of ranges."""
-        loss = functools.partial(self.loss, **self.loss_args)
+        return self.row_loss_by()
+
+    def row_loss_by(self, shares: Sequence[float] | None = None) -> RowLoss:
+        """`row_loss`, where the setting `shares` is "training": [classes], how common each is.
+
+        None: all alike. A loss of ranges gets those settings that its signature names.
+        """
+        args = dict(self.loss_args)
+        if args.get("shares") == "training":
+            args["shares"] = shares
+        loss = functools.partial(self.loss, **args)
         of_range = getattr(self.loss, "of_range", None)
-        return with_ranges(loss, of_range) if of_range else loss
+        if not of_range:
+            return loss
+        takes = inspect.signature(of_range).parameters
+        own = {key: value for key, value in args.items() if key in takes}
+        return with_ranges(loss, functools.partial(of_range, **own) if own else of_range)
 
 
 _CALLABLE = ("head", "loss", "balance")
@@ -66,7 +86,6 @@ _TAKEN = (
     *("calibration", "groups", "worst_to_mean", "interval_over", "persons", "curves", "thresholds"),
     *("equality", "balanced"),
 )
-_AGE_SIGMA = 3.0  # years, over which the shares of ages are smoothed
 
 
 def read(tasks: Mapping[str, Any]) -> dict[str, Task]:
@@ -140,6 +159,10 @@ def check(tasks: Mapping[str, Any]) -> None:
             raise UserError(f"{where}.weight is {task.weight!r}; it must be at least 0")
         if not (isinstance(task.head, type) and issubclass(task.head, nnx.Module)):
             raise UserError(f"{where}.head is {task.head!r}; it must be an nnx.Module class")
+        if not (isinstance(task.drop, int | float) and 0 <= task.drop < 1):
+            raise UserError(f"{where}.drop is {task.drop!r}; it must be at least 0 and below 1")
+        if not (type(steps := task.drop_steps) is int and steps >= 0):
+            raise UserError(f"{where}.drop_steps is {steps!r}; it must be a whole number from 0 on")
         if not callable(task.loss):
             raise UserError(f"{where}.loss is {task.loss!r}; it must be a function")
         if not (task.balance is None or callable(task.balance)):
@@ -148,7 +171,7 @@ def check(tasks: Mapping[str, Any]) -> None:
             raise UserError(f"{where}.logit_adjustment is {by!r}; it must be from 0 to 1")
         _check_loss(where, task)
         if task.balance:
-            _weights(where, task, np.ones(task.classes, int))
+            balance_weights(where, task, np.ones(task.classes, int))
     if not sum(task.weight for task in read(tasks).values()) > 0:
         raise UserError("config.tasks: no task has a weight above 0")
 
@@ -210,67 +233,12 @@ def check_faces(
             )
 
 
-def class_weights(
-    tasks: Mapping[str, Task],
-    labels: Mapping[str, np.ndarray],
-    known: Mapping[str, np.ndarray],
-    upto: Mapping[str, np.ndarray] | None = None,
-) -> dict[str, np.ndarray]:
-    """{task: float32 [classes]} of the tasks that are balanced.
-
-    Args:
-      tasks: as `read` gives them.
-      labels: {task: int [N]} of the training faces.
-      known: {task: bool [N]}; the others are not counted.
-      upto: {task: int [N]}, the last class of labels that are ranges, which are counted in equal
-        parts for each class within.
+def balance_weights(where: str, task: Task, counts: np.ndarray) -> np.ndarray:
+    """float32 [classes]: the weights of a balanced task for these counts, int or float [classes].
 
     Raises:
       UserError: the balance does not take its settings or these counts.
     """
-    return {
-        name: _weights(
-            f"config.tasks.{name}",
-            task,
-            _counts(task.classes, labels[name], (upto or {}).get(name), known[name]),
-        )
-        for name, task in tasks.items()
-        if task.balance
-    }
-
-
-def logit_offsets(
-    tasks: Mapping[str, Task],
-    labels: Mapping[str, np.ndarray],
-    known: Mapping[str, np.ndarray],
-    upto: Mapping[str, np.ndarray] | None = None,
-) -> dict[str, list[float]]:
-    """{task: [classes] nats} of the tasks whose logits are to be adjusted; as `class_weights`."""
-    return {
-        name: logit_offset(
-            _counts(task.classes, labels[name], (upto or {}).get(name), known[name]),
-            task.logit_adjustment,
-            _AGE_SIGMA if name == "age" else 0.0,
-        ).tolist()
-        for name, task in tasks.items()
-        if task.logit_adjustment
-    }
-
-
-def _counts(
-    classes: int, label: np.ndarray, last: np.ndarray | None, known: np.ndarray
-) -> np.ndarray:
-    first = label[known]
-    if last is None:
-        return np.bincount(first, minlength=classes)
-    end = last[known] + 1
-    share = 1 / (end - first)
-    starts = np.bincount(first, share, minlength=classes + 1)
-    counts = (starts - np.bincount(end, share, minlength=classes + 1)).cumsum()[:classes]
-    return counts.round(6)  # what rounding leaves of nothing is nothing
-
-
-def _weights(where: str, task: Task, counts: np.ndarray) -> np.ndarray:
     balance: Callable[..., np.ndarray] = task.balance
     try:
         weights = np.asarray(balance(counts, **task.balance_args), np.float32)

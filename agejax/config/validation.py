@@ -36,6 +36,7 @@ _RANGES = (
     ("model.head_width", lambda x: 0 <= x <= _LARGEST_ARG, f"from 0 to {_LARGEST_ARG:,}"),
     ("mode", lambda x: x in ("train", "eval"), "'train' or 'eval'"),
     ("model.dtype", lambda x: x in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
+    ("data.audit_above", lambda x: x is None or 0 <= x < 1, "from 0 to below 1"),
     ("augment.crop", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
     ("augment.pad", lambda x: x is None or x >= 0, "0 or above"),
     ("model.flip_cut", lambda x: 0 <= x < 0.5, "in [0, 0.5)"),
@@ -83,6 +84,8 @@ def check_values(config: ConfigDict) -> None:
     _check_stages(config)
     _check_folds(config)
     check_thresholds(config.eval.thresholds)
+    if config.data.audit_above is not None and config.data.audit is None:
+        raise UserError("config.data.audit_above is for labels of a table; set config.data.audit")
     if config.model.flip_cut and not config.model.flip:
         raise UserError("config.model.flip_cut cuts the mirror image; set config.model.flip, too")
     if (config.model.trunk is Ensemble) != bool(config.model.members):

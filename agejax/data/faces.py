@@ -30,6 +30,7 @@ class Faces:
       attributes: {name: str [N]}, further attributes of each; "unknown" where not known.
       weights: {set: weight} of the sets named in `attributes["set"]`: training batches contain
         faces of each set in this proportion. None: all faces are drawn equally often.
+      label_weights: {task: float32 [N]}, the weight of each label in the training loss; {} for 1.
     """
 
     path: np.ndarray
@@ -43,6 +44,7 @@ class Faces:
     upto: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     attributes: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     weights: Mapping[str, float] | None = None
+    label_weights: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,6 +62,7 @@ class Faces:
             person=None if self.person is None else self.person[keep],
             upto=kept(self.upto),
             attributes=kept(self.attributes),
+            label_weights=kept(self.label_weights),
         )
 
     def without(self, others: "Faces") -> "Faces":

@@ -73,5 +73,6 @@ def joined(parts: Sequence[Faces], path: np.ndarray, person: np.ndarray | None) 
         rows=np.arange(starts[-1]),
         person=person,
         upto=columns("upto", lambda part, name: part.labels.get(name, zeros(part, name))),
+        label_weights=columns("label_weights", lambda part, _: np.ones(len(part), np.float32)),
         attributes=columns("attributes", lambda part, _: np.full(len(part), UNKNOWN)),
     )

@@ -41,7 +41,11 @@ class RowLoader:
             known=of(self.faces.known),
             mask=np.pad(~self.quarantine.bad[indices], pad),
         )
-        return batch | {"upto": of(self.faces.upto)} if self.faces.upto else batch
+        if self.faces.upto:
+            batch["upto"] = of(self.faces.upto)
+        if self.faces.label_weights:
+            batch["weights"] = of(self.faces.label_weights)
+        return batch
 
 
 class Loader(RowLoader):

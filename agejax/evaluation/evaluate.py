@@ -1,7 +1,5 @@
 """One full masked pass over a split: the same code in training and under `config.mode=eval`."""
 
-import contextlib
-import functools
 import io
 import json
 from collections.abc import Callable
@@ -18,25 +16,17 @@ from agejax.checkpoints.run_dir import config_of, open_checkpoints
 from agejax.checkpoints.same_data import check_same_data
 from agejax.checkpoints.stored_arrays import shapes_of
 from agejax.config import (
-    FOLDS,
     LOADER,
     changes,
     modules_of,
     settled,
-    source_args,
-    source_of,
-    tasks,
     to_json,
 )
 from agejax.config.validation import check
 from agejax.data.attributes import read_attributes
 from agejax.data.bad_records import say_unreadable
 from agejax.data.faces import Faces
-from agejax.data.folds import folded
-from agejax.data.mixture import mixture
 from agejax.data.stream import Loader, eval_batches
-from agejax.data.subset import of_some_persons
-from agejax.data.unlabelled import unlabelled, with_unlabelled
 from agejax.distributed.initialize import first_alone, is_first
 from agejax.distributed.mesh import (
     check_batch_size,
@@ -46,9 +36,10 @@ from agejax.distributed.mesh import (
     put_batch,
     put_whole,
 )
-from agejax.errors import NoSuchSplit, UserError
+from agejax.errors import UserError
+from agejax.evaluation.open_split import open_split
 from agejax.evaluation.summary import baseline, evaluation_figures, kinds_of, label_counts
-from agejax.evaluation.task_labels import groups_of, labelled
+from agejax.evaluation.task_labels import groups_of
 from agejax.metrics.calibration import calibrated
 from agejax.metrics.crossed import crossed
 from agejax.steps.model_factory import abstract_model
@@ -59,49 +50,8 @@ from agejax.utils.atomic_write import write_bytes, write_text
 from agejax.utils.files import within
 from agejax.utils.notes import bar, note
 from agejax.utils.paths import expanded
-from agejax.utils.plain_names import check_split
 from agejax.utils.printable import printable
 from agejax.utils.versions import versions
-
-
-def open_split(config: ConfigDict, split: str) -> Faces:
-    """The faces of a split, with labels for the config's tasks.
-
-    To those of "train" the faces of `config.distil.unlabelled` are added.
-
-    Raises:
-      UserError: there is no such split, or a task has no known label.
-    """
-    faces = _labelled_split(config, split)
-    if split != "train" or config.distil.unlabelled is None:
-        return faces
-    apart = []
-    for other in ("validation", "test"):
-        with contextlib.suppress(NoSuchSplit):
-            apart.append(_labelled_split(config, other))
-    more = unlabelled(config.distil.unlabelled, (faces, *apart))
-    return with_unlabelled(faces, more, config.distil.unlabelled_weight)
-
-
-def _labelled_split(config: ConfigDict, split: str) -> Faces:
-    check_split(split)
-    opened = functools.partial(source_of(config), **source_args(config))
-    if source_of(config) is mixture:
-        _check_one_set(config)
-    if config.data.folds:
-        faces = folded(split, opened, **{key: config.data[key] for key in FOLDS})
-    else:
-        faces = opened(split)
-    if split == "train" and config.data.train_faces:
-        faces = of_some_persons(faces, config.data.train_faces, config.seed)
-    return labelled(faces, tasks.read(config.tasks))
-
-
-def _check_one_set(config: ConfigDict) -> None:
-    if config.data.folds:
-        raise UserError("config.data.folds is for one set; each set of a mixture keeps its splits")
-    if config.data.train_faces:
-        raise UserError("config.data.train_faces is for one set; weights choose among several")
 
 
 def open_loader(

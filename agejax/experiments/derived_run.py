@@ -14,7 +14,7 @@ from agejax.config import to_json
 from agejax.data.faces import Faces
 from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from agejax.utils.atomic_write import write_text
 from agejax.utils.system_files import is_junk
 

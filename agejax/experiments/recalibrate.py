@@ -11,7 +11,7 @@ import numpy as np
 from agejax.checkpoints.checkpoint import Checkpoints
 from agejax.checkpoints.run_dir import config_of, of_the_run, open_checkpoints, recorded
 from agejax.checkpoints.same_data import check_same_data
-from agejax.config import tasks, to_json, update
+from agejax.config import label_counts, tasks, to_json, update
 from agejax.config.validation import check
 from agejax.data.crop_margin import of_config
 from agejax.data.faces import Faces
@@ -107,7 +107,7 @@ def recalibrate(
         if train is None:
             raise UserError("logit_adjustment needs the class frequencies of the training faces")
         task_configs = tasks.read(shipped.tasks)
-        offset = tasks.logit_offsets(task_configs, train.labels, train.known, train.upto)
+        offset = label_counts.logit_offsets(task_configs, train.labels, train.known, train.upto)
 
     to = Checkpoints(out)  # fails early if it cannot be written
     raw, readable = reader_of(config, weights)(calibration_set)

@@ -15,7 +15,7 @@ from agejax.config.validation import check_trainable
 from agejax.data import withheld
 from agejax.data.faces import Faces
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from agejax.steps.model_factory import abstract_model
 from agejax.training.loop import train
 from agejax.training.teacher import read_teacher

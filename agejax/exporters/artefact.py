@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 import agejax
 from agejax.data.decode import decode
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from agejax.exporters.function import Readings, Trained, read
 from agejax.labels import GENDERS
 from agejax.metrics.calibration import LEVEL, calibrated

@@ -91,6 +91,27 @@ def logit_offset(counts: np.ndarray, strength: float, sigma: float = 0.0) -> np.
     return strength * (log.max() - log)
 
 
+def counts_of(
+    classes: int, label: np.ndarray, last: np.ndarray | None, known: np.ndarray
+) -> np.ndarray:
+    """[classes]: how many known labels each class has; ranges count in equal parts for each class.
+
+    Args:
+      classes: how many there are.
+      label: int [N], the class, or the first of a range.
+      last: int [N], the last class of each range; None if none is one.
+      known: bool [N].
+    """
+    first = label[known]
+    if last is None:
+        return np.bincount(first, minlength=classes)
+    end = last[known] + 1
+    share = 1 / (end - first)
+    starts = np.bincount(first, share, minlength=classes + 1)
+    counts = (starts - np.bincount(end, share, minlength=classes + 1)).cumsum()[:classes]
+    return counts.round(6)  # what rounding leaves of nothing is nothing
+
+
 def _scaled(weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
     if not counts.sum():
         raise ValueError("no class has a face")

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from agejax.losses import ranges
+from agejax.losses.selection import small_losses
 from agejax.models.heads import Coral, OrdinalCNN, Regression, Softmax
 from agejax.types import Batch
 
@@ -178,8 +179,11 @@ def multitask_loss(
     class_weights: Mapping[str, Any] | None = None,
     part: jax.Array | None = None,
     shares: Mapping[str, float] | None = None,
+    drop: Mapping[str, jax.Array] | None = None,
 ) -> jax.Array:
     """The weighted average over tasks of the mean losses of their rows, a scalar.
+
+    Where the batch has weights of labels, these multiply the loss of each row.
 
     Args:
       logits: {task: float32 [B, ...]}.
@@ -192,20 +196,37 @@ def multitask_loss(
         over the training faces, not over a batch, whose sum is still divided by the number of
         labels: a batch with many rare ages counts more.
       part: float32 [B], factor of each row's loss; None for 1.
+      drop: {task: share of the labels that is left out}, those of the largest losses, of exact
+        labels and of ranges apart, whose losses differ; of the batch given, padding aside.
       shares: {task: factor of its loss}, 1 by default: what labels count for beside a teacher.
     """
     losses, class_weights, shares = losses or {}, class_weights or {}, shares or {}
+    drop = drop or {}
     total = jnp.float32(0)
-    for task, rows in counted(batch).items():
-        rows = rows if part is None else rows * part
+    for task, known in counted(batch).items():
+        rows = known if part is None else known * part
         label, last = batch["labels"][task], batch.get("upto", {}).get(task)
         given = (label,) if last is None else (label, last)
         if task in class_weights:
             rows = rows * _weight(jnp.asarray(class_weights[task], jnp.float32), *given)
+        if "weights" in batch:
+            rows = rows * batch["weights"][task]
         of_rows = losses.get(task, cross_entropy)(logits[task], *given)
+        if task in drop:
+            rows = rows * _selected(of_rows, known > 0, drop[task], *given)
         weight = weights[task] * shares.get(task, 1)
         total += weight * (of_rows * rows).sum() / jnp.maximum(counts[task], 1)
     return total / sum(weights.values())
+
+
+def _selected(
+    loss: jax.Array, rows: jax.Array, share: jax.Array, label: jax.Array, last: Any = None
+) -> jax.Array:
+    """[B]: `small_losses` among exact labels, and among those that are ranges."""
+    if last is None:
+        return small_losses(loss, rows, share)
+    exact = last == label
+    return small_losses(loss, rows & exact, share) + small_losses(loss, rows & ~exact, share)
 
 
 def _weight(weights: jax.Array, label: jax.Array, last: jax.Array | None = None) -> jax.Array:

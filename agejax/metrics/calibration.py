@@ -242,13 +242,14 @@ def fit_widening(p: np.ndarray, age: np.ndarray, last: np.ndarray | None = None)
     rank = interval_groups.rank(len(age), LEVEL)
     if rank > len(age):
         return _ALL_AGES
-    enough = np.searchsorted(np.cumsum(1 / many[face[order]]), rank - 1e-6)
+    enough = int(np.searchsorted(np.cumsum(1 / many[face[order]]), rank - 1e-6))
     return float(score[order[min(enough, len(order) - 1)]])
 
 
 def needed_widening(p: np.ndarray, age: np.ndarray) -> np.ndarray:
     """float [N]: the smallest widening with which each age is inside its interval."""
-    return _score(*(quantile_age(p, q) for q in _TAILS), age)
+    low, high = (quantile_age(p, q) for q in _TAILS)
+    return _score(low, high, age)
 
 
 def age_interval(p: Any, widening: Any = 0.0) -> tuple[Any, Any, Any]:

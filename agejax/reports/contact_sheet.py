@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from agejax.data.decode import decode
 from agejax.data.faces import Faces
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from agejax.inference.prediction import Prediction
 from agejax.inference.predictor import load
 from agejax.labels import GENDERS

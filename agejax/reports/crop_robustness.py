@@ -10,7 +10,7 @@ from agejax.checkpoints.run_dir import of_the_run
 from agejax.data.faces import Faces
 from agejax.data.stream import Loader, eval_batches
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from agejax.inference.predictor import Predictor, load
 from agejax.labels import median_age
 from agejax.metrics.bootstrap import ratio_intervals

@@ -7,7 +7,7 @@ import numpy as np
 
 from agejax.config import network
 from agejax.errors import UserError, first_line
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from agejax.reports import sections, tasks
 from agejax.reports.card import model_card
 from agejax.reports.document import anchor, document, section

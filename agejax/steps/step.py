@@ -12,6 +12,7 @@ import optax
 from agejax.distributed.sharding import Layout
 from agejax.losses.distillation import distillation_loss
 from agejax.losses.row_losses import RowLoss, counted, multitask_loss
+from agejax.losses.selection import share_at
 from agejax.metrics.masked_sums import metric_sums
 from agejax.models.layers import products
 from agejax.models.structure import Structure, stats_of
@@ -54,6 +55,7 @@ def make_train_step(
     task_weights: Mapping[str, float],
     losses: Mapping[str, RowLoss] | None = None,
     class_weights: Mapping[str, Any] | None = None,
+    drop: Mapping[str, tuple[float, int]] | None = None,
     seed: int,
     augment: Callable[[jax.Array, jax.Array], jax.Array] = lambda key, image: image,
     mix: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]] | None = None,
@@ -81,6 +83,8 @@ def make_train_step(
       task_weights: each task's weight in the loss.
       losses: {task: (logits, label [B]) -> [B]}; the cross-entropy by default.
       class_weights: {task: [classes]}, factor of the loss of each row, by its class.
+      drop: {task: (share, steps)}: the share of a batch's labels of the largest losses that is left
+        out, and the steps over which it rises from 0. With `accumulate`, of each of its parts.
       seed: with the step, determines all randomness.
       augment: (key, uint8 [B, H, W, 3]) -> float32 [B, H, W, 3] in 0..255, of any size.
       mix: None, or (key, output of `augment`) -> the images, each mixed with the one before it, and
@@ -102,7 +106,9 @@ def make_train_step(
       compiler_options: for `jax.jit`.
     """
 
-    def loss_of(logits: Tree, batch: Batch, counts: Tree, kept: jax.Array | None) -> jax.Array:
+    def loss_of(
+        logits: Tree, batch: Batch, counts: Tree, kept: jax.Array | None, step: jax.Array
+    ) -> jax.Array:
         loss = functools.partial(
             multitask_loss,
             logits,
@@ -111,6 +117,7 @@ def make_train_step(
             losses=losses,
             class_weights=class_weights,
             shares=teaching.label_shares if teaching else None,
+            drop={task: share_at(step, *of) for task, of in (drop or {}).items()},
         )
         if kept is None:
             return loss(batch)
@@ -139,7 +146,7 @@ def make_train_step(
             image = augment(augment_key, pixels_of(part))
             image, kept = mix(mix_key, image) if mix else (image, None)
             logits = model(image, model_key)
-            loss = loss_of(logits, part, counts, kept)
+            loss = loss_of(logits, part, counts, kept, state["step"])
             if teaching:
                 loss += teaching.weight * distillation_loss(
                     model.heads,

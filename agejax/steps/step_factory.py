@@ -31,6 +31,7 @@ def train_step_of(
     size: int | None = None,
     layout: Layout | None = None,
     teaching: Teaching | None = None,
+    shares: Mapping[str, Sequence[float]] | None = None,
 ) -> tuple[optax.GradientTransformation, TrainStep]:
     """The optimiser and the train step of a config.
 
@@ -41,6 +42,7 @@ def train_step_of(
       size: side in pixels to which faces are resampled; None for `config.data.size`.
       layout: as in `make_train_step`.
       teaching: as in `make_train_step`; without it a teacher that the config names is left out.
+      shares: {task: how common each class is}, for losses that ask; see `Task.row_loss_by`.
     """
     use_onednn()
     learned = tasks.read(config.tasks)
@@ -52,8 +54,9 @@ def train_step_of(
         graph,
         optimizer,
         task_weights={name: task.weight for name, task in learned.items()},
-        losses={name: task.row_loss for name, task in learned.items()},
+        losses={name: of.row_loss_by((shares or {}).get(name)) for name, of in learned.items()},
         class_weights=class_weights,
+        drop={name: (of.drop, of.drop_steps) for name, of in learned.items() if of.drop},
         seed=config.seed,
         augment=functools.partial(augment, size=size, **changes),
         mix=functools.partial(mixup, alpha=alpha) if alpha else None,
@@ -76,6 +79,7 @@ def train_steps_of(
     class_weights: Mapping[str, Any] | None = None,
     layout: Layout | None = None,
     teaching: Teaching | None = None,
+    shares: Mapping[str, Sequence[float]] | None = None,
 ) -> tuple[optax.GradientTransformation, Callable[[int], TrainStep]]:
     """The optimiser, and a function from n, starting at 1, to the train step of the n-th step.
 
@@ -90,7 +94,7 @@ def train_steps_of(
     for _, size in stages[:-1]:
         _check_size(config, size)
     steps = {
-        size: train_step_of(config, graph, class_weights, size, layout, teaching)
+        size: train_step_of(config, graph, class_weights, size, layout, teaching, shares)
         for _, size in stages
     }
     starts = [start for start, _ in stages]

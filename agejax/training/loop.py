@@ -18,7 +18,7 @@ from agejax.checkpoints.lock import one_run
 from agejax.checkpoints.own_data import remember
 from agejax.checkpoints.provenance import note_session
 from agejax.checkpoints.same_data import check_same_data
-from agejax.config import tasks, validation
+from agejax.config import label_counts, tasks, validation
 from agejax.data.bad_records import Unreadable
 from agejax.data.crop_margin import CropMargin, measure
 from agejax.data.faces import Faces
@@ -35,7 +35,8 @@ from agejax.distributed.mesh import (
     whole,
 )
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import evaluate, open_loader, open_split, predict_split
+from agejax.evaluation.evaluate import evaluate, open_loader, predict_split
+from agejax.evaluation.open_split import open_split
 from agejax.evaluation.summary import selection_error, validation_figures
 from agejax.kernels.cpu import keep_freed_memory
 from agejax.metrics.calibration import Calibration
@@ -239,11 +240,12 @@ def _make_steps(
     taught = teacher.teaching.label_shares if teacher else config.distil.teacher and learnt
     tasks.check_faces(learnt, faces.known, faces.upto, taught or ())
     labels = (faces.labels, faces.known, faces.upto)
-    weights_of_classes = tasks.class_weights(learnt, *labels)
-    offset = tasks.logit_offsets(learnt, *labels)
+    weights_of_classes = label_counts.class_weights(learnt, *labels)
+    offset = label_counts.logit_offsets(learnt, *labels)
     layout = layout_of(mesh, config.train.fsdp_above)
     teaching = teacher.teaching if teacher else None
-    optimizer, step_at = train_steps_of(config, graph, weights_of_classes, layout, teaching)
+    shares = label_counts.label_shares(learnt, *labels)
+    optimizer, step_at = train_steps_of(config, graph, weights_of_classes, layout, teaching, shares)
     step_at = teacher.into(step_at, mesh) if teacher else step_at
     predict_step = predict_step_of(config, graph)
     loader = open_loader(config, validation)

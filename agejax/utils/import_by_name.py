@@ -54,6 +54,9 @@ ALLOWED: Mapping[str, Collection[str]] = {
         "agejax.losses.row_losses:sord",
         "agejax.losses.row_losses:ordinal",
         "agejax.losses.row_losses:l1",
+        "agejax.losses.robust:generalised_cross_entropy",
+        "agejax.losses.robust:bootstrapping",
+        "agejax.losses.robust:noise_rate",
     ),
     "balance": (
         "agejax.losses.balance:inverse",

@@ -7,7 +7,7 @@ from agejax.utils.paths import expanded
 
 # Settings that may be none, and are a path where they are not.
 _PATHS = re.compile(
-    r"data\.(sets\.[^.]*\.)?(manual_dir|data_dir|path|root|cache_dir)"
+    r"data\.(sets\.[^.]*\.)?(manual_dir|data_dir|path|root|cache_dir|audit)"
     r"|model\.pretrained|eval\.attributes|distil\.(teacher|unlabelled)"
 )
 

@@ -19,7 +19,8 @@ from agejax.data.tables.from_tfds import from_built
 from agejax.data.tables.importers import Meaning
 from agejax.data.tables.packed import open_packed, pack
 from agejax.errors import NoSuchSplit, UserError
-from agejax.evaluation.evaluate import evaluate, open_split
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.open_split import open_split
 from agejax.experiments.recalibrate import recalibrate
 from agejax.reports.write import write_report
 from agejax.utils.import_by_name import name_of

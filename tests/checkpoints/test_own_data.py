@@ -12,7 +12,8 @@ from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.mixture import mixture
 from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import open_split, training_faces
+from agejax.evaluation.evaluate import training_faces
+from agejax.evaluation.open_split import open_split
 from agejax.experiments.reproduce import repeat
 from agejax.training.initial_weights import start_from_pretrained
 from agejax.training.loggers.tensorboard import TensorBoard

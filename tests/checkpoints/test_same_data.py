@@ -11,7 +11,8 @@ from agejax.checkpoints.provenance import data_of, differing, fingerprint, read_
 from agejax.checkpoints.run_dir import of_the_run
 from agejax.checkpoints.same_data import check_same_data
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import evaluate, open_split
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.open_split import open_split
 from agejax.experiments.derived_run import write_run
 from agejax.training.loop import train
 from tests.data.test_stream import faces

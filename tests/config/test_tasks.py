@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from agejax import config as configs
-from agejax.config import tasks, validation
+from agejax.config import label_counts, tasks, validation
 from agejax.errors import UserError
 from agejax.inference.predictor import load
 from agejax.losses.balance import inverse, smoothed_inverse
@@ -113,17 +113,17 @@ def test_class_weights_count_known_labels():
     labels = {"age": np.array([0, 0, 0, 1, 1, 2], np.int32)}
     known = {"age": np.array([True, True, True, True, False, False])}
     task = tasks.Task(4, balance=inverse, balance_args={"least": 1})
-    weights = tasks.class_weights({"age": task}, labels, known)["age"]
+    weights = label_counts.class_weights({"age": task}, labels, known)["age"]
     assert weights.dtype == np.float32
     np.testing.assert_allclose(weights, [2 / 3, 2, 0, 0])
-    assert tasks.class_weights({"age": tasks.Task(4)}, labels, known) == {}
+    assert label_counts.class_weights({"age": tasks.Task(4)}, labels, known) == {}
 
 
 def test_logits_are_adjusted_by_the_shares_of_known_labels():
     labels = {"gender": np.array([0, 0, 0, 1, 1], np.int32), "age": np.zeros(5, np.int32)}
     known = {"gender": np.array([True, True, True, True, False]), "age": np.ones(5, bool)}
     adjusted = {"gender": tasks.Task(2, logit_adjustment=0.5), "age": tasks.Task(101)}
-    offsets = tasks.logit_offsets(adjusted, labels, known)
+    offsets = label_counts.logit_offsets(adjusted, labels, known)
     assert offsets.keys() == {"gender"}
     np.testing.assert_allclose(offsets["gender"], [0, 0.5 * np.log(3)])
 

@@ -9,7 +9,7 @@ from agejax.checkpoints import own_data
 from agejax.data.folds import folded
 from agejax.data.own_faces import own_faces
 from agejax.errors import NoSuchSplit, UserError
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from tests.tiny import get_config
 
 SPLITS = ("train", "validation", "test")

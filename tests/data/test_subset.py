@@ -8,7 +8,7 @@ import pytest
 from agejax.data.mixture import mixture
 from agejax.data.subset import of_some_persons
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from tests.tiny import get_config
 
 

@@ -140,7 +140,7 @@ def test_flipping_is_evaluated_as_it_is_predicted(run, cut):
 
 
 def test_attributes_are_figures_by_group(run, tiny, tmp_path):
-    from agejax.evaluation.evaluate import open_split
+    from agejax.evaluation.open_split import open_split
 
     run = shutil.copytree(run, tmp_path / "run")
     faces = open_split(tiny, "test")

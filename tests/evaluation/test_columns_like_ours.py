@@ -11,7 +11,8 @@ from agejax.config import validation
 from agejax.data.attributes import read_attributes
 from agejax.data.mixture import mixture
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import evaluate, open_split
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.open_split import open_split
 from agejax.evaluation.task_labels import groups_of
 from agejax.labels import GENDERS
 from tests.data.test_stream import faces

@@ -11,7 +11,8 @@ import pytest
 
 from agejax.checkpoints.run_dir import of_the_run
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import evaluate, open_split
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.open_split import open_split
 from agejax.evaluation.summary import baseline, evaluation_figures
 from agejax.evaluation.table import table
 from agejax.metrics.calibration import Calibration

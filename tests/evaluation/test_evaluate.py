@@ -7,7 +7,8 @@ import agejax
 from agejax.checkpoints.run_dir import of_the_run
 from agejax.config import check_key, default, from_json, to_json, update
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import evaluate, open_split
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.open_split import open_split
 from agejax.evaluation.summary import baseline
 from agejax.labels import median_age
 

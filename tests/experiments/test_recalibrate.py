@@ -14,7 +14,8 @@ from agejax.checkpoints.checkpoint import Checkpoints
 from agejax.checkpoints.run_dir import licence_of, of_the_run
 from agejax.data.decode import BadImage, canonical, verify
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import evaluate, open_split
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.open_split import open_split
 from agejax.experiments.recalibrate import recalibrate
 from agejax.losses.balance import logit_offset
 from agejax.metrics.calibration import tempered

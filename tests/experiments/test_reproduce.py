@@ -16,7 +16,7 @@ from agejax.checkpoints.provenance import (
     read_sessions,
     surroundings,
 )
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from agejax.training.loop import train
 from tests.commands import agejax_command
 from tests.config.test_tasks import with_age

@@ -12,7 +12,7 @@ import agejax
 from agejax.checkpoints.manifest import seal
 from agejax.checkpoints.run_dir import of_the_run
 from agejax.data.decode import decode
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from tests.commands import agejax_command
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")

@@ -65,3 +65,10 @@ def test_pixels_that_stay_on_the_devices_give_what_pixels_of_the_batch_give():
 
 def test_several_steps_a_call_are_those_steps():
     several_a_call(make_mesh())
+
+
+def test_the_largest_losses_are_those_of_the_whole_batch():
+    options = {"drop": {"age": (0.5, 0), "gender": (0.2, 2)}}
+    _, losses = trained(linear_model(), **options)
+    _, sharded = trained(linear_model(), mesh=make_mesh(), **options)
+    assert losses == pytest.approx(sharded, rel=1e-5)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from agejax.config import tasks
+from agejax.config import label_counts, tasks
 from agejax.losses import ranges
 from agejax.losses.balance import inverse
 from agejax.losses.row_losses import cross_entropy, l1, label_distribution, multitask_loss, ordinal
@@ -85,7 +85,7 @@ def test_balance_counts_a_range_in_equal_parts_and_weighs_it_by_their_mean():
     labels, last = np.array([0, 0, 1]), np.array([0, 1, 1])
     task = tasks.Task(3, balance=inverse, balance_args={"least": 0.1})
     given = {"labels": {"age": labels}, "known": {"age": np.ones(3, bool)}}
-    weights = tasks.class_weights({"age": task}, **given, upto={"age": last})["age"]
+    weights = label_counts.class_weights({"age": task}, **given, upto={"age": last})["age"]
     np.testing.assert_allclose(weights, [1, 1, 0], atol=1e-6)
     uneven = {"age": np.array([0.5, 2.0, 0.0], np.float32)}
     rows = batch(jnp.array(last), labels={"age": jnp.array(labels)})

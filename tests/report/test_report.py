@@ -12,7 +12,8 @@ import pytest
 from agejax.checkpoints import manifest
 from agejax.checkpoints.run_dir import of_the_run
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import evaluate, open_split
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.open_split import open_split
 from agejax.evaluation.summary import baseline, evaluation_figures, label_counts
 from agejax.metrics.calibration import Calibration
 from agejax.reports.evaluation import open_evaluation

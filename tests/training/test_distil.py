@@ -1,9 +1,7 @@
 """A run that learns another one's distributions."""
 
-import json
 import shutil
 
-import jax
 import numpy as np
 import pytest
 
@@ -68,5 +66,6 @@ def test_a_student_is_resumed_exactly_and_its_teacher_is_known_again(taught, stu
     (tmp_path / "teacher").unlink()
     (tmp_path / "away").rename(tmp_path / "teacher")
     train(student, workdir)
-    assert other.step == 30 and weights.is_dir()
+    assert other.step == 30
+    assert weights.is_dir()
     assert_identical(workdir, taught / "student", step=8)

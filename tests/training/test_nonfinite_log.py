@@ -12,7 +12,7 @@ import pytest
 
 from agejax.checkpoints.checkpoint import Checkpoints
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from agejax.losses.row_losses import cross_entropy
 from agejax.training.loop import train
 from tests.runs import assert_identical, leaves, metrics

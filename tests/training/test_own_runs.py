@@ -17,7 +17,8 @@ from agejax.data.imdb_wiki import imdb_wiki
 from agejax.data.mixture import mixture
 from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import evaluate, open_split
+from agejax.evaluation.evaluate import evaluate
+from agejax.evaluation.open_split import open_split
 from agejax.evaluation.table import table
 from agejax.reports.write import write_report
 from agejax.steps.model_factory import abstract_model

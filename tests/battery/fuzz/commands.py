@@ -12,7 +12,7 @@ from agejax import config as configs
 from agejax.cli import launch
 from agejax.config import validation
 from agejax.errors import one_line
-from agejax.evaluation.evaluate import open_split
+from agejax.evaluation.open_split import open_split
 from tests.battery.fuzz.forked import forked
 from tests.battery.fuzz.mutate import odd, one_of
 from tests.conftest import ROOT

@@ -19,7 +19,8 @@ from agejax.checkpoints import manifest, own_data
 from agejax.checkpoints.run_dir import of_the_run
 from agejax.config import validation
 from agejax.errors import UserError
-from agejax.evaluation.evaluate import evaluate, open_split, training_faces
+from agejax.evaluation.evaluate import evaluate, training_faces
+from agejax.evaluation.open_split import open_split
 from agejax.experiments.recalibrate import recalibrate
 from agejax.experiments.reproduce import repeat
 from agejax.exporters.artefact import faces_of

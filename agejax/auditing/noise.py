@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from agejax.audit.labels import Labels, mass
+from agejax.auditing.labels import Labels, mass
 from agejax.metrics.calibration import tempered
 
 _LEAST, _MOST = 1e-3, 0.6  # accepted shares of wrong labels

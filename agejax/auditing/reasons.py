@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from agejax.audit.audit import Audit
-from agejax.audit.suspicion import groups
+from agejax.auditing.audit import Audit
+from agejax.auditing.suspicion import groups
 from agejax.labels import GENDER_NAMES
 from agejax.metrics.calibration import age_interval
 

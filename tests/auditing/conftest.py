@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from agejax.audit.features import Features
+from agejax.auditing.features import Features
 from agejax.data.faces import Faces
 
 
@@ -50,7 +50,7 @@ def made(n=240, seed=0, wrong=0.0, classes=101):
 @pytest.fixture(scope="module")
 def audited():
     """An audit of 240 faces, a sixth of whose labels are wrong, and which these are."""
-    from agejax.audit.audit import audit
+    from agejax.auditing.audit import audit
 
     faces, features, bad = made(wrong=1 / 6)
     return audit(faces, features), bad
@@ -58,7 +58,7 @@ def audited():
 
 def small_audit(paths):
     """An audit of faces with these paths, whose images cannot be decoded."""
-    from agejax.audit.audit import audit
+    from agejax.auditing.audit import audit
 
     faces, features, _ = made(len(paths))
     return audit(dataclasses.replace(faces, path=np.array(paths)), features)

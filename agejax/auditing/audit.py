@@ -5,13 +5,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from agejax.audit import suspicion
-from agejax.audit.duplicates import same_images
-from agejax.audit.features import Features
-from agejax.audit.folds import assign_folds
-from agejax.audit.head import out_of_fold
-from agejax.audit.labels import Labels, labels_of
-from agejax.audit.noise import Noise, fit_noise
+from agejax.auditing import suspicion
+from agejax.auditing.duplicates import same_images
+from agejax.auditing.features import Features
+from agejax.auditing.folds import assign_folds
+from agejax.auditing.head import out_of_fold
+from agejax.auditing.labels import Labels, labels_of
+from agejax.auditing.noise import Noise, fit_noise
+from agejax.auditing.trained_folds import Predicted
 from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.labels import quantile_age
@@ -60,7 +61,9 @@ class Audit:
     readable: np.ndarray
 
 
-def audit(faces: Faces, features: Features, seed: int = 0) -> Audit:
+def audit(
+    faces: Faces, features: Features, seed: int = 0, predicted: Predicted | None = None
+) -> Audit:
     """Audits all known labels of faces.
 
     Each face is predicted by a network fitted to the features of the other folds; no person and no
@@ -71,6 +74,8 @@ def audit(faces: Faces, features: Features, seed: int = 0) -> Audit:
       faces: N faces with labels.
       features: of these faces.
       seed: of the networks.
+      predicted: by the folds of a training, in place of the small networks; the features then only
+        tell which images are the same.
 
     Raises:
       UserError: no label is known.
@@ -80,22 +85,26 @@ def audit(faces: Faces, features: Features, seed: int = 0) -> Audit:
     people = people if faces.person is None else np.where(named, faces.person, people)
     _, person = np.unique(people, return_inverse=True)
     image = same_images(faces.sha256, features.small, features.trunk)
-    labels = {task: labels_of(faces, task, features.readable) for task in features.read}
+    readable = features.readable if predicted is None else features.readable & predicted.there
+    read = features.read if predicted is None else predicted.read
+    labels = {task: labels_of(faces, task, readable) for task in read}
     labels = {task: of for task, of in labels.items() if of.known.any()}
     if not labels:
         raise UserError("no face has an age or a gender, so that there is no label to audit")
-    fold = assign_folds(np.where(named, people, ""), image.astype(str))
-    predicted = _predicted(features, labels, fold, seed)
+    if predicted is None:
+        fold = assign_folds(np.where(named, people, ""), image.astype(str))
+        read = _predicted(features, labels, fold, seed)
     twice = _persons_of_one_image(image, person, named)
     tasks = {}
     for task, of in labels.items():
-        noise = fit_noise(predicted[task], of)
-        p = tempered(predicted[task], noise.temperature)
+        p = np.asarray(read[task], np.float64)
+        noise = fit_noise(p, of)
+        p = tempered(p, noise.temperature)
         told = suspicion.with_same_image(p, of, noise, image, person)
         if task == "gender":
             told = suspicion.with_same_person(told, of, noise, person)
         tasks[task] = Task(of, p, noise, suspicion.p_wrong(told, of, noise, twice))
-    return Audit(faces, tasks, image, person, named, features.readable)
+    return Audit(faces, tasks, image, person, named, readable)
 
 
 def _predicted(

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from agejax.audit.audit import Audit
-from agejax.audit.table import Line, lines
+from agejax.auditing.audit import Audit
+from agejax.auditing.table import Line, lines
 from agejax.data.decode import BadImage, decode
 from agejax.reports.markup import Markup, el
 from agejax.utils.atomic_write import write_text
@@ -32,7 +32,7 @@ def write_sheet(audit: Audit, out: Path, most: int = 500) -> int:
     """
     shown = list(lines(audit, most))
     pictures = _pictures(audit, sorted({line.row for line in shown}))
-    read = lambda name: files("agejax.audit").joinpath(name).read_text(encoding="utf-8")
+    read = lambda name: files("agejax.auditing").joinpath(name).read_text(encoding="utf-8")
     style, script = read("sheet.css"), read("sheet.js")
     # Nothing but this script runs, even if a path contains markup, and nothing is fetched.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -12,8 +12,8 @@ same person.
 
 import numpy as np
 
-from agejax.audit.labels import Labels, mass
-from agejax.audit.noise import Noise
+from agejax.auditing.labels import Labels, mass
+from agejax.auditing.noise import Noise
 from agejax.labels import AGES, FEMALE, MALE
 
 NEAR = 4  # years

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agejax.audit.audit import Audit
-from agejax.audit.reasons import Reasons
+from agejax.auditing.audit import Audit
+from agejax.auditing.reasons import Reasons
 from agejax.data.tables.csv_cells import CsvWriter
 from agejax.data.tables.written import written
 from agejax.labels import GENDER_NAMES

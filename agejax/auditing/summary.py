@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from agejax.audit.audit import Audit
+from agejax.auditing.audit import Audit
+from agejax.auditing.table import lines
 from agejax.evaluation.task_labels import groups_of
+from agejax.figures import AuditedLabel, AuditedTask
 from agejax.labels import GENDER_NAMES
 from agejax.metrics.groups import decades
 from agejax.utils.printable import printable
@@ -40,6 +42,37 @@ def summary(audit: Audit, above: float = 0.5) -> Iterator[str]:
                 ratio = f"{got / expected:6.1f}" if expected >= _FEW else f"{'':6}"
                 title = printable(f"{kind} {name}")[:28]
                 yield f"  {title:28} {int(here.sum()):8,} {got:8,} {expected:9.1f} {ratio}".rstrip()
+
+
+def audited_tasks(audit: Audit, above: float) -> dict[str, AuditedTask]:
+    """Figures of each task; a label of a `p_wrong` above `above` counts as flagged."""
+    return {
+        task: {
+            "n": int((known := of.labels.known).sum()),
+            "wrong": float(of.wrong[known].mean()),
+            "flagged": int((of.wrong[known] > above).sum()),
+        }
+        for task, of in audit.tasks.items()
+    }
+
+
+def audited_labels(audit: Audit) -> list[AuditedLabel]:
+    """The lines of the table, with numbers for what is one."""
+    found: list[AuditedLabel] = []
+    for line in lines(audit):
+        cells = line.cells
+        one = AuditedLabel(
+            path=cells["path"],
+            task=line.task,
+            label=cells["label"],
+            read=float(cells["read"]) if line.task == "age" else cells["read"],
+            p_wrong=line.p_wrong,
+            reason=cells["reason"],
+        )
+        if "low" in cells:
+            one["low"], one["high"] = float(cells["low"]), float(cells["high"])
+        found.append(one)
+    return found
 
 
 def groups_of_audit(audit: Audit) -> dict[str, np.ndarray]:

@@ -64,6 +64,10 @@ def test_from_a_table_to_the_page_and_the_good_rows(table, audit_, tmp_path):
     assert "http://" not in page
     assert "https://" not in page
 
+    code, table_alone, aside = audit_(table)
+    assert (code, table_alone) == (0, out.read_text())
+    assert "cannot be decoded" in aside
+
     again = audit_(table, "-o", tmp_path / "audit.csv")[1]
     assert "features of" not in again  # all are there already
     ticks = tmp_path / "ticks.csv"
@@ -101,9 +105,9 @@ def test_what_cannot_be_audited_is_one_line(table, audit_, args, said):
 
 def test_ticks_are_saved_by_the_page(browser, tmp_path):
     """The page needs no server, and what it saves is read as it is."""
-    from agejax.audit.good import ticked
-    from agejax.audit.sheet import write_sheet
-    from tests.audit.conftest import small_audit
+    from agejax.auditing.good import ticked
+    from agejax.auditing.sheet import write_sheet
+    from tests.auditing.conftest import small_audit
 
     file = tmp_path / "sheet.html"
     write_sheet(small_audit(['=1+1,"<b>.jpg', "b.jpg", "ü/c.jpg"]), file)

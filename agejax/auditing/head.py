@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from agejax.audit.labels import Labels
+from agejax.auditing.labels import Labels
 from agejax.labels import AGES
 from agejax.models.heads import cubic_splines
 from agejax.utils.notes import bar

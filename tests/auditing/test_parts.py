@@ -1,10 +1,10 @@
 import numpy as np
 
-from agejax.audit.duplicates import same_images
-from agejax.audit.folds import assign_folds
-from agejax.audit.labels import Labels, mass
-from agejax.audit.noise import Noise, fit_noise
-from agejax.audit.suspicion import p_wrong, with_same_image
+from agejax.auditing.duplicates import same_images
+from agejax.auditing.folds import assign_folds
+from agejax.auditing.labels import Labels, mass
+from agejax.auditing.noise import Noise, fit_noise
+from agejax.auditing.suspicion import p_wrong, with_same_image
 from tests import synthetic
 
 

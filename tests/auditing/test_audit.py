@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from agejax.audit.audit import audit
-from agejax.audit.reasons import Reasons
-from agejax.audit.summary import summary
-from agejax.audit.table import lines
+from agejax.auditing.audit import audit
+from agejax.auditing.reasons import Reasons
+from agejax.auditing.summary import summary
+from agejax.auditing.table import lines
 from agejax.errors import UserError
-from tests.audit.conftest import made
+from tests.auditing.conftest import made
 
 
 @pytest.mark.parametrize("task", ["age", "gender"])

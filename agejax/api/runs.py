@@ -1,33 +1,23 @@
-"""The public functions of `agejax`.
-
-They print nothing unless `progress` is set, raise `UserError` for what their caller can mend, and
-leave signal handlers, logging levels, warning filters, the environment and `sys.path` as they are.
-"""
+"""Runs: trained, evaluated, compared, and made into others."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from ml_collections import ConfigDict
 
 from agejax import config as configs
+from agejax.api.arguments import config_of, path_of, places_of
 from agejax.checkpoints.run_dir import of_the_run
-from agejax.config import sweeps
 from agejax.config.keys import Settings
-from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate as _evaluate
 from agejax.experiments.challenge import CONFIDENCE, PASS_UNDER, Asked
 from agejax.experiments.compare import compare as _compare
 from agejax.experiments.ensemble import ensemble as _ensemble
 from agejax.experiments.recalibrate import recalibrate
-from agejax.exporters import formats
-from agejax.figures import Artefact, BeforeAndAfter, ComparisonFigures, EachAndTogether, Figures
-from agejax.inference.predictor import Predictor as Predictor
-from agejax.inference.predictor import load as load
-from agejax.reports.write import write_report
+from agejax.figures import BeforeAndAfter, ComparisonFigures, EachAndTogether, Figures
 from agejax.training.loop import train as _train
 from agejax.utils.notes import printed
-from agejax.utils.paths import AnyPath, expanded
+from agejax.utils.paths import AnyPath
 
 
 def train(
@@ -58,11 +48,11 @@ def train(
       UserError: a setting, the data or the folder is not as it must be, or the loss was not finite.
     """
     with printed(progress):
-        chosen = _config(config)
+        chosen = config_of(config)
         if settings:
             chosen = chosen.copy_and_resolve_references()
             configs.update(chosen, settings)
-        figures = _train(chosen, _path(workdir), save_on_signal=save_on_signal)
+        figures = _train(chosen, path_of(workdir), save_on_signal=save_on_signal)
     return cast(Figures, figures)
 
 
@@ -91,10 +81,10 @@ def evaluate(
     """
     asked = {"eval.split": split, "eval.checkpoint": str(checkpoint), **(settings or {})}
     with printed(progress):
-        known = None if config is None else _config(config)
+        known = None if config is None else config_of(config)
         trust = () if known is None else configs.modules_of(known)
-        found = of_the_run(_path(run), asked, trust, instead=known)
-        return cast(Figures, _evaluate(found, _path(run)))
+        found = of_the_run(path_of(run), asked, trust, instead=known)
+        return cast(Figures, _evaluate(found, path_of(run)))
 
 
 def compare(
@@ -117,7 +107,7 @@ def compare(
     """
     if not isinstance(sides, Mapping):
         sides = {str(run): [run] for run in sides}
-    paths = {name: [_path(run) for run in runs] for name, runs in sides.items()}
+    paths = {name: [path_of(run) for run in runs] for name, runs in sides.items()}
     return cast(ComparisonFigures, _compare(paths, split, against))
 
 
@@ -167,17 +157,17 @@ def calibrate(
     asked = [threshold] if isinstance(threshold, int) else threshold
     with printed(progress):
         before, after = recalibrate(
-            _path(run),
-            _path(out),
-            faces=None if faces is None else str(_path(faces)),
+            path_of(run),
+            path_of(out),
+            faces=None if faces is None else str(path_of(faces)),
             split=split,
             checkpoint=str(checkpoint),
-            places=_places(data),
+            places=places_of(data),
             settings=settings,
             challenge=None if asked is None else Asked(asked, pass_under, confidence),
             by=[by] if isinstance(by, str) else by,
         )
-    return BeforeAndAfter(_path(out), cast(Figures, before), cast(Figures, after))
+    return BeforeAndAfter(path_of(out), cast(Figures, before), cast(Figures, after))
 
 
 def ensemble(
@@ -206,114 +196,13 @@ def ensemble(
     """
     with printed(progress):
         each, together = _ensemble(
-            [_path(run) for run in runs],
-            _path(out),
-            faces=None if faces is None else str(_path(faces)),
+            [path_of(run) for run in runs],
+            path_of(out),
+            faces=None if faces is None else str(path_of(faces)),
             split=split,
             checkpoint=str(checkpoint),
-            places=_places(data),
+            places=places_of(data),
         )
-    return EachAndTogether(_path(out), [cast(Figures, of) for of in each], cast(Figures, together))
-
-
-def report(
-    run: AnyPath,
-    *,
-    split: str = "test",
-    checkpoint: str | int | None = None,
-    attributes: AnyPath | None = None,
-    faces: int = 12,
-    out: AnyPath | None = None,
-    progress: bool = False,
-) -> Path:
-    """Writes a run's evaluation as one HTML page, and returns where; evaluates first if needed.
-
-    Args:
-      run: the folder.
-      split: whose evaluation.
-      checkpoint: "best", "latest" or a step; None: the one that was evaluated.
-      attributes: a CSV of `path` and other columns, to show figures by group.
-      faces: how many of the best and worst are shown; 0 leaves faces out, and needs no data.
-      out: the file; None: `eval/SPLIT.html` in the run.
-      progress: prints notes and shows a progress bar.
-
-    Raises:
-      UserError: there is no run, it cannot be evaluated, or its data are not there.
-    """
-    if faces < 0:
-        raise UserError(f"faces is {faces}; it must be at least 0")
-    with printed(progress):
-        return write_report(
-            _path(run),
-            split,
-            checkpoint=None if checkpoint is None else str(checkpoint),
-            attributes=None if attributes is None else _path(attributes),
-            faces=faces,
-            out=None if out is None else _path(out),
-        )
-
-
-def export(
-    run: AnyPath | None,
-    to: formats.To,
-    out: AnyPath | None = None,
-    *,
-    checkpoint: str | int = "best",
-    margin: float | None = None,
-    ort: AnyPath | None = None,
-    dtype: Literal["float16", "float32"] | None = None,
-    tasks: Sequence[str] = (),
-    licence: str | None = None,
-    progress: bool = False,
-) -> Artefact:
-    """Writes a model for another runtime, checked in that runtime before it is left behind.
-
-    Args:
-      run: the folder, or a file of weights; None for the weights that come with agejax.
-      to: "onnx", "stablehlo"; "web": a page that reads faces in the browser; or "weights": one file
-        of safetensors, which `agejax.load` and the commands take like a run.
-      out: the file, for "web" the folder; None: in `export/` of the run, of a file of weights in
-        `export/` of the current folder.
-      checkpoint: "best", "latest" or a step.
-      margin: what crops show beyond the face on each side, as a share of it; None: the run's own.
-      ort: for "web": the unpacked npm package onnxruntime-web; None: npm is asked for it.
-      dtype: for "weights": "float16", the default, or "float32".
-      tasks: those to keep, such as ("age", "gender"); empty for all.
-      licence: of the training data, to be recorded where the run does not know it.
-      progress: prints notes and shows a progress bar.
-
-    Raises:
-      UserError: there is no such run, what is needed is not installed, or the file gives other
-        probabilities than the checkpoint.
-    """
-    with printed(progress):
-        place, _, found = formats.export(
-            None if run is None else _path(run),
-            to,
-            None if out is None else _path(out),
-            checkpoint=str(checkpoint),
-            margin=margin,
-            ort=None if ort is None else _path(ort),
-            dtype=dtype,
-            tasks=(tasks,) if isinstance(tasks, str) else tuple(tasks),
-            licence=licence,
-        )
-    return Artefact(place, found.faces, found.kind, found.probability, found.years)
-
-
-def _config(given: ConfigDict | AnyPath) -> ConfigDict:
-    if isinstance(given, ConfigDict):
-        return given
-    file = _path(given)
-    config = configs.from_file(file)
-    if sweeps.read(file, config, {}):
-        raise UserError(f"{file} is a sweep, of many runs: agejax train --config {file}")
-    return config
-
-
-def _path(given: AnyPath) -> Path:
-    return expanded(Path(given))
-
-
-def _places(given: Mapping[str, AnyPath] | None) -> dict[str, str]:
-    return {key: str(_path(value)) for key, value in (given or {}).items()}
+    return EachAndTogether(
+        path_of(out), [cast(Figures, of) for of in each], cast(Figures, together)
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from agejax.audit.audit import Audit
+from agejax.auditing.audit import Audit
 from agejax.data.tables.csv_cells import CsvWriter
 from agejax.data.tables.parsing import BadRow, image_path
 from agejax.data.tables.paths import moved_path
