@@ -19,6 +19,7 @@ def settings(values):
 SINGLE = {
     "efficientnet_lite0": ("train.stages=()", "model.pretrained=None"),
     "face_resnet": ("train.stages=()", "model.pretrained=None"),
+    "distil": ("train.stages=()", "model.pretrained=None", "distil.teacher=None"),
     "fairface": ("train.stages=()", "model.pretrained=None"),
     "finetune": ("model.pretrained=None",),
     "mixture": NARROW,
