@@ -6,8 +6,9 @@ import pytest
 
 from agejax import config as configs
 from agejax.checkpoints import own_data
-from agejax.checkpoints.run_dir import of_the_run
+from agejax.checkpoints.run_dir import licence_of, of_the_run
 from agejax.errors import UserError
+from agejax.training.initial_weights import start_from_pretrained
 from agejax.training.teacher import read_teacher
 
 WITHHELD = "agejax.data.withheld:weights"
@@ -53,6 +54,32 @@ def test_a_model_that_is_given_away_names_neither():
     assert "/home/me" not in configs.to_json(config)
     packaged = own_data.public(config_of(teacher="agejax.pretrained:faces"))
     assert packaged.distil.teacher == "agejax.pretrained:faces"
+
+
+def test_the_licence_of_a_teacher_is_kept_beside_that_of_the_data(tmp_path):
+    assert licence_of(tmp_path) is None
+    session = {"step": 0, "teacher": {"licence": "academic use"}}
+    (tmp_path / "run.json").write_text(json.dumps([session]))
+    assert licence_of(tmp_path) == "of its teacher: academic use"
+    (tmp_path / "eval").mkdir()
+    for own, both in (
+        ("mine", "mine; of its teacher: academic use"),
+        ("academic use", "academic use"),
+    ):
+        told = {"data": {"about": {"licence": own}}}
+        (tmp_path / "eval" / "test.json").write_text(json.dumps(told))
+        assert licence_of(tmp_path) == both
+    (tmp_path / "run.json").write_text("{}")
+    assert licence_of(tmp_path) == "academic use"
+
+
+@pytest.mark.parametrize("key", ["distil.teacher", "model.pretrained"])
+def test_a_function_that_returns_no_path_is_told(key):
+    config = configs.default()
+    for named in ("os.path:join", "os:environ"):
+        configs.update(config, {key: named})
+        with pytest.raises(UserError, match=f"{key} is {named}, which returns no path"):
+            read_teacher(config) if "teacher" in key else start_from_pretrained(config, {})
 
 
 def test_code_in_place_of_a_teacher_is_not_run():

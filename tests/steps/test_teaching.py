@@ -10,6 +10,7 @@ import pytest
 from agejax import config as configs
 from agejax.distributed.mesh import put_batch, put_whole, replicated
 from agejax.metrics.calibration import Calibration, calibrated
+from agejax.models.ensemble import Ensemble
 from agejax.models.multitask import MultiTask
 from agejax.models.structure import split_model
 from agejax.optim import make_optimizer
@@ -32,23 +33,32 @@ def config(size=8, **distil):
     return made
 
 
+def network(seed):
+    rngs = nnx.Rngs(seed)
+    return MultiTask(Linear(rngs=rngs), {"age": 101, "gender": 2}, rngs=rngs)
+
+
 def teacher():
     """Another network of the same kind, that is sure of what it says."""
-    rngs = nnx.Rngs(7)
-    graph, weights = split_model(MultiTask(Linear(rngs=rngs), {"age": 101, "gender": 2}, rngs=rngs))
+    graph, weights = split_model(network(7))
     weights["params"]["heads"] = jax.tree.map(lambda x: 5 * x, weights["params"]["heads"])
     return graph, weights
 
 
-def teaching(config, theirs=None, calibration=CALIBRATION):
-    theirs = theirs or configs.default()
+def eight():
+    theirs = configs.default()
     theirs.data.size = 8
+    return theirs
+
+
+def teaching(config, theirs=None, calibration=CALIBRATION):
+    theirs = theirs or eight()
     return teaching_of(config, theirs, teacher()[0], calibration, in_common(config, theirs))
 
 
-def targets(of, images=IMAGES):
+def targets(of, images=IMAGES, weights=None):
     keys = jax.random.split(jax.random.key(0))
-    return jax.device_get(jax.jit(of.targets)(teacher()[1], *keys, images))
+    return jax.device_get(jax.jit(of.targets)(weights or teacher()[1], *keys, images))
 
 
 def divergence(state, graph):
@@ -101,7 +111,7 @@ def test_parts_and_rematerialisation_change_nothing(how):
 
 @pytest.mark.parametrize("one_view", [False, True])
 def test_a_teacher_says_what_it_says_elsewhere(one_view):
-    theirs = configs.default()
+    theirs = eight()
     theirs.model.update(flip=True, flip_cut=0.1)
     graph, weights = teacher()
     step = make_predict_step(graph)
@@ -110,6 +120,15 @@ def test_a_teacher_says_what_it_says_elsewhere(one_view):
     told = targets(teaching(config(one_view=one_view), theirs))
     for task, p in calibrated(jax.device_get(expected), CALIBRATION).items():
         np.testing.assert_allclose(told[task], p, rtol=1e-3, atol=1e-5)
+
+
+def test_an_ensemble_teaches_what_its_members_say_on_average():
+    models = {name: network(seed) for seed, name in enumerate("ab")}
+    graph, weights = split_model(Ensemble(models))
+    of = teaching_of(config(), eight(), graph, Calibration(), in_common(config(), eight()))
+    each = [make_predict_step(one)(its, IMAGES) for one, its in map(split_model, models.values())]
+    for task, p in targets(of, weights=weights).items():
+        np.testing.assert_allclose(p, (each[0][task] + each[1][task]) / 2, atol=1e-6)
 
 
 def test_a_teacher_sees_the_views_and_blends_of_the_student_at_its_own_size():
