@@ -21,6 +21,7 @@ SINGLE = {
     "exact_and_groups": ("model.pretrained=None",),
     "face_resnet": ("train.stages=()", "model.pretrained=None"),
     "fairface_150": ("model.pretrained=None",),
+    "distil": ("train.stages=()", "model.pretrained=None", "distil.teacher=None"),
     "finetune": ("model.pretrained=None",),
     "mixture": NARROW,
     "own_faces": NARROW,

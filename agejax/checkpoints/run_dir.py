@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from agejax import pretrained
 from agejax.checkpoints import own_data, weights_file
 from agejax.checkpoints.checkpoint import Checkpoints
+from agejax.checkpoints.provenance import read_sessions
 from agejax.checkpoints.shipped import Shipped
 from agejax.config import from_file, from_json, update, validation
 from agejax.errors import UserError
@@ -152,7 +153,25 @@ def other_than_evaluated(run: Path, step: Any, evaluated: Any) -> str | None:
 
 
 def licence_of(run: Path) -> str | None:
-    """The licence of the data, as recorded by the run's evaluations; None if by none."""
+    """The licence of the data, as recorded by the run's evaluations; None if by none.
+
+    That of the data of its teacher is added, if it had one with another licence.
+    """
+    own, teachers = _licence_of_data(run), _licence_of_teacher(run)
+    if teachers is None or teachers == own:
+        return own
+    return f"{own + '; ' if own else ''}of its teacher: {teachers}"
+
+
+def _licence_of_teacher(run: Path) -> str | None:
+    try:
+        said = [session.get("teacher", {}).get("licence") for session in read_sessions(run)]
+    except (UserError, OSError):
+        return None
+    return next((licence for licence in said if licence and isinstance(licence, str)), None)
+
+
+def _licence_of_data(run: Path) -> str | None:
     told = sorted(file for file in (run / "eval").glob("*.json") if not is_junk(file.name))
     for file in (*told, run / "calibrated_from.json"):
         try:

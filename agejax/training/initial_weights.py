@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 from agejax.checkpoints.run_dir import read_checkpoint
 from agejax.checkpoints.weights_file import is_weights_file
 from agejax.config import modules_of, tasks
-from agejax.errors import UserError
+from agejax.errors import UserError, first_line
 from agejax.models.structure import Structure
 from agejax.models.weight_mapping import Report, carry_over, load_pretrained
 from agejax.pretrained.readers import read_weights
@@ -30,6 +30,25 @@ def first_model(config: ConfigDict, *, fresh: bool) -> tuple[Structure, Weights]
     return graph, weights
 
 
+def path_of_model(named: str, key: str) -> Path:
+    """The path that a config has as `key`, or that a function returns whose name it has there.
+
+    Raises:
+      UserError: the name cannot be imported, or what it names returns no path.
+    """
+    if not is_name(named):
+        return Path(named)
+    function = resolve(named)
+    try:
+        return Path(function())
+    except UserError:
+        raise
+    except Exception as error:  # any callable of the user's can be named
+        raise UserError(
+            f"config.{key} is {named}, which returns no path ({first_line(error)})"
+        ) from error
+
+
 def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights, Report]:
     """`weights` with those named in `config.model.pretrained` loaded, as far as they match.
 
@@ -41,8 +60,7 @@ def start_from_pretrained(config: ConfigDict, weights: Weights) -> tuple[Weights
         weights.
     """
     named = config.model.pretrained
-    # A function that returns the path, written like every callable in a config.
-    path = Path(resolve(named)() if is_name(named) else named)
+    path = path_of_model(named, "model.pretrained")
     if path.is_dir() or is_weights_file(path):
         return _from_run(config, weights, path)
     if not path.is_file():

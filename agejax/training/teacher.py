@@ -19,7 +19,7 @@ from agejax.distributed.mesh import put_whole
 from agejax.errors import UserError
 from agejax.steps.step import TrainStep
 from agejax.steps.teaching import Teaching, in_common, teaching_of
-from agejax.utils.import_by_name import is_name, resolve
+from agejax.training.initial_weights import path_of_model
 from agejax.utils.notes import note, warn
 
 _OTHER_MARGIN = (
@@ -71,7 +71,7 @@ def read_teacher(config: ConfigDict) -> Teacher | None:
     """
     if (named := config.distil.teacher) is None:
         return None
-    path = Path(resolve(named)() if is_name(named) else named)
+    path = path_of_model(named, "distil.teacher")
     if not path.exists():
         raise UserError(f"config.distil.teacher is {named}; there is no such run or file")
     try:
