@@ -46,7 +46,7 @@ def run(
     manual_dir: str | None,
     data_dir: str | None,
 ) -> int:
-    """Writes the new run, and prints what changes for these faces.
+    """Writes the new run, and prints what changes for the faces that taught it.
 
     Raises:
       UserError: there is no such run, checkpoint or split, or `out` is taken.
@@ -83,10 +83,11 @@ def run(
     )
     for line in change_lines(*figures):
         print(line)
-    for line in group_lines(figures[1]["calibration"]["by_group"], LEVEL):
+    fitted = figures[1]["calibration"]
+    for line in (
+        *group_lines(fitted["by_group"], LEVEL),
+        *challenge_lines(fitted["challenge"]),
+    ):
         print(line)
-    for line in challenge_lines(figures[1]["calibration"]["challenge"]):
-        print(line)
-    fitted_on = figures[1]["calibration"]["n"]
-    print(f"{out} has the same weights, and a calibration fitted on {fitted_on:,} faces")
+    print(f"{out} has the same weights, and what {fitted['n']:,} faces have taught")
     return 0

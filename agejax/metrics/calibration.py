@@ -226,10 +226,15 @@ def fit_widening(p: np.ndarray, age: np.ndarray) -> float:
       p: [N, 101] probabilities. With N < 9 nothing can be guaranteed: the interval is 0 to 100.
       age: int [N] years.
     """
-    low, high = (quantile_age(p, q) for q in _TAILS)
-    score = np.sort(np.maximum(low - age, age - high) / (high - low))
-    rank = math.ceil((len(score) + 1) * LEVEL)
+    score = np.sort(needed_widening(p, age))
+    rank = interval_groups.rank(len(score), LEVEL)
     return float(score[rank - 1]) if rank <= len(score) else _ALL_AGES
+
+
+def needed_widening(p: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """float [N]: the smallest widening with which each age is inside its interval."""
+    low, high = (quantile_age(p, q) for q in _TAILS)
+    return np.maximum(low - age, age - high) / (high - low)
 
 
 def age_interval(p: Any, widening: Any = 0.0) -> tuple[Any, Any, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from agejax.metrics import interval_groups
-from agejax.metrics.calibration import LEVEL, Calibration, age_interval
+from agejax.metrics.calibration import LEVEL, Calibration, age_interval, needed_widening
 
 
 def interval_of(p: Mapping[str, Any], calibration: Calibration) -> tuple[Any, Any, Any]:
@@ -43,7 +43,8 @@ def fit_by_group(
       age: int [N] years.
       by: some of `agejax.metrics.interval_groups.BY`.
     """
-    group = interval_groups.group_of(p, by)
-    low, _, high = age_interval(p["age"])
-    score = np.maximum(low - age, age - high) / (high - low)  # as in `fit_widening`
+    score, group = (
+        needed_widening(p["age"].astype(np.float64), age),
+        interval_groups.group_of(p, by),
+    )
     return {"age": interval_groups.fit_groups(score, group, by, LEVEL)}
