@@ -1,5 +1,6 @@
 """A run that learns another one's distributions."""
 
+import json
 import shutil
 
 import numpy as np
