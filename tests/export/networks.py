@@ -27,9 +27,7 @@ _SPREAD = 2.0  # of the logits over faces: a trained network is as sure as this
 def shrink(monkeypatch) -> None:
     """Each kind of block stands in the trunks from here on, but fewer times and narrower."""
     monkeypatch.setattr(vgg, "_WIDTHS", (4, 4, 8, 8, 8))
-    *first, (expansion, width, _, stride, kernel) = efficientnet_lite._STAGES[:3]
-    stages = (*first, (expansion, width, 1, stride, kernel))
-    monkeypatch.setattr(efficientnet_lite, "_STAGES", stages)
+    monkeypatch.setattr(efficientnet_lite, "_STAGES", efficientnet_lite._STAGES[:3])
     monkeypatch.setattr(face_resnet, "_STAGES", ((32, 1), (64, 1)))
     monkeypatch.setattr(convnext, "_DEPTHS", (1, 1, 1, 1))
     monkeypatch.setattr(vit, "_DEPTH", 2)
