@@ -1,18 +1,20 @@
-"""Validation error by number of training faces, from four starts.
+"""Validation error by number of training faces, from several starts.
 
     python benchmarks/learning_curve.py --manual_dir DIR [--starts faces dlib] [--faces 100 1000]
 
 Each cell is one training by configs/finetune.py on one core, with 320 steps for 12,000 faces and
 as many more or less as the root of their number; each start has the learning rate of its own
-config. The starts: `faces`, the weights in the package; `dlib`, face recognition, and `imagenet`,
-EfficientNet-Lite0, of the packages with published weights; `nothing`. A part of the faces consists
-of persons chosen by the seed, and is contained in every larger one.
+config. The starts: `faces`, the weights in the package; `frozen`, the same with the heads alone
+trained; `dlib`, face recognition, and `imagenet`, EfficientNet-Lite0, of the packages with
+published weights; `nothing`. A part of the faces consists of persons chosen by the seed, and is
+contained in every larger one.
 
 A cell is written to `--json` as soon as it is there, and is not trained again unless its settings
 or its start's file have changed; a cell that was stopped by a signal goes on. The plot,
 docs/images/learning-curve.svg, is drawn from the cells of that file; `--draw` draws it alone.
-Minutes are CPU time on one core, with validation, so that other work on the machine changes them
-little. The test split is not opened.
+Minutes are CPU time on one core, so that other work on the machine changes them little; they
+include validation, and compiling where no earlier run has kept the program. The test split is not
+opened.
 """
 
 import argparse
@@ -51,16 +53,20 @@ FACES = (100, 300, 1000, 3000, 12000)
 # Of each start: the function that returns its file, and the rate of its own config.
 STARTS: dict[str, tuple[Callable[[], Path] | None, float]] = {
     "faces": (pretrained.faces, 6e-4),
+    "frozen": (pretrained.faces, 6e-4),
     "dlib": (dlib_faces, 1e-3),
     "imagenet": (efficientnet_lite0_imagenet, 1.5e-3),
     "nothing": (None, 1e-3),
 }
 _KEYS = [
     ("a", "the package's weights"),
+    ("a", "its heads alone (dashed)"),
     ("b", "dlib's"),
-    ("b", "Lite0 from ImageNet (dashed)"),
+    ("b", "Lite0 (dashed)"),
     ("muted", "nothing"),
 ]
+_DASHED = ("frozen", "imagenet")
+_STAGES = 6  # of FaceResNet
 _IDENTITY = ("start", "faces", "seed", "size", "steps", "weights")
 
 
@@ -82,6 +88,7 @@ def cell_config(start: str, faces: int, args: argparse.Namespace) -> ConfigDict:
         config.model.update(trunk=EfficientNetLite0, normalise=to_unit)
         config.model.args.dropout = 0.2
     config.optim.update(learning_rate=rate, warmup_steps=steps // 10)
+    config.optim.frozen_stages = _STAGES if start == "frozen" else 0
     config.train.update(steps=steps, eval_every=steps)
     config.eval.split = "validation"
     return config
@@ -143,7 +150,7 @@ def draw(cells: list[dict[str, Any]]) -> str:
         at = [math.log10(c["faces"]) for c in of]
         errors = [c["mae"] for c in of]
         tips = [f"{name}, {c['faces']:,} faces: {c['mae']}, {c['minutes']} minutes" for c in of]
-        marks.append(line(at, errors, style, dashed=start == "imagenet"))
+        marks.append(line(at, errors, style, dashed=start in _DASHED))
         marks.append(whiskers(at, [c["mae_interval"] for c in of], style))
         marks.append(dots(at, errors, style, tips=tips))
         told += tips

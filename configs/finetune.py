@@ -3,7 +3,12 @@
     python launch.py --config configs/finetune.py --config.data.path=faces.csv
 
 docs/own_faces.md describes the table, and `agejax check faces.csv` reports what is wrong with it.
-The 320 steps suit 1,000 to 15,000 faces; more steps lower the error further. On the IMDB faces:
+The 320 steps suit 1,000 to 15,000 faces; more steps lower the error further. A few hundred faces
+are too few for the trunk: train the heads alone, in two minutes, by
+
+    --config.optim.frozen_stages=6 --config.train.steps=29 --config.optim.warmup_steps=2
+
+(docs/results.md has both by number of faces). On the IMDB faces:
 
     python launch.py --config configs/finetune.py --config.data.path=None \
         --config.data.source=agejax.data.imdb_wiki:imdb_wiki --config.data.manual_dir=DIR

@@ -71,7 +71,7 @@ def test_a_learning_curve_goes_on_cell_by_cell(bench, untrained, archives, built
     assert all(cell["gender"] == 1 and len(cell["mae_interval"]) == 2 for cell in cells)
     assert len({cell["n"] for cell in cells}) == 1
     assert {cell["weights"] is None for cell in cells if cell["start"] == "nothing"} == {True}
-    assert "| faces | faces | dlib |" in capsys.readouterr().out
+    assert "| faces | faces | frozen | dlib |" in capsys.readouterr().out
     assert (tmp_path / "plot.svg").read_text().startswith("<svg")
 
 
