@@ -4,7 +4,7 @@
 
 docs/own_faces.md describes the table, and `agejax check faces.csv` reports what is wrong with it.
 The 320 steps suit 1,000 to 15,000 faces; more steps lower the error further. A few hundred faces
-are too few for the trunk: train the heads alone, in two minutes, by
+are too few for the trunk: train the heads alone, in a minute, by
 
     --config.optim.frozen_stages=6 --config.train.steps=29 --config.optim.warmup_steps=2
 
