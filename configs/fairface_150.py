@@ -12,7 +12,7 @@ gender and of the age groups:
 
     agejax calibrate runs/fairface_150 --checkpoint latest -o runs/faces
     agejax export runs/faces --to weights --checkpoint latest --tasks age,gender \
-        --licence 'CC BY 4.0' --out FILE
+        --licence 'CC BY 4.0' --margin 0 --out FILE
 
 `agejax calibrate` keeps the weights, and fits the temperature and the 90% interval anew.
 """
