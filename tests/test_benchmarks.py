@@ -6,8 +6,8 @@ import sys
 import jax
 import numpy as np
 import pytest
-from agejax.audit import head
 
+from agejax.auditing import head
 from tests.conftest import ROOT
 
 

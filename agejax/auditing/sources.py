@@ -14,6 +14,12 @@ from agejax.data.own_faces import own_faces
 from agejax.errors import UserError
 
 
+def check_one(source: object, config: object) -> None:
+    """Raises a `UserError` unless just one of them is given."""
+    if (source is None) == (config is None):
+        raise UserError("name either a table (or a data set), or a config by --config")
+
+
 def open_source(
     source: Path | None,
     config: ConfigDict | None = None,
@@ -36,8 +42,7 @@ def open_source(
       UserError: both or neither is given, there is no such data, or it has no such split; or the
         folds are not finished.
     """
-    if (source is None) == (config is None):
-        raise UserError("name either a table (or a data set), or a config by --config")
+    check_one(source, config)
     if config is not None:
         return _of_config(configs.settled(config), split), None
     assert source is not None

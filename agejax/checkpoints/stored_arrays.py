@@ -10,6 +10,7 @@ import json
 import math
 import re
 import tempfile
+import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,7 +36,19 @@ _QUIET_LEFTOVERS = (
     no_unraisable(RuntimeError, "Event loop is closed"),
     no_warnings("coroutine .* was never awaited", RuntimeWarning),
 )
+_LONGEST = 60.0  # seconds to wait for a thread
 _NUMBERS = re.compile(r"[<>|][biuf]([1248])|bfloat16|float8_\w{1,20}|u?int[24]")
+
+
+@contextlib.contextmanager
+def _no_thread_left() -> Iterator[None]:
+    """Waits for Orbax's threads: if one of several fails, the others log their errors later."""
+    try:
+        yield
+    finally:
+        for thread in threading.enumerate():
+            if type(thread).__module__.startswith("orbax."):
+                thread.join(_LONGEST)
 
 
 def write_items(folder: Path, items: Mapping[str, Tree]) -> None:
@@ -45,7 +58,12 @@ def write_items(folder: Path, items: Mapping[str, Tree]) -> None:
       Exception: of many kinds; `TimeoutError` where Orbax has lost patience.
     """
     saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
-    with _quiet_orbax(), _plain_path(folder.parent) as parent, _orbax() as orbax:
+    with (
+        _quiet_orbax(),
+        _no_thread_left(),
+        _plain_path(folder.parent) as parent,
+        _orbax() as orbax,
+    ):
         orbax.save(parent / folder.name, args=ocp.args.Composite(**saves))
 
 

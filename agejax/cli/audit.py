@@ -75,6 +75,7 @@ def run(
     from agejax import config as configs
     from agejax.auditing import run as auditing
     from agejax.auditing.good import ticked
+    from agejax.auditing.sources import check_one
     from agejax.auditing.summary import summary
     from agejax.auditing.table import write_table
     from agejax.kernels.cpu import keep_freed_memory
@@ -82,6 +83,7 @@ def run(
 
     _check(good, ticks, above, faces, seed)
     _check_folds(source, config, folds, workdir, split)
+    check_one(source, config)
     auditing.check_places(source, out, good)
     wrong = ticked(ticks) if ticks else None
     keep_compiled()
