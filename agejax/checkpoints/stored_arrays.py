@@ -41,14 +41,15 @@ _NUMBERS = re.compile(r"[<>|][biuf]([1248])|bfloat16|float8_\w{1,20}|u?int[24]")
 
 
 @contextlib.contextmanager
-def _no_thread_left() -> Iterator[None]:
-    """Waits for Orbax's threads: if one of several fails, the others log their errors later."""
+def _failing_together() -> Iterator[None]:
+    """After an error, waits for Orbax's other threads, which would log theirs later."""
     try:
         yield
-    finally:
+    except BaseException:
         for thread in threading.enumerate():
             if type(thread).__module__.startswith("orbax."):
                 thread.join(_LONGEST)
+        raise
 
 
 def write_items(folder: Path, items: Mapping[str, Tree]) -> None:
@@ -60,7 +61,7 @@ def write_items(folder: Path, items: Mapping[str, Tree]) -> None:
     saves = {item: ocp.args.StandardSave(tree) for item, tree in items.items()}
     with (
         _quiet_orbax(),
-        _no_thread_left(),
+        _failing_together(),
         _plain_path(folder.parent) as parent,
         _orbax() as orbax,
     ):

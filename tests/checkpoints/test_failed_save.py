@@ -3,8 +3,10 @@
 import gc
 import resource
 import sys
+import threading
+import time
 import warnings
-from logging import getLogger
+from logging import getLogger, makeLogRecord
 
 import pytest
 
@@ -21,11 +23,12 @@ def surroundings():
 
 def test_a_disk_that_takes_no_more(tmp_path, capfd):
     checkpoints = Checkpoints(tmp_path)
+    first = state(1)  # what it compiles may be kept in a file
     before, limits = surroundings(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
     try:
         with pytest.raises(UserError, match="cannot be saved"):
-            checkpoints.save(state(1), CONFIG)
+            checkpoints.save(first, CONFIG)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     gc.collect()
@@ -40,3 +43,22 @@ def test_importing_it_leaves_the_level_of_absl():
     from absl import logging
 
     assert logging.get_verbosity() == logging.WARNING
+
+
+def test_another_thread_of_the_same_save_tells_nothing_afterwards(tmp_path, monkeypatch, capfd):
+    class Late(threading.Thread):
+        def run(self):
+            time.sleep(0.2)
+            getLogger("absl").handle(makeLogRecord({"pathname": "/orbax/x.py", "msg": "later"}))
+
+    Late.__module__ = "orbax.futures"
+
+    def save(*args, **kwargs):
+        Late().start()
+        raise OSError("no space")
+
+    monkeypatch.setattr("orbax.checkpoint.Checkpointer.save", save)
+    with pytest.raises(UserError, match="cannot be saved"):
+        Checkpoints(tmp_path).save(state(1), CONFIG)
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, Late)]
+    assert capfd.readouterr() == ("", "")
