@@ -170,7 +170,9 @@ def _shape(name: str, value: bytes) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def _plain_path(folder: Path) -> Iterator[Path]:
-    """A path to a folder in which no character means anything: its own, or that of a link."""
+    """A path to a folder in which nothing means anything: its own, or that of a link."""
+    if ".." in folder.parts or str(folder).startswith("//"):  # TensorStore takes neither
+        folder = folder.resolve()
     if _PLAIN.fullmatch(str(folder)):
         yield folder
         return

@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,20 @@ def test_no_character_of_a_path_matters(tmp_path, odd):
     assert same(reader.state(2, like=state(9)), state(2))
     assert same(reader.weights(1, like=weights_of(state(9))), dict(weights_of(state(1))))
     assert not StepFolders(workdir / "checkpoints").problems(2)
+
+
+@pytest.mark.parametrize("way", ["link/..", "../{here}", "/{whole}"])
+def test_no_way_to_a_folder_matters(tmp_path, monkeypatch, way):
+    away = tmp_path / "away"
+    (away / "in").mkdir(parents=True)
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "link").symlink_to(away / "in")  # so that link/.. is `away`
+    monkeypatch.chdir(here)
+    workdir = Path(way.format(here="here", whole=here), "run")
+    save(workdir, 1, 2, mae=lambda step: step)
+    assert same(Checkpoints(workdir, read_only=True).state(2, like=state(9)), state(2))
+    assert sorted(workdir.resolve().glob("checkpoints/2"))
 
 
 def test_a_sibling_whose_name_the_pattern_fits_is_another_run(tmp_path):
