@@ -1,8 +1,8 @@
 """agejax: age and gender from a face crop, in JAX.
 
-The public functions are `train`, `evaluate`, `load`, `compare`, `calibrate`, `ensemble`, `report`,
-`export` and `audit`; docs/api.md has an example of each. They are imported, and JAX with them, when
-one is first asked for.
+The public functions are `train`, `evaluate`, `load`, `compare`, `calibrate`, `ensemble`, `soup`,
+`report`, `export` and `audit`; docs/api.md has an example of each. They are imported, and JAX with
+them, when one is first asked for.
 """
 
 from importlib import import_module as _import_module
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from agejax.api import export as export
     from agejax.api import load as load
     from agejax.api import report as report
+    from agejax.api import soup as soup
     from agejax.api import train as train
 
 try:
@@ -36,7 +37,7 @@ except _PackageNotFoundError:  # a checkout on PYTHONPATH, where nothing can be 
 
 _FUNCTIONS = (
     *("audit", "calibrate", "compare", "ensemble", "evaluate", "export", "load", "report"),
-    "train",
+    *("soup", "train"),
 )
 _TYPES = ("Artefact", "Audited", "BeforeAndAfter", "EachAndTogether", "Predictor")
 

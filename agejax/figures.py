@@ -189,7 +189,7 @@ class BeforeAndAfter:
 
 @dataclasses.dataclass(frozen=True)
 class EachAndTogether:
-    """What `ensemble` returns: the figures of the same faces by each run and by all.
+    """What `ensemble` and `soup` return: the figures of the same faces by each run and by all.
 
     Attributes:
       out: the folder of the new run.

@@ -100,9 +100,8 @@ def test_a_trunk_of_ones_own_is_evaluated_and_swept_by_its_config(start, places,
     changes = [*settings(places["own_trunk"]), *settings(SMALL), *settings(SINGLE["own_trunk"])]
     file = tmp_path / "sweep.py"
     file.write_text(
-        "from pathlib import Path\n"
         "from agejax import config\n"
-        "def get_config(): return config.from_file(Path('configs/own_trunk.py'))\n"
+        "def get_config(): return config.from_file('configs/own_trunk.py')\n"
         "def get_sweep(): yield 'one', {'train.log_every': 1}\n"
     )
     argv = (f"--config={file}", f"--workdir={tmp_path / 'runs'}", *changes, "--run=one")

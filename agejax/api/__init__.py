@@ -4,7 +4,7 @@ They print nothing unless `progress` is set, raise `UserError` for what their ca
 leave signal handlers, logging levels, warning filters, the environment and `sys.path` as they are.
 """
 
-from agejax.api.runs import calibrate, compare, ensemble, evaluate, train
+from agejax.api.runs import calibrate, compare, ensemble, evaluate, soup, train
 from agejax.api.written import audit, export, report
 from agejax.figures import Artefact, Audited, BeforeAndAfter, EachAndTogether
 from agejax.inference.predictor import Predictor, load
@@ -23,5 +23,6 @@ __all__ = [
     "export",
     "load",
     "report",
+    "soup",
     "train",
 ]

@@ -11,9 +11,11 @@ from agejax.checkpoints.run_dir import of_the_run
 from agejax.config.keys import Settings
 from agejax.evaluation.evaluate import evaluate as _evaluate
 from agejax.experiments.challenge import CONFIDENCE, PASS_UNDER, Asked
+from agejax.experiments.combined import Way, combined
 from agejax.experiments.compare import compare as _compare
-from agejax.experiments.ensemble import ensemble as _ensemble
+from agejax.experiments.ensemble import ENSEMBLE
 from agejax.experiments.recalibrate import recalibrate
+from agejax.experiments.soup import SOUP
 from agejax.figures import BeforeAndAfter, ComparisonFigures, EachAndTogether, Figures
 from agejax.training.loop import train as _train
 from agejax.utils.notes import printed
@@ -194,8 +196,52 @@ def ensemble(
     Raises:
       UserError: a run is not there, or cannot be averaged with the first, or `out` is taken.
     """
+    return _combined(ENSEMBLE, runs, out, faces, split, checkpoint, data, progress)
+
+
+def soup(
+    runs: Sequence[AnyPath],
+    out: AnyPath,
+    *,
+    faces: AnyPath | None = None,
+    split: str = "validation",
+    checkpoint: str | int = "best",
+    data: Mapping[str, AnyPath] | None = None,
+    progress: bool = False,
+) -> EachAndTogether:
+    """Writes a run whose weights are the mean of those of several (Wortsman et al., ICML 2022).
+
+    Running statistics of batch norm are averaged, too.
+
+    Args:
+      runs: two or more of one network, each fine-tuned from the same weights
+        (`config.model.pretrained`), or checkpoints of one run; they stay as they are.
+      out: the folder of the new run.
+      faces: a table of your own to calibrate with, in place of the runs' data.
+      split: whose faces calibrate; those that were trained on are left out.
+      checkpoint: "best", "latest" or a step, of each run.
+      data: {"data.manual_dir" or "data.data_dir": folder}, where the first run's data lies now.
+      progress: prints notes and shows a progress bar.
+
+    Raises:
+      UserError: a run is not there, or cannot be averaged with the first, or `out` is taken.
+    """
+    return _combined(SOUP, runs, out, faces, split, checkpoint, data, progress)
+
+
+def _combined(
+    way: Way,
+    runs: Sequence[AnyPath],
+    out: AnyPath,
+    faces: AnyPath | None,
+    split: str,
+    checkpoint: str | int,
+    data: Mapping[str, AnyPath] | None,
+    progress: bool,
+) -> EachAndTogether:
     with printed(progress):
-        each, together = _ensemble(
+        each, together = combined(
+            way,
             [path_of(run) for run in runs],
             path_of(out),
             faces=None if faces is None else str(path_of(faces)),

@@ -11,16 +11,18 @@ from agejax.config.defaults import default
 from agejax.config.keys import flat
 from agejax.errors import UserError, place
 from agejax.utils.import_by_name import current_folder_searched
+from agejax.utils.paths import AnyPath, expanded
 
 _MISSING = object()
 
 
-def from_file(path: Path) -> ConfigDict:
+def from_file(path: AnyPath) -> ConfigDict:
     """The config that `get_config()` of a Python file returns.
 
     Raises:
       UserError: the file does not exist, or returns no config, or an incomplete one.
     """
+    path = expanded(Path(path))
     if not path.is_file():
         raise UserError(f"{path}: there is no such config")
     try:

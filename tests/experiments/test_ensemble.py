@@ -18,8 +18,8 @@ from agejax.checkpoints.step_folders import StepFolders
 from agejax.config.validation import check
 from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate
+from agejax.experiments.combined import member_lines
 from agejax.experiments.describe import size_of
-from agejax.experiments.ensemble import ensemble_lines
 from agejax.experiments.reproduce import repeat
 from agejax.losses.row_losses import ordinal
 from agejax.metrics.calibration import tempered
@@ -277,7 +277,7 @@ def test_a_disk_that_takes_no_more_leaves_the_folder_to_the_next_try(
 def test_of_ranges_alone_no_coverage_is_told():
     age = {"n": 9, "mae": {"median": 4.5}, "interval": {"coverage": None}}
     of = {"age": age, "gender": {"n": 0}}
-    assert list(ensemble_lines([], [], of))[-1].split() == ["together", "4.50"]
+    assert list(member_lines([], [], of))[-1].split() == ["together", "4.50"]
 
 
 def test_code_of_ones_own_is_known_by_the_config_that_names_it(tiny):

@@ -1,0 +1,112 @@
+"""`agejax soup`: fine-tuned runs as one network, their weights averaged."""
+
+import contextlib
+import io
+import json
+
+import jax
+import numpy as np
+import pytest
+
+import agejax
+from agejax.checkpoints.run_dir import of_the_run, read_checkpoint
+from agejax.evaluation.evaluate import evaluate
+from agejax.experiments.describe import size_of
+from agejax.experiments.soup import SOUP
+from agejax.training.loop import train
+from tests.commands import agejax_command
+from tests.tiny import get_config
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+@pytest.fixture(scope="module")
+def tuned(run, archives, built, tmp_path_factory):
+    """Two runs of two steps each, from the weights of `run`, with another dropout in the second."""
+    folder = tmp_path_factory.mktemp("tuned")
+    for seed in (1, 2):
+        config = get_config()
+        config.data.update(manual_dir=str(archives), data_dir=str(built))
+        config.model.pretrained = str(run)
+        config.model.args.dropout = 0.1 * seed
+        config.train.update(steps=2, eval_every=2)
+        config.optim.update(warmup_steps=0)
+        config.seed = seed
+        train(config, folder / str(seed))
+    return [folder / "1", folder / "2"]
+
+
+@pytest.fixture(scope="module")
+def both(tuned, tmp_path_factory):
+    """The soup of the two, and what the command printed."""
+    out = tmp_path_factory.mktemp("runs") / "soup"
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:
+        patch.setattr("sys.argv", ["agejax", "soup", *map(str, tuned), "-o", str(out)])
+        with pytest.raises(SystemExit) as stop:
+            agejax.cli.main()
+    assert not stop.value.code
+    return out, said.getvalue()
+
+
+@pytest.fixture
+def soup(capsys, monkeypatch):
+    return lambda *args: agejax_command(capsys, monkeypatch, "soup", *args)
+
+
+def weights_of(run):
+    return read_checkpoint(run, "best").weights
+
+
+def test_its_weights_are_the_mean(tuned, both):
+    one, another, mean = (weights_of(run) for run in (*tuned, both[0]))
+    differ = []
+
+    def check(a, b, c):
+        np.testing.assert_allclose(c, (np.asarray(a) + b) / 2, rtol=1e-6, atol=1e-8)
+        assert c.dtype == a.dtype
+        differ.append(not np.array_equal(a, b))
+
+    jax.tree.map(check, one, another, mean)
+    assert any(differ)
+
+
+def test_other_dtypes_stay_as_they_are():
+    bfloat16, counter = jax.numpy.bfloat16, np.int32(3)
+    trees = [{"w": np.array([x], bfloat16), "n": counter} for x in (1.0, 2.0, 3.0)]
+    mean = SOUP.weights(trees)
+    assert (mean["w"].dtype, mean["w"].tolist(), mean["n"]) == (bfloat16, [2.0], counter)
+
+
+def test_it_is_a_run_of_the_size_of_one(tuned, both, capsys, monkeypatch):
+    out, said = both
+    assert size_of(of_the_run(out, {})) == size_of(of_the_run(tuned[0], {}))
+    lines = dict(line.split()[:2] for line in said.splitlines()[1:-1])
+    for folder, name in (*((run, str(run)) for run in tuned), (out, "together")):
+        figures = evaluate(of_the_run(folder, {"eval.split": "validation"}), folder)
+        assert lines[name] == f"{figures['age']['mae']['median']:.2f}"
+    members = json.loads((out / "calibrated_from.json").read_text())["members"]
+    assert [member["run"] for member in members] == list(map(str, tuned))
+    code, _, err = agejax_command(capsys, monkeypatch, "describe", out)
+    assert (code, err) == (0, "")
+
+
+def test_checkpoints_of_one_run_are_averaged(run, soup, tmp_path):
+    steps = sorted((run / "checkpoints").iterdir())
+    if len(steps) < 2:
+        pytest.fail("the run keeps one checkpoint")
+    assert soup(*steps, "-o", tmp_path / "new")[0] == 0
+
+
+def test_what_cannot_be_averaged_is_told_in_one_line(run, tuned, both, soup, tmp_path):
+    for args, said in (
+        (tuned[:1], "a soup needs at least two runs"),
+        ((tuned[0], tuned[0]), "each given once"),
+        ((run, tuned[0]), "they did not start from the same weights (config.model.pretrained)"),
+        ((*tuned, run), f"{tuned[0]} and {run} cannot be averaged"),
+    ):
+        code, out, err = soup(*args, "-o", tmp_path / "new")
+        assert (code, out) == (2, "")
+        assert said in err
+        assert err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+    assert "already exists" in soup(*tuned, "-o", both[0])[2]
