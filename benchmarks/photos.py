@@ -12,6 +12,9 @@ photos with one face; and how much larger it is than that of the same faces upri
 landmarks: the crop is placed by the detector's box and not turned, and photos without faces are not
 searched again.
 
+Yaw is not varied: the last table is of the upright photos, by how far the faces are turned to a
+side, from their landmarks; its rows are of different faces, and not compared.
+
 Without RUN the weights that come with agejax are read. The faces are the test split of `imdb`, or
 those of faces.csv, which has the columns path (relative to it) and age (a number, or a group such
 as 3-9), and may have split, of which test is read.
@@ -23,6 +26,7 @@ import dataclasses
 import json
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -41,6 +45,8 @@ ROLLS = (-45, -30, -15, 0, 15, 30, 45)
 SIZES = (24, 32, 48, 64, 96, 150)
 SHAPE = 640, 480  # width and height of the photos
 USUAL = 150  # pixels of the face where it is the roll that varies
+YAWS = (0, 10, 20, 30, 90)  # degrees to either side, the ends of the rows
+NOSE = 38 / 31.5  # its tip before the eyes, in halves of their distance: 38 mm of a usual face
 TABLES = {"roll": (ROLLS, 0), "size": (SIZES, USUAL)}  # values, and the one to compare with
 
 
@@ -78,6 +84,14 @@ def off(age, label):
     high = ages[-1] + 0.999 if len(ages) > 1 else ages[-1]
     high = math.inf if "more" in label or "+" in label else high
     return max(ages[0] - age, age - high, 0.0)
+
+
+def yaw(landmarks):
+    """Degrees by which a face is turned to a side: how far its nose is from between its eyes."""
+    left, right, nose = np.array(landmarks[:3])
+    across = (right - left) / 2  # half the distance of the eyes, as it is seen
+    aside = np.dot(nose - (left + right) / 2, across) / np.dot(across, across)
+    return math.degrees(math.atan(aside / NOSE))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,12 +133,17 @@ class Photos:
         self.person = np.array([face.person for face in faces])
         self.pixels = [photo(canonical(face.jpeg), 512) for face in faces]
 
+    def found(self, i, roll, size):
+        """A photo of the i-th face, and the boxes that are found in it."""
+        side = round(size * (1 + 2 * self.model.margin))
+        image = pasted(self.pixels[i], roll, side, np.random.default_rng(i))
+        return image, self.detector.find(image)
+
     def errors(self, roll, size):
         """float [N], years, NaN where not exactly one face is found; int [N], how many are."""
-        side, crops, found = round(size * (1 + 2 * self.model.margin)), {}, []
-        for i, pixels in enumerate(self.pixels):
-            image = pasted(pixels, roll, side, np.random.default_rng(i))
-            boxes = self.detector.find(image)
+        crops, found = {}, []
+        for i in range(len(self.pixels)):
+            image, boxes = self.found(i, roll, size)
             found.append(len(boxes))
             if len(boxes) == 1:
                 crops[i] = crop(image, boxes[0], self.model.margin, self.model.size)
@@ -142,6 +161,23 @@ class Photos:
         at = lambda value: (value, USUAL) if name == "roll" else (0, value)
         of = {value: self.errors(*at(value)) for value in values}
         return [self.row(value, *of[value], of[reference][0]) for value in values]
+
+    def yaws(self):
+        """The rows of the table by yaw."""
+        errors, _ = self.errors(0, USUAL)
+        degrees = np.full(len(errors), np.nan)
+        for i in range(len(errors)):
+            _, boxes = self.found(i, 0, USUAL)
+            if len(boxes) == 1 and boxes[0].landmarks:
+                degrees[i] = abs(yaw(boxes[0].landmarks))
+        for low, high in pairwise(YAWS):
+            of = (low <= degrees) & (degrees < high)
+            row = {"from": low, "to": high, "n": int(of.sum()), "error": None, "interval": None}
+            if of.sum() > 1:
+                ones = np.ones((of.sum(), 1))
+                [ends] = ratio_intervals(errors[of][:, None], ones, self.person[of])
+                row |= {"error": float(errors[of].mean()), "interval": [float(end) for end in ends]}
+            yield row
 
     def row(self, value, errors, found, reference):
         """A row: shares of photos, years."""
@@ -175,6 +211,16 @@ def shown(name, rows):
         print(f"| {row['value']}{unit} | {shares} | {years} | {more} |", flush=True)
 
 
+def shown_yaws(rows):
+    """Prints the table by yaw."""
+    print("\n| turned to a side by | faces | error, years (95%) |\n|---|---|---|")
+    for row in rows:
+        years = "-"
+        if row["error"] is not None:
+            years = "{:.2f} ({:.2f} to {:.2f})".format(row["error"], *row["interval"])
+        print(f"| {row['from']} to {row['to']}° | {row['n']} | {years} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run", nargs="?", type=Path)
@@ -203,6 +249,9 @@ def main():
             rows = photos.table(name)
             shown(name, rows)
             (result if title == "after" else result.setdefault(title, {}))[name] = rows
+        if title == "after":
+            result["yaw"] = list(photos.yaws())
+            shown_yaws(result["yaw"])
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

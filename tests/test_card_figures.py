@@ -59,6 +59,10 @@ def test_the_card_has_a_section_for_what_it_has_figures_of():
                 "roll": [row | {"more_interval": [0.1, 0.6]}],
                 "size": [row | {"value": 24} | none],
                 "before": {"roll": [row | {"error": 9.0}], "size": [row | none]},
+                "yaw": [
+                    {"from": 0, "to": 10, "n": 1200, "error": 5.5, "interval": [5.0, 6.0]},
+                    {"from": 10, "to": 20, "n": 0, "error": None, "interval": None},
+                ],
             },
             "ages": {"set": "imdb", "exact": [4] * 101, "read": [0] * 101},
             "beside": {"imdb": {"gender": {"agejax": side, "other": side | apart}}},
@@ -67,6 +71,8 @@ def test_the_card_has_a_section_for_what_it_has_figures_of():
     )
     assert "| -30° | 50.0% | 25.0% | 6.50 | +0.30 (+0.10 to +0.60) | 50.0% | 9.00 |" in page
     assert "| 24 px | 50.0% | 25.0% |  |  | 50.0% |  |" in page
+    assert "| 0 to 10° | 1,200 | 5.50 (5.00 to 6.00) |" in page
+    assert "| 10 to 20° | 0 |  |" in page
     assert "| 9, 10 | 1.00 |  |" in page
     assert "| gender | 50.0% (25.0 to 75.0) | 50.0% (25.0 to 75.0); -12.5 (-25.0 to +0.0) |" in page
     assert "In 70 images without faces, the detector finds 4: 3 upright" in page
@@ -110,10 +116,24 @@ def test_rolls_and_sizes_are_measured_on_photos(
     assert (level["more"], level["more_interval"]) == (0, [0, 0])
     assert turned["found"] > 0
     assert abs(turned["more"]) < 20
+    assert sum(row["n"] for row in found["yaw"]) == 2
+    [error] = {row["error"] for row in found["yaw"] if row["n"] == 2} or {level["error"]}
+    assert error == level["error"]
     tiny, usual = found["size"]
     assert tiny["found"] + tiny["several"] < 1  # 8 pixels are too few for the detector
     assert usual["error"] == level["error"]
     assert f"| 150 px | 100.0% | 0.0% | {usual['error']:.2f} | +0.00 (+0.00 to +0.00) |" in printed
+
+
+@pytest.mark.parametrize("degrees", [-40, 0, 15, 60])
+@pytest.mark.parametrize("roll", [0, 25])
+def test_yaw_is_told_by_the_nose(bench, degrees, roll):
+    eyes_and_nose = np.array([[-31.5, 0, 0], [31.5, 0, 0], [0, 42, 38]])  # mm; z is to the camera
+    turn, tilt = np.radians([degrees, roll])
+    x = eyes_and_nose[:, 0] * np.cos(turn) + eyes_and_nose[:, 2] * np.sin(turn)
+    y = eyes_and_nose[:, 1]
+    seen = np.stack([x * np.cos(tilt) - y * np.sin(tilt), x * np.sin(tilt) + y * np.cos(tilt)], 1)
+    assert bench("photos").yaw(seen + 100) == pytest.approx(degrees)
 
 
 def test_false_faces_are_counted(bench, said, tmp_path, monkeypatch):

@@ -54,6 +54,15 @@ def calibration_faces(config: ConfigDict, split: str, train: Faces | None) -> Fa
     return faces
 
 
+def members_of(run: Path) -> list[str]:
+    """The runs that `agejax ensemble` or `soup` made this one of; none if it was trained itself."""
+    try:
+        said = json.loads((run / "calibrated_from.json").read_text(encoding="utf-8"))["members"]
+        return [str(member["run"]) for member in said]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return []
+
+
 def write_run(
     out: Path,
     config: ConfigDict,

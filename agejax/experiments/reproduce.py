@@ -16,6 +16,7 @@ from agejax.data import withheld
 from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.evaluation.open_split import open_split
+from agejax.experiments.derived_run import members_of
 from agejax.steps.model_factory import abstract_model
 from agejax.training.loop import train
 from agejax.training.teacher import read_teacher
@@ -46,6 +47,8 @@ def repeat(
     """
     was = recorded(run)
     check_trainable(was)
+    if members := members_of(run):
+        raise UserError(f"{run} is a mean of others; repeat these: {', '.join(members)}")
     config = of_the_run(run, changes)
     if config.data.source is withheld.faces:
         withheld.faces("train")  # raises an error with the reason

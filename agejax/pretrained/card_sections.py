@@ -35,6 +35,8 @@ def sections(card: Mapping[str, Any]) -> Iterator[str]:
         yield from _ages(card["ages"])
     if "photos" in card:
         yield from _photos(card["photos"])
+        if "yaw" in card["photos"]:
+            yield from _yaws(card["photos"]["yaw"])
     if "false_faces" in card:
         of = card["false_faces"]
         yield from ("", "### Images without faces", "")
@@ -83,6 +85,19 @@ def _photos(photos: Mapping[str, Any]) -> Iterator[str]:
                 old = before[name][i]
                 cells += [f"{old['found']:.1%}", _years(old["error"])]
             yield f"| {' | '.join(cells)} |"
+
+
+def _yaws(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield ""
+    yield (
+        "By how far the face is turned to a side, estimated from its landmarks (each row has other "
+        "faces, of other ages):"
+    )
+    yield from ("", "| turned by | faces | age error, years (95%) |", "|---|---|---|")
+    for row in rows:
+        ends = row["interval"]
+        error = f"{row['error']:.2f} ({ends[0]:.2f} to {ends[1]:.2f})" if ends else ""
+        yield f"| {row['from']} to {row['to']}° | {row['n']:,} | {error} |"
 
 
 def _years(value: float | None) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 import agejax
 from agejax.checkpoints.run_dir import of_the_run, read_checkpoint
+from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate
 from agejax.experiments.describe import size_of
 from agejax.experiments.soup import SOUP
@@ -95,6 +96,23 @@ def test_checkpoints_of_one_run_are_averaged(run, soup, tmp_path):
     if len(steps) < 2:
         pytest.fail("the run keeps one checkpoint")
     assert soup(*steps, "-o", tmp_path / "new")[0] == 0
+
+
+def test_its_members_are_repeated_instead(tuned, both, capsys, monkeypatch, tmp_path):
+    out = tmp_path / "again"
+    code, _, err = agejax_command(capsys, monkeypatch, "repeat", both[0], "--workdir", out)
+    assert (code, err.count("\n"), out.exists()) == (2, 1, False)
+    assert f"repeat these: {', '.join(map(str, tuned))}" in err
+
+
+def test_it_goes_on_as_a_start(both, tiny, archives, built, tmp_path):
+    tiny.data.update(manual_dir=str(archives), data_dir=str(built))
+    tiny.model.pretrained = str(both[0])
+    tiny.train.update(steps=1, eval_every=1)
+    tiny.optim.update(warmup_steps=0)
+    train(tiny, tmp_path / "next")
+    with pytest.raises(UserError, match="holds weights alone"):
+        train(of_the_run(both[0], {"train.steps": 60}), both[0])
 
 
 def test_what_cannot_be_averaged_is_told_in_one_line(run, tuned, both, soup, tmp_path):
