@@ -5,6 +5,7 @@ so close together that their mean is as good as their ensemble, or nearly, at th
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -27,14 +28,23 @@ def _check(first: Member, other: Member) -> None:
         raise UserError(
             f"{together}: config.model.{differ[0]} differs; `agejax ensemble` takes both"
         )
-    if first.run.resolve() == other.run.resolve():
-        return  # two checkpoints of a run
-    starts = {member.config.model.pretrained for member in (first, other)}
-    if None in starts or len(starts) > 1:
+    starts = [member.config.model.pretrained for member in (first, other)]
+    runs = [member.run.resolve() for member in (first, other)]
+    if runs[0] == runs[1] or _is_of(starts[0], runs[1]) or _is_of(starts[1], runs[0]):
+        return  # checkpoints of a run, or of one and of what it was fine-tuned to
+    if starts[0] is None or starts[0] != starts[1]:
         raise UserError(
             f"{together}: they did not start from the same weights (config.model.pretrained); "
             f"`agejax ensemble` takes them"
         )
+
+
+def _is_of(pretrained: str | None, run: Path) -> bool:
+    """Whether initial weights are a run's, or one of its checkpoints."""
+    if pretrained is None:
+        return False
+    start = Path(pretrained).resolve()
+    return run in (start, *start.parents)
 
 
 def _network(member: Member) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate
 from agejax.experiments.describe import size_of
 from agejax.experiments.soup import SOUP
+from agejax.models.multitask import per_image
 from agejax.training.loop import train
 from tests.commands import agejax_command
+from tests.experiments.test_ensemble import variant
 from tests.tiny import get_config
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -115,12 +117,19 @@ def test_it_goes_on_as_a_start(both, tiny, archives, built, tmp_path):
         train(of_the_run(both[0], {"train.steps": 60}), both[0])
 
 
+def test_a_run_and_what_it_was_fine_tuned_to_are_averaged(run, tuned, soup, tmp_path):
+    assert soup(tuned[0], run, "-o", tmp_path / "new")[0] == 0
+
+
 def test_what_cannot_be_averaged_is_told_in_one_line(run, tuned, both, soup, tmp_path):
+    other = variant(run, tmp_path / "other", {"seed": 5, "model.pretrained": "elsewhere"})
+    fed = variant(run, tmp_path / "fed", {"model.normalise": per_image})
     for args, said in (
         (tuned[:1], "a soup needs at least two runs"),
         ((tuned[0], tuned[0]), "each given once"),
-        ((run, tuned[0]), "they did not start from the same weights (config.model.pretrained)"),
-        ((*tuned, run), f"{tuned[0]} and {run} cannot be averaged"),
+        ((run, other), "they did not start from the same weights (config.model.pretrained)"),
+        ((*tuned, other), f"{tuned[0]} and {other} cannot be averaged"),
+        ((run, fed), "config.model.normalise differs; `agejax ensemble` takes both"),
     ):
         code, out, err = soup(*args, "-o", tmp_path / "new")
         assert (code, out) == (2, "")
