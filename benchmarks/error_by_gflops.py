@@ -17,15 +17,18 @@ _PLACES = {
     "EfficientNetLite0": ("start", 0.02, 0.36),
     "FaceResNet": ("middle", 0, -0.47),
     "fine-tuned": ("start", 0.02, -0.09),
-    "fine-tuned for longer": ("start", 0.02, -0.38),
+    "fine-tuned for longer": ("start", 0.02, 0.4),
+    "distilled": ("start", 0.02, -0.38),
     "six networks": ("end", -0.02, -0.05),
     "torch, Lite0": ("end", -0.02, -0.05),
 }
-_NAMES = {  # labels by the start of the table's first cell
+_NAMES = {  # labels by the start of the table's first cell; None: not drawn
     "ensemble of (3) and (5)": "FaceResNet + Lite0",
     "ensemble of all six": "six networks",
     "the package's weights": "fine-tuned",
     "the same for longer": "fine-tuned for longer",
+    "distilled from two": None,
+    "the same with its mirror image": "distilled",
     "baseline: plain fine-tuning": "torch, Lite0",
 }
 
@@ -36,11 +39,15 @@ def rows(text: str) -> list[tuple[str, float, float, float, float]]:
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         error = re.fullmatch(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", cells[3]) if cells[9:] else None
-        if error:
-            named = [name for start, name in _NAMES.items() if cells[0].startswith(start)]
-            name = named[0] if named else cells[0].split("`")[1]
+        if error and (name := name_of(cells[0])):
             found.append((name, float(cells[2]), *map(float, error.groups())))
     return found
+
+
+def name_of(cell: str) -> str | None:
+    """The label of a row that begins with this cell; None if it is not drawn."""
+    named = [name for start, name in _NAMES.items() if cell.startswith(start)]
+    return named[0] if named else [*cell.split("`"), cell][1]
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
     python benchmarks/keep.py runs/torch-0 runs/recipe/base-0    # to benchmarks/results/NAME.npz
     agejax compare --a benchmarks/results/torch-?.npz --b benchmarks/results/base-?.npz
 
+`--split SET/test` stores those of one set of a mixture, with the paths of the set alone.
+
 Stores names, labels and probabilities only, in float16 and without values below 0.001: 140 KB per
 run. Ages decoded from them may differ by a year where two ages are equally likely.
 """
@@ -30,6 +32,9 @@ def main():
             arrays = read_predictions(predictions_file(run, args.split))
         except UserError as error:
             parser.error(str(error))
+        of = args.split.rpartition("/")[0]
+        if of:  # a set of a mixture, whose paths begin with its name
+            arrays["path"] = np.array([path.removeprefix(f"{of}/") for path in arrays["path"]])
         file = args.to / f"{run.name}.npz"
         np.savez_compressed(file, **{name: smaller(x) for name, x in arrays.items()})
         print(f"{file}: {file.stat().st_size / 1000:.0f} KB")

@@ -21,7 +21,7 @@ SINGLE = {
     "exact_and_groups": ("model.pretrained=None",),
     "face_resnet": ("train.stages=()", "model.pretrained=None"),
     "fairface_150": ("model.pretrained=None",),
-    "distil": ("train.stages=()", "model.pretrained=None", "distil.teacher=None"),
+    "distil": ("model.pretrained=None", "distil.teacher=None"),
     "finetune": ("model.pretrained=None",),
     "mixture": NARROW,
     "own_faces": NARROW,
@@ -67,6 +67,7 @@ def places(archives, built, tmp_path):
     mixed = [f"data.sets.imdb.{place[5:]}" for place in imdb]
     tables = {
         "mixture": [*mixed, f"data.sets.mine.path={table}"],
+        "distil": [*mixed, f"data.sets.fairface.path={table}"],
         "exact_and_groups": [*mixed, f"data.sets.fairface.path={table}"],
         "own_faces": [f"data.path={table}"],
         "fairface_150": [f"data.path={table}"],
