@@ -64,7 +64,9 @@ def main() -> None:
     table = [(*row, at) for row, at in zip(rows(text), minutes, strict=True)]
     marks, told = [], []
     for name, points in curves():
-        x, y = zip(*((math.log10(at), min(mae, _HIGHEST)) for at, mae in points), strict=True)
+        x, y = zip(
+            *((math.log10(max(at, 1)), min(mae, _HIGHEST)) for at, mae in points), strict=True
+        )
         marks += [line(x, y, "muted"), dots(x, y, "muted", radius=2)]
         told.append(f"{name}, validation: {'; '.join(f'{m} min {mae}' for m, mae in points)}")
     for name, _, mae, low, high, at in table:
