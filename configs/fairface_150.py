@@ -15,6 +15,9 @@ gender and of the age groups:
         --licence 'CC BY 4.0' --margin 0 --out FILE
 
 `agejax calibrate` keeps the weights, and fits the temperature and the 90% interval anew.
+
+Three epochs more (`config.tasks.gender.weight=2`, a rate of 6e-4) were not taken: on validation
+gender rose from 90.8 to 91.2%, and age groups fell from 57.0 to 55.8%.
 """
 
 from pathlib import Path
