@@ -11,6 +11,7 @@ import math
 import re
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ _QUIET_LEFTOVERS = (
     no_warnings("coroutine .* was never awaited", RuntimeWarning),
 )
 _LONGEST = 60.0  # seconds to wait for a thread
+_STILL_READING = 0.2  # seconds after an error
 _NUMBERS = re.compile(r"[<>|][biuf]([1248])|bfloat16|float8_\w{1,20}|u?int[24]")
 
 
@@ -226,3 +228,4 @@ def _collect_leftovers(error: BaseException) -> None:
         traceback.clear_frames(at.__traceback__)
         at = at.__cause__ or at.__context__
     gc.collect()
+    time.sleep(_STILL_READING)  # TensorStore's threads, which tell a loop that is closed
