@@ -172,7 +172,7 @@ def _shape(name: str, value: bytes) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def _plain_path(folder: Path) -> Iterator[Path]:
-    """A path to a folder in which nothing means anything: its own, or that of a link."""
+    """A path to a folder that TensorStore takes as it is: its own, or that of a link."""
     if ".." in folder.parts or str(folder).startswith("//"):  # TensorStore takes neither
         folder = folder.resolve()
     if _PLAIN.fullmatch(str(folder)):
@@ -227,5 +227,5 @@ def _collect_leftovers(error: BaseException) -> None:
         chain.append(at)
         traceback.clear_frames(at.__traceback__)
         at = at.__cause__ or at.__context__
-    gc.collect()
     time.sleep(_STILL_READING)  # TensorStore's threads, which tell a loop that is closed
+    gc.collect()

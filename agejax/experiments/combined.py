@@ -44,17 +44,17 @@ class Way:
 
     Attributes:
       name: of the result, with its article.
-      check: raises a `UserError` where a member does not match the first.
       config: (a member's config, all members) -> the config of the result.
       weights: the weights of all members -> those of the result.
       read: what each member predicts -> what the result does; None where its weights have to tell.
+      check: raises a `UserError` where a member does not match the first; None if any will do.
     """
 
     name: str
-    check: Callable[["Member", "Member"], None]
     config: Callable[[ConfigDict, Sequence["Member"]], ConfigDict]
     weights: Callable[[Sequence[Weights]], Weights]
     read: Callable[[Sequence[Read]], Read] | None = None
+    check: Callable[["Member", "Member"], None] | None = None
 
 
 def combined(
@@ -91,13 +91,7 @@ def combined(
     places = places or {}
     check_split(faces, split)
     check_out(out)
-    first = Member.of(runs[0], checkpoint, way)
-    members = [first, *(Member.of(run, checkpoint, way, first) for run in runs[1:])]
-    weights = [member.shipped.weights for member in members]
-    if len(set(map(weights_sha256, weights))) < max(len(members), 2):
-        raise UserError(
-            f"{way.name} needs at least two runs, each given once, and no two with the same weights"
-        )
+    first, *_ = members = _members(way, runs, checkpoint)
     check(way.config(of_the_run(first.run, {}), members))
     own = way.config(recorded(first.run), members)
     table = changes_for(faces, places)
@@ -114,18 +108,18 @@ def combined(
     to = Checkpoints(out)
     to.margin = first.margin()
 
-    joined = way.weights(weights)
-    if way.read is None:
+    joined = way.weights([member.shipped.weights for member in members])
+    if way.read is None:  # the result is the last to read
         readers.append(reader_of(way.config(of_the_run(first.run, table), members), joined))
     each, readable = zip(*(read(calibration_set) for read in readers), strict=True)
     if not all(np.array_equal(mask, readable[0]) for mask in readable):
         raise UserError("an image could be read for one run but not for another; try again")
     calibration_set = calibration_set.where(readable[0])
-    raw = each[-1] if way.read is None else way.read(each)
+    each, raw = (each[:-1], each[-1]) if way.read is None else (each, way.read(each))
     figures, fitted = validation_figures(raw, calibration_set, known.offset)
     of_each = [
         evaluation_figures(p, member.shipped.calibration, calibration_set)
-        for p, member in zip(each, members, strict=False)
+        for p, member in zip(each, members, strict=True)
     ]
     together = evaluation_figures(raw, fitted, calibration_set)
     to.save_weights(
@@ -143,6 +137,20 @@ def combined(
     return of_each, together
 
 
+def _members(way: Way, runs: Sequence[Path], checkpoint: str) -> list["Member"]:
+    first = Member.of(runs[0], checkpoint)
+    members = [first, *(Member.of(run, checkpoint, first) for run in runs[1:])]
+    if way.check is not None:
+        for member in members[1:]:
+            way.check(first, member)
+    different = {weights_sha256(member.shipped.weights) for member in members}
+    if len(different) < max(len(members), 2):
+        raise UserError(
+            f"{way.name} needs at least two runs, each given once, and no two with the same weights"
+        )
+    return members
+
+
 @dataclasses.dataclass(frozen=True)
 class Member:
     """A run that becomes a part: its folder, and what is read of its checkpoint."""
@@ -151,7 +159,7 @@ class Member:
     shipped: Shipped
 
     @classmethod
-    def of(cls, path: Path, checkpoint: str, way: Way, first: "Member | None" = None) -> "Member":
+    def of(cls, path: Path, checkpoint: str, first: "Member | None" = None) -> "Member":
         """Loads a run and checks that it can be combined with the first."""
 
         def accept(config: ConfigDict) -> None:
@@ -165,7 +173,6 @@ class Member:
         member = cls(shipped.source, shipped)
         if first is not None:
             first._check_faces(member)
-            way.check(first, member)
         return member
 
     def _check_faces(self, other: "Member") -> None:

@@ -54,11 +54,11 @@ def calibration_faces(config: ConfigDict, split: str, train: Faces | None) -> Fa
     return faces
 
 
-def members_of(run: Path) -> list[str]:
-    """The runs that `agejax ensemble` or `soup` made this one of; none if it was trained itself."""
+def members_of(run: Path) -> list[dict[str, Any]]:
+    """[{"run", "step"}] that `agejax ensemble` or `soup` made a run of; [] if it was trained."""
     try:
         said = json.loads((run / "calibrated_from.json").read_text(encoding="utf-8"))["members"]
-        return [str(member["run"]) for member in said]
+        return [{"run": str(member["run"]), "step": member["step"]} for member in said]
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return []
 
@@ -72,8 +72,8 @@ def write_run(
 ) -> None:
     """Writes the run's other files; to be called after its checkpoint has been saved."""
     about = {} if train is None else dict(train.about)
-    licences = [licence_of(run) for run in runs]
-    about = {"licence": next(filter(None, licences), about.get("licence"))}
+    licences = dict.fromkeys(filter(None, map(licence_of, runs)))
+    about = {"licence": "; ".join(licences) or about.get("licence")}
     origin = {**origin, "data": {"about": about}, "trained_on": remembered(runs[0])}
     write_text(out / "calibrated_from.json", json.dumps(origin))
     write_text(out / "config.json", to_json(config))

@@ -13,10 +13,6 @@ from agejax.models.multitask import to_unit
 from agejax.types import Weights
 
 
-def _anything(first: Member, other: Member) -> None:
-    """Members may be of different networks."""
-
-
 def _config(config: ConfigDict, members: Sequence[Member]) -> ConfigDict:
     """A member's config, with the networks of all members instead of its own."""
     config = config.copy_and_resolve_references()
@@ -43,4 +39,4 @@ def _mean(each: Sequence[Read]) -> Read:
     return together
 
 
-ENSEMBLE = Way("an ensemble", _anything, _config, _joined, _mean)
+ENSEMBLE = Way("an ensemble", _config, _joined, read=_mean)

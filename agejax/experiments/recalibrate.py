@@ -24,6 +24,7 @@ from agejax.experiments.derived_run import (
     changes_for,
     check_out,
     check_split,
+    members_of,
     write_run,
 )
 from agejax.metrics import interval_groups
@@ -127,6 +128,7 @@ def recalibrate(
         raw, readable = reader_of(unchanged, weights)(calibration_set)
     before = evaluation_figures(raw, old, calibration_set.where(readable))
     origin = {"run": str(workdir.absolute()), "step": step, "split": split, "n": fitted.n}
+    origin |= {"members": members} if (members := members_of(workdir)) else {}
     to.margin = of_config(None, shipped.data.margin, checkpoints.crop_margin(step))
     checkpoints.copy(step, to, to_json(shipped), selection_error(figures), fitted)
     write_run(out, own, origin, [workdir], train)

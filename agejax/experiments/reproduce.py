@@ -48,7 +48,8 @@ def repeat(
     was = recorded(run)
     check_trainable(was)
     if members := members_of(run):
-        raise UserError(f"{run} is a mean of others; repeat these: {', '.join(members)}")
+        named = ", ".join(member["run"] for member in members)
+        raise UserError(f"{run} is a mean of others; repeat these: {named}")
     config = of_the_run(run, changes)
     if config.data.source is withheld.faces:
         withheld.faces("train")  # raises an error with the reason

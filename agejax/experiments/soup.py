@@ -12,10 +12,12 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from agejax.checkpoints.run_dir import recorded
 from agejax.config import NETWORK
 from agejax.errors import UserError
 from agejax.experiments.combined import Member, Way
 from agejax.types import Weights
+from agejax.utils.paths import expanded
 
 _IN_TRAINING = ("dropout", "stochastic_depth")  # arguments of trunks that change no prediction
 
@@ -28,7 +30,8 @@ def _check(first: Member, other: Member) -> None:
         raise UserError(
             f"{together}: config.model.{differ[0]} differs; `agejax ensemble` takes both"
         )
-    starts = [member.config.model.pretrained for member in (first, other)]
+    # As the folders say: a member's config names no file that is not known to be the user's.
+    starts = [recorded(member.run).model.pretrained for member in (first, other)]
     runs = [member.run.resolve() for member in (first, other)]
     if runs[0] == runs[1] or _is_of(starts[0], runs[1]) or _is_of(starts[1], runs[0]):
         return  # checkpoints of a run, or of one and of what it was fine-tuned to
@@ -43,7 +46,10 @@ def _is_of(pretrained: str | None, run: Path) -> bool:
     """Whether initial weights are a run's, or one of its checkpoints."""
     if pretrained is None:
         return False
-    start = Path(pretrained).resolve()
+    try:
+        start = expanded(Path(pretrained)).resolve()
+    except (UserError, OSError, ValueError):  # not a path here
+        return False
     return run in (start, *start.parents)
 
 
@@ -73,4 +79,4 @@ def _mean(*arrays: Any) -> np.ndarray:
     return np.mean([np.asarray(x, np.float64) for x in arrays], axis=0).astype(first.dtype)
 
 
-SOUP = Way("a soup", _check, _config, _averaged)
+SOUP = Way("a soup", _config, _averaged, check=_check)

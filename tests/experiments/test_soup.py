@@ -3,12 +3,15 @@
 import contextlib
 import io
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
 import agejax
+from agejax import config as configs
+from agejax.checkpoints.checkpoint import Checkpoints
 from agejax.checkpoints.run_dir import of_the_run, read_checkpoint
 from agejax.errors import UserError
 from agejax.evaluation.evaluate import evaluate
@@ -18,25 +21,31 @@ from agejax.models.multitask import per_image
 from agejax.training.loop import train
 from tests.commands import agejax_command
 from tests.experiments.test_ensemble import variant
-from tests.tiny import get_config
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
-def tuned(run, archives, built, tmp_path_factory):
-    """Two runs of two steps each, from the weights of `run`, with another dropout in the second."""
+def tuned(run, tmp_path_factory):
+    """Two runs that say they started from `run`, with other weights, dropouts and licences."""
     folder = tmp_path_factory.mktemp("tuned")
-    for seed in (1, 2):
-        config = get_config()
-        config.data.update(manual_dir=str(archives), data_dir=str(built))
-        config.model.pretrained = str(run)
-        config.model.args.dropout = 0.1 * seed
-        config.train.update(steps=2, eval_every=2)
-        config.optim.update(warmup_steps=0)
-        config.seed = seed
-        train(config, folder / str(seed))
-    return [folder / "1", folder / "2"]
+    return [moved(run, folder / str(i), by=0.01 * i) for i in (1, 2)]
+
+
+def moved(run, folder, by, start=None):
+    """A copy of a run with larger weights, as if it had been fine-tuned from the run."""
+    shipped = read_checkpoint(run, "best")
+    config = shipped.config.copy_and_resolve_references()
+    config.model.pretrained = start or str(run)
+    config.model.args.dropout = by
+    shutil.copytree(run, folder, ignore=shutil.ignore_patterns("checkpoints", "eval"))
+    weights = jax.tree.map(lambda x: (x * (1 + by)).astype(x.dtype), shipped.weights)
+    text = configs.to_json(config)
+    Checkpoints(folder).save_weights(shipped.step, weights, text, 5.0, shipped.calibration)
+    (folder / "config.json").write_text(text)
+    about = {"data": {"about": {"licence": f"licence {by}"}}}
+    (folder / "calibrated_from.json").write_text(json.dumps(about))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +104,7 @@ def test_it_is_a_run_of_the_size_of_one(tuned, both, capsys, monkeypatch):
 
 def test_checkpoints_of_one_run_are_averaged(run, soup, tmp_path):
     steps = sorted((run / "checkpoints").iterdir())
-    if len(steps) < 2:
-        pytest.fail("the run keeps one checkpoint")
+    assert len(steps) == 2
     assert soup(*steps, "-o", tmp_path / "new")[0] == 0
 
 
@@ -105,6 +113,15 @@ def test_its_members_are_repeated_instead(tuned, both, capsys, monkeypatch, tmp_
     code, _, err = agejax_command(capsys, monkeypatch, "repeat", both[0], "--workdir", out)
     assert (code, err.count("\n"), out.exists()) == (2, 1, False)
     assert f"repeat these: {', '.join(map(str, tuned))}" in err
+    calibrated = tmp_path / "calibrated"
+    assert agejax_command(capsys, monkeypatch, "calibrate", both[0], "-o", calibrated)[0] == 0
+    code, _, err = agejax_command(capsys, monkeypatch, "repeat", calibrated, "--workdir", out)
+    assert (code, "repeat these" in err, out.exists()) == (2, True, False)
+
+
+def test_it_has_the_licences_of_all(both):
+    about = json.loads((both[0] / "calibrated_from.json").read_text())["data"]["about"]
+    assert about["licence"] == "licence 0.01; licence 0.02"
 
 
 def test_it_goes_on_as_a_start(both, tiny, archives, built, tmp_path):
@@ -118,15 +135,18 @@ def test_it_goes_on_as_a_start(both, tiny, archives, built, tmp_path):
 
 
 def test_a_run_and_what_it_was_fine_tuned_to_are_averaged(run, tuned, soup, tmp_path):
-    assert soup(tuned[0], run, "-o", tmp_path / "new")[0] == 0
+    code, _, err = soup(tuned[0], run, "-o", tmp_path / "new")
+    assert code == 0, err
 
 
 def test_what_cannot_be_averaged_is_told_in_one_line(run, tuned, both, soup, tmp_path):
-    other = variant(run, tmp_path / "other", {"seed": 5, "model.pretrained": "elsewhere"})
+    other = moved(run, tmp_path / "other", by=0.1, start="elsewhere")
+    odd = moved(run, tmp_path / "odd", by=0.1, start="~nobody/\0")
     fed = variant(run, tmp_path / "fed", {"model.normalise": per_image})
     for args, said in (
         (tuned[:1], "a soup needs at least two runs"),
         ((tuned[0], tuned[0]), "each given once"),
+        ((run, odd), "they did not start from the same weights"),
         ((run, other), "they did not start from the same weights (config.model.pretrained)"),
         ((*tuned, other), f"{tuned[0]} and {other} cannot be averaged"),
         ((run, fed), "config.model.normalise differs; `agejax ensemble` takes both"),

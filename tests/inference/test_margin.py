@@ -15,7 +15,6 @@ from agejax.data.crop_margin import CropMargin, measure, of_config, summary
 from agejax.data.faces import Faces
 from agejax.errors import UserError
 from agejax.experiments.combined import Member
-from agejax.experiments.ensemble import ENSEMBLE
 from agejax.exporters import artefact
 from agejax.exporters.function import Trained
 from agejax.inference import show
@@ -198,7 +197,7 @@ def test_every_photo_of_an_older_run_says_that_it_is_not_known(old, run):
 
 
 def test_members_of_an_ensemble_must_have_the_same(measured, old):
-    one, other = (Member.of(path, "best", ENSEMBLE) for path in (measured[0], old))
+    one, other = (Member.of(path, "best") for path in (measured[0], old))
     assert one.margin().found > 20
     one._check_faces(one)
     other.config.data.margin = 0.2
